@@ -1,0 +1,137 @@
+"""The contract between a source's parser and the ingest layer.
+
+A parser is a pure function from one raw record with its context to silver rows and identity observations. It never
+sees a table, a key or a token: personal values are handed over as `Clear`, identifiers as `Subject`, and the ingest
+layer normalises, tokenises and adds the lineage. Adding a feed means one parser and one YAML (see CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the raw text of an answer does not say: whose key, shop, corp, app and request it was."""
+
+    feed: str
+    interval: str
+    platform: str = ""
+    client_key: str = ""
+    app_key: str = ""
+    shop_id: str = ""
+    seller_nick: str = ""
+    brand: str = ""
+    corp_id: str = ""
+    suite_id: str = ""
+    app_id: str = ""
+    open_platform_id: str = ""
+    openid: str = ""
+    code: str = ""
+    method: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    received_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Clear:
+    """A personal value on its way to the vault: the column receives its token. `kind`: phone, name or text."""
+
+    kind: Literal["phone", "name", "text"]
+    value: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The identifier a fact belongs to, as the source writes it; normalised and tokenised by the ingest layer."""
+
+    namespace: str
+    scope: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A source's settings, `conf/sources/<source>.yaml`, as the parsers see them."""
+
+    source: str
+    context_defaults: Mapping[str, str] = field(default_factory=dict)
+    value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One raw record: its decoded value, where it came from, and the digest of its content (32 hex characters)."""
+
+    value: Any
+    context: Context
+    settings: Settings
+    digest: str = "0" * 32
+
+
+@dataclass
+class Parsed:
+    """What a record says: rows by silver table, identity observations, and what nobody expected.
+
+    `rows`: (full table name, row) pairs; a row is a dict of declared columns where times are UTC epoch ms, dates ISO
+    strings, money fen; `subject` holds a `Subject`, personal columns a `Clear`; lineage columns are added later, except
+    `version_key`, which the parser sets with `version_key()`.
+    `observations`: dicts in the shape of identity.md (`observation_id`, `source`, `kind`, `event_time` in epoch ms, `ids`).
+    `unknown`: full paths of fields that are neither used nor ignored with a reason, with their values.
+    `unknown_values`: (path, value) of categories outside their value map, kept raw in the row and counted.
+    """
+
+    rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    unknown: dict[str, Any] = field(default_factory=dict)
+    unknown_values: list[tuple[str, str]] = field(default_factory=list)
+
+    def row(self, table: str, **columns: Any) -> None:
+        """A row for a silver table is added."""
+        self.rows.append((table, columns))
+
+    def observe(self, **observation: Any) -> None:
+        """An identity observation is added."""
+        self.observations.append(observation)
+
+
+class RecordRefusedError(Exception):
+    """One record cannot become facts: it goes to quarantine with `reason` (a rule's name) and `detail`.
+
+    `detail` says what was found and what was expected, never a personal value.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class FeedParser:
+    """How one feed is read: which records its payloads hold and what each record says.
+
+    `split(payload, context)` gives the raw records of one answer, byte for byte, as (raw text) slices; it raises
+    RecordRefusedError("platform_error", ...) for an error answer of the platform. `volatile` names keys (at any depth) that do
+    not count for duplicates; names ending in `*` are prefixes.
+    """
+
+    feed: str
+    source: str
+    split: Callable[[bytes, Context], Sequence[bytes]]
+    parse: Callable[[Record], Parsed]
+    tables: tuple[str, ...]
+    volatile: tuple[str, ...] = ()
+
+
+def version_key(updated_ms: int | None, digest: str, *, rank: int = 0, refund_rank: int = 0) -> str:
+    """Versions of one key sort by (source update time, status rank, refund rank, payload digest), greatest is current.
+
+    >>> version_key(1735700731000, "ab" * 16, rank=2)
+    '0001735700731000|02|00|abababababababababababababababab'
+    """
+    return f"{max(updated_ms or 0, 0):016d}|{rank:02d}|{refund_rank:02d}|{digest}"

@@ -1,0 +1,209 @@
+"""Platform values read tolerantly and exactly: numbers or strings, absent or zero, fen or yuan, seconds or ms.
+
+Every function gives None for "not set" (absent, empty, and for times and ids also zero) and raises
+RecordRefusedError("bad_value", ...) with the field's name for what cannot be read. The refused value itself is not repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pipelines.sources.base import RecordRefusedError
+
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""China has had one zone without daylight saving since 1991 (IANA tz database), so a fixed offset is exact."""
+
+_QUOTED = re.compile(r'^"(.*)"$', re.DOTALL)
+_TOP_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)$")
+MAX_MS = 253_402_300_799_000
+"""Last millisecond of the year 9999."""
+
+
+def text(value: Any) -> str | None:
+    """The value as text, or None when it is not set; quotes that a platform left around it are taken off.
+
+    >>> text('"6986"'), text(12), text(""), text(None)
+    ('6986', '12', None, None)
+    """
+    if value is None or isinstance(value, (dict, list)):
+        return None
+    raw = str(value).lower() if isinstance(value, bool) else str(value)
+    match = _QUOTED.match(raw)
+    raw = (match.group(1) if match else raw).strip()
+    return raw or None
+
+
+def identifier(value: Any) -> str | None:
+    """A platform id as text; `0` and empty mean that there is none.
+
+    >>> identifier(6923456789012345678), identifier("0"), identifier(0)
+    ('6923456789012345678', None, None)
+    """
+    if isinstance(value, float):
+        raise RecordRefusedError("rounded_id", "an id arrived as a floating-point number, digits may be lost; expected text or integer")
+    raw = text(value)
+    return None if raw in (None, "0") else raw
+
+
+def integer(value: Any, name: str) -> int | None:
+    """A whole number given as number or text; None when not set.
+
+    >>> integer("20", "n"), integer(20, "n"), integer("", "n")
+    (20, 20, None)
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if value.is_integer():
+            return int(value)
+        raise RecordRefusedError("bad_value", f"{name}: a fraction where a whole number is expected")
+    raw = text(value)
+    if raw is None:
+        return None
+    try:
+        return int(raw)
+    except ValueError:
+        raise RecordRefusedError("bad_value", f"{name}: not a whole number") from None
+
+
+def flag(value: Any, name: str) -> bool | None:
+    """A yes or no given as boolean, number or text; None when not set.
+
+    >>> flag("true", "f"), flag(0, "f"), flag(None, "f")
+    (True, False, None)
+    """
+    if isinstance(value, bool):
+        return value
+    raw = text(value)
+    if raw is None:
+        return None
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if raw.lower() not in known:
+        raise RecordRefusedError("bad_value", f"{name}: not true or false")
+    return known[raw.lower()]
+
+
+def fen_of_yuan(value: Any, name: str) -> int | None:
+    """A yuan amount as exact integer fen; more than two decimals are refused, never rounded.
+
+    >>> fen_of_yuan("199.00", "p"), fen_of_yuan("-0.10", "p"), fen_of_yuan("1,299.5", "p")
+    (19900, -10, 129950)
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    try:
+        fen = Decimal(raw.replace(",", "")) * 100
+    except InvalidOperation:
+        raise RecordRefusedError("bad_value", f"{name}: not an amount in yuan") from None
+    if not fen.is_finite() or fen != fen.to_integral_value():
+        raise RecordRefusedError("bad_value", f"{name}: not an amount with at most two decimals")
+    return int(fen)
+
+
+def epoch_s(value: Any, name: str) -> int | None:
+    """Epoch seconds as UTC epoch ms; zero means not happened.
+
+    >>> epoch_s(1735700500, "t"), epoch_s("0", "t")
+    (1735700500000, None)
+    """
+    seconds = integer(value, name)
+    return _checked_ms(seconds * 1000, name) if seconds else None
+
+
+def epoch_ms(value: Any, name: str) -> int | None:
+    """Epoch milliseconds as they are; zero means not happened."""
+    millis = integer(value, name)
+    return _checked_ms(millis, name) if millis else None
+
+
+def top_time(value: Any, name: str) -> int | None:
+    """A local time `yyyy-MM-dd HH:mm:ss` of Asia/Shanghai as UTC epoch ms.
+
+    >>> top_time("2025-01-01 11:02:00", "created")
+    1735700520000
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    match = _TOP_TIME.match(raw)
+    try:
+        if match is None:
+            raise ValueError
+        moment = datetime(*(int(part) for part in match.groups()), tzinfo=SHANGHAI)  # type: ignore[arg-type,misc]  # six ints
+    except ValueError:
+        raise RecordRefusedError("bad_value", f"{name}: not a time of the form yyyy-MM-dd HH:mm:ss") from None
+    return int(moment.timestamp()) * 1000
+
+
+def rfc3339(value: Any, name: str) -> int | None:
+    """An RFC 3339 time with offset as UTC epoch ms.
+
+    >>> rfc3339("2022-09-02T10:27:50+08:00", "t")
+    1662085670000
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(raw)
+    except ValueError:
+        raise RecordRefusedError("bad_value", f"{name}: not an RFC 3339 time") from None
+    if moment.tzinfo is None:
+        raise RecordRefusedError("bad_value", f"{name}: a time without offset")
+    return round(moment.timestamp() * 1000)
+
+
+def business_date(moment_ms: int | None) -> str | None:
+    """The business day in Asia/Shanghai of a UTC epoch ms, as `YYYY-MM-DD`.
+
+    >>> business_date(1735660800000)
+    '2025-01-01'
+    """
+    if moment_ms is None:
+        return None
+    return datetime.fromtimestamp(moment_ms / 1000, SHANGHAI).date().isoformat()
+
+
+def iso_utc(moment_ms: int) -> str:
+    """A UTC epoch ms as RFC 3339 text."""
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def required(value: str | None, name: str) -> str:
+    """The value itself; a record without it is refused, naming the field."""
+    if not value:
+        raise RecordRefusedError("missing_field", f"{name} is required and was absent or empty")
+    return value
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """The value as an object; an absent one is empty, anything else is refused."""
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, Mapping):
+        raise RecordRefusedError("bad_shape", f"{name}: expected an object")
+    return value
+
+
+def items(value: Any, name: str) -> Iterator[Any]:
+    """The elements of a list; absent means none, a single object counts as a list of one."""
+    if value is None or value == "":
+        return iter(())
+    if isinstance(value, Mapping):
+        return iter((value,))
+    if not isinstance(value, list):
+        raise RecordRefusedError("bad_shape", f"{name}: expected a list")
+    return iter(value)
+
+
+def _checked_ms(millis: int, name: str) -> int:
+    if not 0 < millis <= MAX_MS:
+        raise RecordRefusedError("bad_value", f"{name}: a time outside 1970 to 9999")
+    return millis

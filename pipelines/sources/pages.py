@@ -1,0 +1,80 @@
+"""Raw records inside a platform's answers, byte for byte, and the platform's own errors told apart from data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pipelines.sources.base import Context, RecordRefusedError
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+
+ErrorRule = Callable[[Mapping[str, Any]], str | None]
+
+
+def split_pages(payload: bytes, paths: Sequence[Sequence[str]], error: ErrorRule | None = None) -> Sequence[bytes]:
+    """The raw records of an answer: the elements of the first list found at one of `paths`, else the payload itself.
+
+    `paths`: keys from the top to a list or to a single object; an empty list gives no records. `error` receives the
+    envelope's scalar fields and gives the platform's message when the answer is an error.
+    Raises RecordRefusedError("platform_error") for such an answer and ("bad_json") for what is no JSON.
+    """
+    if not payload.lstrip().startswith(b"{"):
+        return _elements(payload) if payload.lstrip().startswith(b"[") else [payload]
+    envelope = _object(payload)
+    if error is not None:
+        message = error(_scalars(envelope))
+        if message is not None:
+            raise RecordRefusedError("platform_error", message)
+    for path in paths:
+        found = _descend(envelope, path)
+        if found is not None:
+            return found
+    return [payload]
+
+
+def _elements(raw: bytes) -> list[bytes]:
+    try:
+        return [bytes(element) for element in _LIST.decode(raw)]
+    except msgspec.DecodeError as error:
+        raise RecordRefusedError("bad_json", f"no valid JSON list: {_place(error)}") from None
+
+
+def _object(raw: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _OBJECT.decode(raw)
+    except msgspec.DecodeError as error:
+        raise RecordRefusedError("bad_json", f"no valid JSON object: {_place(error)}") from None
+
+
+def _place(error: msgspec.DecodeError) -> str:
+    """Only the position is repeated: a decoder's message may quote the text around it."""
+    message = str(error)
+    return message[message.rfind("(") :] if "(byte" in message else "malformed or truncated"
+
+
+def _scalars(envelope: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+    return {key: msgspec.json.decode(raw) for key, raw in envelope.items() if bytes(raw[:1]) not in (b"{", b"[")} | {
+        key: msgspec.json.decode(raw) for key, raw in envelope.items() if key in ("error_response", "extra")
+    }
+
+
+def _descend(envelope: dict[str, msgspec.Raw], path: Sequence[str]) -> list[bytes] | None:
+    current: dict[str, msgspec.Raw] = envelope
+    for position, key in enumerate(path):
+        raw = current.get(key)
+        if raw is None:
+            return None
+        head = bytes(raw).lstrip()[:1]
+        last = position == len(path) - 1
+        if last:
+            if head == b"[":
+                return _elements(bytes(raw))
+            return [bytes(raw)] if head == b"{" else ([] if bytes(raw).strip() == b"null" else None)
+        if head != b"{":
+            return None
+        current = _object(bytes(raw))
+    return None

@@ -1,0 +1,32 @@
+"""Every table of the lake, declared once."""
+
+from __future__ import annotations
+
+from pipelines.spec import Table, TableSet
+from pipelines.tables import bronze, features, gold, identity, ops, silver, silver_more
+
+SILVER: tuple[Table, ...] = (
+    silver.ORDERS,
+    silver.ORDER_LINES,
+    silver.REFUNDS,
+    silver.ORDER_PHONES,
+    silver.CONTACTS,
+    silver.CONTACT_FOLLOWS,
+    silver.GROUPS,
+    silver.GROUP_MEMBERS,
+    silver_more.GROUP_DAILY,
+    silver_more.STAFF_DAILY,
+    silver_more.EVENTS,
+    silver_more.POINTS_LEDGER,
+    silver_more.ORDER_CLAIMS,
+    silver_more.CONSENTS,
+    silver_more.MEMBERS,
+    silver_more.PRODUCTS,
+    silver_more.STAFF,
+    silver_more.IDENTITY_OBSERVATIONS,
+    silver_more.PII_VAULT,
+    silver_more.QUARANTINE,
+)
+
+ALL = TableSet((*bronze.TABLES, *SILVER, *identity.TABLES, *features.TABLES, *gold.TABLES, *ops.TABLES))
+"""All declared tables; `ALL["silver.orders"]` is one of them."""
