@@ -1,0 +1,187 @@
+"""Records out of landing lines: the wrapper taken off, the page split, each record with its digest, refusals told apart."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from pipelines.jobs.landing import Chunk
+from pipelines.sources.base import Context, FeedParser, Record, RecordRefusedError, Settings
+from pipelines.sources.fields import business_date, rfc3339
+
+_WRAPPER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CONTEXT_KEYS = frozenset(field.name for field in fields(Context)) - {"feed", "interval", "params", "received_ms"}
+_SECRETS = re.compile(rb'("session_key"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_WELCOME = re.compile(rb"(<WelcomeCode>)(?:(?!</WelcomeCode>).)*(</WelcomeCode>)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class RawRecord:
+    """One record of a landing line; `refusal` is set when it cannot be read, and `payload` then holds what there is."""
+
+    line: int
+    element: int
+    payload: bytes
+    context: Context | None
+    context_json: str | None
+    refusal: RecordRefusedError | None = None
+
+
+def redact(raw: bytes) -> bytes:
+    """The raw text with the values of `session_key` and `WelcomeCode` replaced: the only change ever made to it.
+
+    >>> redact(b'{"openid":"o1","session_key":"abc=="}')
+    b'{"openid":"o1","session_key":"<redacted>"}'
+    """
+    if b"session_key" in raw:
+        raw = _SECRETS.sub(rb'\1"<redacted>"', raw)
+    if b"WelcomeCode" in raw:
+        raw = _WELCOME.sub(rb"\1<redacted>\2", raw)
+    return raw
+
+
+def read_lines(chunk: Chunk, max_line_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a chunk without empty ones; a `.json` or `.xml` file is one line.
+
+    A line beyond `max_line_bytes` is cut there, which makes it a broken line.
+    """
+    path = Path(chunk.path)
+    if path.name.endswith((".json", ".xml")):
+        yield 1, path.read_bytes()
+        return
+    opener = gzip.open if path.name.endswith(".gz") else open
+    with opener(path, "rb") as handle:
+        handle.seek(chunk.start)
+        left = None if path.name.endswith(".gz") else chunk.end - chunk.start
+        number = chunk.first_line
+        for line in handle:
+            if left is not None:
+                if left <= 0:
+                    return
+                left -= len(line)
+            if line.strip():
+                yield number, line.strip()[:max_line_bytes]
+            number += 1
+
+
+def records_of_line(line: int, raw: bytes, *, parser: FeedParser, settings: Settings, interval: str) -> Iterator[RawRecord]:
+    """The records of one landing line; a broken line or an error answer is one refused record."""
+    raw = redact(raw)
+    try:
+        payload, given = _unwrap(raw)
+        context = make_context(given, parser.feed, settings, interval)
+        parts = parser.split(payload, context)
+    except RecordRefusedError as refusal:
+        yield RawRecord(line, 0, raw, None, None, refusal)
+        return
+    text = orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode()
+    for element, part in enumerate(parts):
+        yield RawRecord(line, element, bytes(part), context, text)
+
+
+def make_context(given: Mapping[str, Any], feed: str, settings: Settings, interval: str) -> Context:
+    """The context of a line: its wrapper over the source's defaults; keys nobody knows are left to the raw wrapper."""
+    values: dict[str, Any] = {key: str(value) for key, value in settings.context_defaults.items() if key in _CONTEXT_KEYS}
+    values |= {key: str(value) for key, value in given.items() if key in _CONTEXT_KEYS and value is not None}
+    params = given.get("params")
+    received = given.get("received_at")
+    return Context(
+        feed=feed,
+        interval=interval,
+        params=params if isinstance(params, Mapping) else {},
+        received_ms=rfc3339(received, "context.received_at") if received else None,
+        **values,
+    )
+
+
+def decode(payload: bytes) -> Any:
+    """The record's value: JSON, or the text of an XML document.
+
+    Raises RecordRefusedError("bad_json") with the position only, never the text.
+    """
+    if payload.lstrip()[:1] == b"<":
+        return _utf8(payload)
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise RecordRefusedError("bad_json", f"no valid JSON at line {error.lineno}, column {error.colno}") from None
+
+
+def record_digest(value: Any, volatile: tuple[str, ...]) -> str:
+    """The digest of a record's content, 32 hex characters, without its volatile keys; key order does not count."""
+    names = frozenset(name for name in volatile if not name.endswith("*"))
+    prefixes = tuple(name[:-1] for name in volatile if name.endswith("*"))
+    stripped = _strip(value, names, prefixes) if volatile else value
+    return hashlib.blake2b(orjson.dumps(stripped, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Record:
+    """The decoded record with its digest; raises RecordRefusedError where it cannot be read."""
+    if raw.refusal is not None:
+        raise raw.refusal
+    if raw.context is None:
+        raise RecordRefusedError("no_context", "the line has no readable context")
+    value = decode(raw.payload)
+    return Record(value, raw.context, settings, record_digest(value, parser.volatile))
+
+
+def interval_of_received(raw: RawRecord, default: str) -> str:
+    """The business day the line was received, else the default."""
+    received = raw.context.received_ms if raw.context else None
+    return business_date(received) or default
+
+
+def _unwrap(raw: bytes) -> tuple[bytes, Mapping[str, Any]]:
+    if raw[:1] == b"<":
+        return raw, {}
+    if raw[:1] == b'"':
+        return _text_payload(raw), {}
+    if raw[:1] != b"{":
+        return raw, {}
+    try:
+        outer = _WRAPPER.decode(raw)
+    except msgspec.DecodeError:
+        raise RecordRefusedError("bad_json", "the line is no valid JSON object") from None
+    if "payload" not in outer or "context" not in outer:
+        return raw, {}
+    payload = bytes(outer["payload"]).strip()
+    context = orjson.loads(bytes(outer["context"]))
+    if not isinstance(context, dict):
+        raise RecordRefusedError("bad_context", "context is no object")
+    return (_text_payload(payload) if payload[:1] == b'"' else payload), context
+
+
+def _text_payload(raw: bytes) -> bytes:
+    """A payload that is a JSON string (decrypted XML, an encoded body) as its text."""
+    try:
+        text = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise RecordRefusedError("bad_json", "the line is no valid JSON string") from None
+    return str(text).encode()
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RecordRefusedError("bad_encoding", "not valid UTF-8") from None
+
+
+def _strip(value: Any, names: frozenset[str], prefixes: tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _strip(inner, names, prefixes)
+            for key, inner in value.items()
+            if key not in names and not (prefixes and key.startswith(prefixes))
+        }
+    if isinstance(value, list):
+        return [_strip(inner, names, prefixes) for inner in value]
+    return value

@@ -1,0 +1,282 @@
+"""The Delta tables of a lake: reading, and writing so that doing it again changes nothing.
+
+Every write first works out which rows really differ; when none do, no version is committed. Spark's own readers,
+writers and `DeltaTable` are used here and in `pipelines/session.py` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
+
+from pipelines.spec import Table
+
+OP = "__op"
+STATS_TYPES = ("string", "bigint", "int", "date", "timestamp", "double")
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """What a write did to its table; `version` is the table's Delta version afterwards (-1: no table yet)."""
+
+    table: str
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    version: int = -1
+
+    @property
+    def changed(self) -> int:
+        """Rows that differ from before."""
+        return self.inserted + self.updated + self.deleted
+
+
+class Lake:
+    """The tables under one folder (or Hadoop URI): `lake/<layer>/<table>`."""
+
+    def __init__(self, spark: SparkSession, root: Path | str) -> None:
+        self.spark = spark
+        self.root = str(root)
+        self._present: set[str] = set()
+
+    def path(self, table: Table) -> str:
+        """Where the table lies."""
+        return f"{self.root}/{table.layer}/{table.name}"
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table has been created."""
+        if table.full_name in self._present:
+            return True
+        found = bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+        if found:
+            self._present.add(table.full_name)
+        return found
+
+    def read(self, table: Table, *, version: int | None = None) -> DataFrame:
+        """The table's rows, at a version if given; no rows, with the declared columns, when it does not exist."""
+        if not self.exists(table):
+            return self.spark.createDataFrame([], table.ddl().replace(" NOT NULL", ""))
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(table))
+
+    def read_staged(self, files: Sequence[str]) -> DataFrame:
+        """The rows of staged parquet files."""
+        return self.spark.read.parquet(*files)
+
+    def version(self, table: Table) -> int:
+        """The table's newest Delta version, -1 when it does not exist."""
+        if not self.exists(table):
+            return -1
+        row = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()
+        return int(row["version"]) if row else -1
+
+    def create(self, table: Table) -> None:
+        """The table exists, with its comments, partitions and properties."""
+        if self.exists(table):
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.doc)
+        for column in table.columns:
+            builder = builder.addColumn(column.name, column.type, nullable=not column.required, comment=column.doc)
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        for key, value in _properties(table).items():
+            builder = builder.property(key, value)
+        builder.execute()
+        self._present.add(table.full_name)
+
+    def append(self, table: Table, frame: DataFrame, *, app_id: str) -> WriteResult:
+        """The rows are added once: a second append under the same `app_id` adds nothing."""
+        with self._materialised(_conform(table, frame)) as rows:
+            count = rows.count()
+            if count:
+                self._append(table, rows, app_id=app_id)
+        return WriteResult(table.full_name, inserted=count, version=self.version(table))
+
+    def append_new(self, table: Table, frame: DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
+        """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
+        rows = _first_by_key(_conform(table, frame), table.key, [F.col(name) for name in order])
+        if self.exists(table):
+            known = self.read(table).select(*table.key)
+            rows = rows.join(known, list(table.key), "left_anti").select(*table.column_names)
+        with self._materialised(rows) as new:
+            count = new.count()
+            if count:
+                self._append(table, new)
+        return WriteResult(table.full_name, inserted=count, version=self.version(table))
+
+    def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
+        """Each key holds its greatest version; `keep_min` columns hold the least value any version had."""
+        version = _version_of(table)
+        rows = _latest(table, _conform(table, frame), version)
+        if not self.exists(table):
+            return self._apply(table, rows.withColumn(OP, F.lit("I")))
+        current = self.read(table)
+        names = [version, *table.keep_min]
+        old = current.select(*table.key, *[F.col(name).alias(f"__{name}") for name in names], F.lit(True).alias("__known"))
+        joined = rows.join(old, list(table.key), "left")
+        newer = F.col(version) > F.col(f"__{version}")
+        earlier = [_earlier(name) for name in table.keep_min]
+        changed = joined.where(_any([F.col("__known").isNull(), newer, *earlier]))
+        staged = changed.withColumn(OP, F.when(F.col("__known").isNull(), "I").otherwise("U")).select(*table.column_names, OP)
+        return self._apply(table, staged, assignments=_latest_assignments(table, version))
+
+    def replace(self, table: Table, frame: DataFrame) -> WriteResult:
+        """The table holds exactly these rows."""
+        return self.replace_keys(table, frame, None)
+
+    def replace_keys(self, table: Table, frame: DataFrame, keys: DataFrame | None) -> WriteResult:
+        """The rows whose columns match a row of `keys` are exactly those of `frame`; others stay (None: all rows)."""
+        new = _conform(table, frame)
+        if not self.exists(table):
+            return self._apply(table, new.withColumn(OP, F.lit("I")))
+        old = self.read(table)
+        if keys is not None:
+            old = old.join(keys.distinct(), list(keys.columns), "left_semi")
+        return self._apply(table, _difference(table, old, new))
+
+    def delete_keys(self, table: Table, keys: DataFrame) -> WriteResult:
+        """No row with one of these keys is left."""
+        return self.replace_keys(table, self.read(table).limit(0), keys)
+
+    def _apply(self, table: Table, staged: DataFrame, assignments: dict[str, SparkColumn] | None = None) -> WriteResult:
+        with self._materialised(staged) as rows:
+            counts = {row[OP]: int(row["count"]) for row in rows.groupBy(OP).count().collect()}
+            inserted, updated, deleted = (counts.get(op, 0) for op in "IUD")
+            if updated or deleted:
+                self._merge(table, rows, assignments)
+            elif inserted:
+                self._append(table, rows.drop(OP))
+        return WriteResult(table.full_name, inserted, updated, deleted, self.version(table))
+
+    def _merge(self, table: Table, rows: DataFrame, assignments: dict[str, SparkColumn] | None) -> None:
+        condition = _all([F.col(f"t.{name}").eqNullSafe(F.col(f"s.{name}")) for name in table.key])
+        values = {name: F.col(f"s.{name}") for name in table.column_names}
+        target = DeltaTable.forPath(self.spark, self.path(table)).alias("t")
+        merge = target.merge(rows.alias("s"), condition)
+        merge = merge.whenMatchedDelete(F.col(f"s.{OP}") == "D")
+        merge = merge.whenMatchedUpdate(set=assignments or values)  # type: ignore[arg-type]  # columns are accepted
+        merge = merge.whenNotMatchedInsert(F.col(f"s.{OP}") != "D", values)  # type: ignore[arg-type]
+        merge.execute()
+
+    def _append(self, table: Table, rows: DataFrame, *, app_id: str | None = None) -> None:
+        self.create(table)
+        if table.partition_by:
+            rows = rows.repartition(*table.partition_by)
+        writer = rows.select(*table.column_names).write.format("delta").mode("append")
+        if app_id is not None:
+            writer = writer.option("txnAppId", app_id).option("txnVersion", 1)
+        writer.save(self.path(table))
+
+    @contextmanager
+    def _materialised(self, frame: DataFrame) -> Iterator[DataFrame]:
+        rows = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            yield rows
+        finally:
+            rows.unpersist()
+
+
+def _properties(table: Table) -> dict[str, str]:
+    """Readable by every client, and no statistics on personal data (they would outlive a deletion)."""
+    safe = [
+        column.name
+        for column in table.columns
+        if column.pii == "none" and column.type in STATS_TYPES and column.name not in table.partition_by
+    ]
+    return {
+        "delta.enableDeletionVectors": "false",
+        "delta.dataSkippingStatsColumns": ",".join(safe),
+        "delta.checkpointPolicy": "classic",
+    }
+
+
+def _conform(table: Table, frame: DataFrame) -> DataFrame:
+    """The declared columns in their order and type; a missing column is null."""
+    present = set(frame.columns)
+    return frame.select(
+        *[
+            (F.col(column.name) if column.name in present else F.lit(None)).cast(column.type).alias(column.name)
+            for column in table.columns
+        ]
+    )
+
+
+def _version_of(table: Table) -> str:
+    if table.version is None:
+        raise ValueError(f"{table.full_name} declares no version column; upsert_latest needs one")
+    return table.version
+
+
+def _earlier(name: str) -> SparkColumn:
+    old = F.col(f"__{name}")
+    return F.col(name).isNotNull() & (old.isNull() | (F.col(name) < old))
+
+
+def _first_by_key(rows: DataFrame, key: Sequence[str], order: Sequence[SparkColumn]) -> DataFrame:
+    if not order:
+        return rows.dropDuplicates(list(key))
+    window = Window.partitionBy(*key).orderBy(*order)
+    return rows.withColumn("__n", F.row_number().over(window)).where(F.col("__n") == 1).drop("__n")
+
+
+def _latest(table: Table, rows: DataFrame, version: str) -> DataFrame:
+    """One row per key. Equal versions are the same record seen twice: the earliest arrival is kept."""
+    partition = Window.partitionBy(*table.key)
+    order = [F.col(version).desc()] + ([F.col("interval")] if "interval" in table.column_names else [])
+    ranked = rows.withColumn("__n", F.row_number().over(partition.orderBy(*order)))
+    for name in table.keep_min:
+        ranked = ranked.withColumn(name, F.min(name).over(partition))
+    return ranked.where(F.col("__n") == 1).drop("__n")
+
+
+def _latest_assignments(table: Table, version: str) -> dict[str, SparkColumn]:
+    newer = F.col(f"s.{version}") > F.col(f"t.{version}")
+    values: dict[str, SparkColumn] = {}
+    for name in table.column_names:
+        if name in table.keep_min:
+            values[name] = F.least(F.col(f"s.{name}"), F.col(f"t.{name}"))
+        else:
+            values[name] = F.when(newer, F.col(f"s.{name}")).otherwise(F.col(f"t.{name}"))
+    return values
+
+
+def _difference(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
+    """Rows to insert (I), update (U) or delete (D, with the old values) to come from `old` to `new`."""
+    names = list(table.column_names)
+    left = old.select(F.struct(*names).alias("o"), _key_of(table))
+    right = new.select(F.struct(*names).alias("n"), _key_of(table))
+    joined = left.join(right, "__key", "full_outer")
+    op = (
+        F.when(F.col("n").isNull(), "D")
+        .when(F.col("o").isNull(), "I")
+        .when(~F.col("o").eqNullSafe(F.col("n")), "U")
+    )
+    return joined.withColumn(OP, op).where(F.col(OP).isNotNull()).select(F.coalesce("n", "o").alias("r"), OP).select("r.*", OP)
+
+
+def _key_of(table: Table) -> SparkColumn:
+    return F.struct(*[F.coalesce(F.col(name).cast("string"), F.lit("\x00")).alias(name) for name in table.key]).alias("__key")
+
+
+def _any(conditions: Sequence[SparkColumn]) -> SparkColumn:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result | condition
+    return result
+
+
+def _all(conditions: Sequence[SparkColumn]) -> SparkColumn:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result & condition
+    return result
