@@ -44,7 +44,9 @@ class Table:
     """One Delta table of the lake: `lake/<layer>/<name>`.
 
     `key` columns identify a row; `version` (if any) orders the versions of one key, greatest wins; columns in
-    `keep_min` hold the smallest value any version had; `published` tables are named in the snapshot manifest.
+    `keep_min` hold the smallest value any version had; columns in `fill` that a version leaves null keep what the
+    newest other version says (an event tells a part, a pull the rest); `published` tables are named in the snapshot
+    manifest.
     """
 
     layer: str
@@ -57,6 +59,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     version: str | None = None
     keep_min: tuple[str, ...] = ()
+    fill: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     published: bool = False
     schema_version: int = 1

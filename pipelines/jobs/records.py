@@ -130,7 +130,20 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Recor
     if raw.context is None:
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
-    return Record(value, raw.context, settings, record_digest(value, parser.volatile))
+    return Record(value, raw.context, settings, record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile))
+
+
+def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:
+    """The record's content together with what only its context says, where a parser names such keys; else the value itself."""
+    return [value, [_context_value(context, name) for name in names]] if names else value
+
+
+def _context_value(context: Context, name: str) -> Any:
+    first, _, rest = name.partition(".")
+    value = getattr(context, first)
+    for key in rest.split(".") if rest else ():
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def interval_of_received(raw: RawRecord, default: str) -> str:

@@ -117,7 +117,8 @@ class FeedParser:
 
     `split(payload, context)` gives the raw records of one answer, byte for byte, as (raw text) slices; it raises
     RecordRefusedError("platform_error", ...) for an error answer of the platform. `volatile` names keys (at any depth) that do
-    not count for duplicates; names ending in `*` are prefixes.
+    not count for duplicates; names ending in `*` are prefixes. `hash_context` names what of the context belongs to a
+    record's content (dotted for parameters: `params.userid`): two guides with equal figures are no duplicates.
     """
 
     feed: str
@@ -126,6 +127,7 @@ class FeedParser:
     parse: Callable[[Record], Parsed]
     tables: tuple[str, ...]
     volatile: tuple[str, ...] = ()
+    hash_context: tuple[str, ...] = ()
 
 
 def version_key(updated_ms: int | None, digest: str, *, rank: int = 0, refund_rank: int = 0) -> str:

@@ -115,18 +115,20 @@ class Lake:
         return WriteResult(table.full_name, inserted=count, version=self.version(table))
 
     def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
-        """Each key holds its greatest version; `keep_min` columns hold the least value any version had."""
+        """Each key holds its greatest version; `keep_min` columns the least value any version had, `fill` columns the
+        newest value that is known."""
         version = _version_of(table)
         rows = _latest(table, _conform(table, frame), version)
         if not self.exists(table):
             return self._apply(table, rows.withColumn(OP, F.lit("I")))
         current = self.read(table)
-        names = [version, *table.keep_min]
+        names = [version, *table.keep_min, *table.fill]
         old = current.select(*table.key, *[F.col(name).alias(f"__{name}") for name in names], F.lit(True).alias("__known"))
         joined = rows.join(old, list(table.key), "left")
         newer = F.col(version) > F.col(f"__{version}")
         earlier = [_earlier(name) for name in table.keep_min]
-        changed = joined.where(_any([F.col("__known").isNull(), newer, *earlier]))
+        filling = [F.col(name).isNotNull() & F.col(f"__{name}").isNull() for name in table.fill]
+        changed = joined.where(_any([F.col("__known").isNull(), newer, *earlier, *filling]))
         staged = changed.withColumn(OP, F.when(F.col("__known").isNull(), "I").otherwise("U")).select(*table.column_names, OP)
         return self._apply(table, staged, assignments=_latest_assignments(table, version))
 
@@ -236,6 +238,9 @@ def _latest(table: Table, rows: DataFrame, version: str) -> DataFrame:
     ranked = rows.withColumn("__n", F.row_number().over(partition.orderBy(*order)))
     for name in table.keep_min:
         ranked = ranked.withColumn(name, F.min(name).over(partition))
+    whole = partition.orderBy(*order).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    for name in table.fill:
+        ranked = ranked.withColumn(name, F.first(name, ignorenulls=True).over(whole))
     return ranked.where(F.col("__n") == 1).drop("__n")
 
 
@@ -245,6 +250,9 @@ def _latest_assignments(table: Table, version: str) -> dict[str, SparkColumn]:
     for name in table.column_names:
         if name in table.keep_min:
             values[name] = F.least(F.col(f"s.{name}"), F.col(f"t.{name}"))
+        elif name in table.fill:
+            given, held = F.col(f"s.{name}"), F.col(f"t.{name}")
+            values[name] = F.when(newer, F.coalesce(given, held)).otherwise(F.coalesce(held, given))
         else:
             values[name] = F.when(newer, F.col(f"s.{name}")).otherwise(F.col(f"t.{name}"))
     return values

@@ -164,6 +164,7 @@ CONTACTS = Table(
     grain="one external user of one corp",
     key=("corp_id", "external_userid"),
     version="version_key",
+    fill=("contact_type", "gender", "unionid", "name_token"),
     columns=columns(
         Column("corp_id", "string", "Corp (lower case when plain) or, for a provider's ids, the suite id", required=True),
         Column("external_userid", "string", "WeCom external user id", pii="pseudonym", required=True),
@@ -185,6 +186,7 @@ CONTACT_FOLLOWS = Table(
     grain="one guide and one external user",
     key=("corp_id", "external_userid", "userid"),
     version="version_key",
+    fill=("added_at", "add_way", "state", "oper_userid", "tag_ids"),
     columns=columns(
         Column("corp_id", "string", "As in silver.contacts", required=True),
         Column("external_userid", "string", "WeCom external user id", pii="pseudonym", required=True),
@@ -210,13 +212,15 @@ GROUPS = Table(
     grain="one group chat of one corp",
     key=("corp_id", "chat_id"),
     version="version_key",
+    fill=("name_token", "owner_userid", "status", "created_at", "snapshot_at"),
     columns=columns(
         Column("corp_id", "string", "As in silver.contacts", required=True),
         Column("chat_id", "string", "Group chat id", required=True),
         Column("name_token", "string", "Token of the group's name (free text)", pii="token"),
         Column("owner_userid", "string", "Guide who owns the group"),
-        Column("status", "string", "ok, owner_left, inheriting, inherited, dismissed or unknown", required=True),
+        Column("status", "string", "ok, owner_left, inheriting, inherited, dismissed or unknown; null until a list or event says"),
         Column("created_at", "timestamp", "When the group was made"),
+        Column("snapshot_at", "timestamp", "Newest full listing of the members; null while only events are known"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
     ),
@@ -230,6 +234,7 @@ GROUP_MEMBERS = Table(
     grain="one member of one group chat",
     key=("corp_id", "chat_id", "member_id"),
     version="version_key",
+    fill=("joined_at", "join_scene", "invitor_userid", "state"),
     columns=columns(
         Column("corp_id", "string", "As in silver.contacts", required=True),
         Column("chat_id", "string", "Group chat id", required=True),
