@@ -1,0 +1,254 @@
+"""Connected components on 64-bit keys: which identifiers must be looked at together.
+
+One meaning, several engines: `one_task` contracts a whole graph in compiled code, `partitioned` contracts parts and
+merges the forests they leave, `distributed` hooks nodes to smaller neighbours part by part, round after round, for
+graphs that no executor holds (its rounds run on the cluster; the kernels are here). All give the same answer: the
+component of a node is the smallest key it can be reached from.
+
+Chosen by measurement on 4.4 M edges and 4.5 M nodes on 2 cores: relabelling by the dense rank of polars takes 0.7 s,
+where the dictionary of Arrow takes 0.8 to 3 s, pandas' factorize 1.4 s, a numpy argsort 2.0 s and `np.unique` with
+inverse 2.8 s; it also keeps the keys' order, so that the smallest label is the smallest key. One vectorised round of
+hooking (0.45 s) takes three quarters of the edges away before `scipy.sparse.csgraph` labels the rest (0.3 s); scipy
+alone needs 1.2 s, hooking alone 1.3 s and, on unlucky graphs, a round per node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components as label_graph
+
+Keys = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.int32]
+EngineName = Literal["one_task", "partitioned", "distributed"]
+
+HOOK_FROM_EDGES = 100_000
+HOOK_ROUNDS = 2
+
+
+class Components(NamedTuple):
+    """Every node with the smallest key of its component, sorted by node."""
+
+    nodes: Keys
+    component: Keys
+
+
+class ComponentsEngine(Protocol):
+    """Anything that finds components: edges as two key columns, isolated nodes as a third."""
+
+    def __call__(self, src: Keys, dst: Keys, nodes: Keys | None = None) -> Components: ...
+
+
+def connected_components(src: Keys, dst: Keys, nodes: Keys | None = None) -> Components:
+    """Each node belongs to the component named after the smallest key that it is connected to.
+
+    `src`, `dst`: the ends of the edges, int64, any sign; loops and duplicates are allowed. `nodes`: further nodes that
+    may have no edge. ValueError when the two columns differ in length.
+    """
+    ends = _checked_ends(src, dst, nodes)
+    if ends.size == 0:
+        return Components(ends, ends.copy())
+    keys, codes = _dense(ends)
+    labels = _smallest_label(keys.size, codes[: src.size], codes[src.size : 2 * src.size])
+    return Components(keys, keys[labels])
+
+
+def _checked_ends(src: Keys, dst: Keys, nodes: Keys | None) -> Keys:
+    if src.size != dst.size:
+        raise ValueError(f"edges have two ends: got {src.size} sources and {dst.size} destinations")
+    columns = [np.asarray(column, dtype=np.int64) for column in (src, dst, nodes) if column is not None]
+    return np.concatenate(columns)
+
+
+def _dense(ends: Keys) -> tuple[Keys, Positions]:
+    """The distinct keys in order and, for each entry, the position of its key among them."""
+    codes = pl.Series(ends).rank("dense").to_numpy().astype(np.int32) - np.int32(1)
+    keys = np.empty(int(codes.max()) + 1, dtype=np.int64)
+    keys[codes] = ends
+    return keys, codes
+
+
+def _smallest_label(count: int, a: Positions, b: Positions, rounds: int = HOOK_ROUNDS) -> Positions:
+    """For each of `count` nodes the smallest node of its component; hooks while it pays, then lets scipy finish."""
+    if rounds == 0 or a.size < HOOK_FROM_EDGES:
+        return _scipy_labels(count, a, b)
+    parent = _hook(count, a, b)
+    a, b = parent[a], parent[b]
+    crossing = a != b
+    a, b = a[crossing], b[crossing]
+    active = np.zeros(count, dtype=np.bool_)
+    active[a] = True
+    active[b] = True
+    survivors = np.flatnonzero(active).astype(np.int32)
+    position = np.empty(count, dtype=np.int32)
+    position[survivors] = np.arange(survivors.size, dtype=np.int32)
+    rest = _smallest_label(survivors.size, position[a], position[b], rounds - 1)
+    root = np.arange(count, dtype=np.int32)
+    root[survivors] = survivors[rest]
+    return root[parent]
+
+
+def _hook(count: int, a: Positions, b: Positions) -> Positions:
+    """Every node that has a smaller neighbour hangs under one of them; each node gets the root of its tree.
+
+    Any smaller neighbour keeps the trees free of cycles, so it does not matter which of several is written last.
+    """
+    parent = np.arange(count, dtype=np.int32)
+    parent[np.maximum(a, b)] = np.minimum(a, b)
+    while True:
+        jumped = parent[parent]
+        if np.array_equal(jumped, parent):
+            return parent
+        parent = jumped
+
+
+def _scipy_labels(count: int, a: Positions, b: Positions) -> Positions:
+    graph = coo_matrix((np.ones(a.size, dtype=np.int8), (a, b)), shape=(count, count))
+    found, labels = label_graph(graph.tocsr(), directed=False)
+    first = np.empty(found, dtype=np.int32)
+    first[labels[::-1]] = np.arange(count - 1, -1, -1, dtype=np.int32)
+    return first[labels]
+
+
+def contract(src: Keys, dst: Keys, nodes: Keys | None = None) -> Components:
+    """A part of the edges says the same with fewer: each of its nodes once, with the smallest key it reaches there.
+
+    The forest that partition-wise contraction hands on to `merge_partial`.
+    """
+    return connected_components(src, dst, nodes)
+
+
+def merge_partial(parts: Iterable[Components]) -> Components:
+    """The forests of all parts of a graph, taken together, give the components of the whole graph."""
+    forests = list(parts)
+    if not forests:
+        return Components(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    nodes = np.concatenate([forest.nodes for forest in forests])
+    roots = np.concatenate([forest.component for forest in forests])
+    return connected_components(nodes, roots)
+
+
+def partitioned_components(
+    src: Keys, dst: Keys, nodes: Keys | None = None, *, part_edges: int = 1_000_000
+) -> Components:
+    """The same answer as `connected_components`, holding at most `part_edges` edges and the forest at a time."""
+    _checked_ends(src, dst, None)
+    forest = connected_components(src[:0], dst[:0], nodes)
+    for start in range(0, src.size, part_edges):
+        part = contract(src[start : start + part_edges], dst[start : start + part_edges])
+        forest = merge_partial((forest, part))
+    return forest
+
+
+def distinct(keys: Keys) -> Keys:
+    """The distinct keys in order; sorting beats the hashing of `np.unique` tenfold on millions of random keys.
+
+    >>> distinct(np.array([3, -1, 3])).tolist()
+    [-1, 3]
+    """
+    if keys.size == 0:
+        return keys.astype(np.int64)
+    ordered = np.sort(keys)
+    first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
+
+
+class Hooks(NamedTuple):
+    """What the owner of some nodes decides in one round: their parents, and the edges as seen from those parents."""
+
+    owned: Keys
+    parent: Keys
+
+
+def hook_partition(owned: Keys, neighbour: Keys) -> Hooks:
+    """Each owned node hangs under the smallest key it reaches through the edges of its owner, or under itself.
+
+    `owned`, `neighbour`: every edge at an owned node, once per owned end. Parents are never greater than their nodes,
+    so the parents of all owners together form a forest; every node with a smaller neighbour leaves the graph.
+    """
+    local = connected_components(owned, neighbour)
+    mine = distinct(owned)
+    return Hooks(mine, local.component[np.searchsorted(local.nodes, mine)])
+
+
+def distributed_components(src: Keys, dst: Keys, nodes: Keys | None = None, *, owners: int = 8) -> Components:
+    """The same answer by rounds of hooking among `owners` that see their own nodes' edges only.
+
+    The cluster engine does these rounds on tables; here they run in process, so that the algorithm is tested
+    without a cluster.
+    """
+    ends = distinct(_checked_ends(src, dst, nodes))
+    label = ends.copy()
+    a, b = np.asarray(src, dtype=np.int64), np.asarray(dst, dtype=np.int64)
+    while (crossing := a != b).any():
+        a, b = a[crossing], b[crossing]
+        hooks = _one_round(np.concatenate([a, b]), np.concatenate([b, a]), owners)
+        a, b, label = _follow(hooks, a), _follow(hooks, b), _follow(hooks, label)
+    return Components(ends, label)
+
+
+def _one_round(end: Keys, other: Keys, owners: int) -> Hooks:
+    owner = (end.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)) % np.uint64(owners)
+    hooks = [hook_partition(end[owner == part], other[owner == part]) for part in range(owners)]
+    nodes = np.concatenate([hook.owned for hook in hooks])
+    order = np.argsort(nodes)
+    return Hooks(nodes[order], np.concatenate([hook.parent for hook in hooks])[order])
+
+
+def _follow(hooks: Hooks, keys: Keys) -> Keys:
+    """Each key is replaced by its parent of this round; keys without edges stay."""
+    at = np.minimum(np.searchsorted(hooks.owned, keys), hooks.owned.size - 1)
+    return np.where(hooks.owned[at] == keys, hooks.parent[at], keys)
+
+
+def broken_edges(src: Keys, dst: Keys, found: Components) -> int:
+    """How many edges join two components of `found`: 0 is the proof that nothing is left to merge.
+
+    KeyError when an end of an edge is missing from `found`.
+    """
+    sides = []
+    for column in (src, dst):
+        at = np.minimum(np.searchsorted(found.nodes, column), max(found.nodes.size - 1, 0))
+        if column.size and (found.nodes.size == 0 or (found.nodes[at] != column).any()):
+            raise KeyError("an end of an edge has no component: the map does not cover the graph")
+        sides.append(found.component[at])
+    return int((sides[0] != sides[1]).sum())
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Up to how many edges an engine is used: beyond `partitioned_edges` the graph is contracted on the cluster."""
+
+    one_task_edges: int = 30_000_000
+    partitioned_edges: int = 200_000_000
+
+
+def choose_engine(edges: int, limits: EngineLimits, *, forced: EngineName | None = None) -> EngineName:
+    """The cheapest engine that holds a graph of so many edges, unless the configuration forces one.
+
+    >>> choose_engine(4_400_000, EngineLimits())
+    'one_task'
+    >>> choose_engine(4_400_000, EngineLimits(), forced="distributed")
+    'distributed'
+    """
+    if forced is not None:
+        if forced not in ENGINES:
+            raise ValueError(f"no components engine {forced!r}; there are {', '.join(sorted(ENGINES))}")
+        return forced
+    if edges <= limits.one_task_edges:
+        return "one_task"
+    return "partitioned" if edges <= limits.partitioned_edges else "distributed"
+
+
+ENGINES: Mapping[EngineName, Callable[..., Components]] = {
+    "one_task": connected_components,
+    "partitioned": partitioned_components,
+    "distributed": distributed_components,
+}
