@@ -1,0 +1,104 @@
+"""The Spark session of a run: Delta tables on one machine or a cluster, with settings measured on two cores.
+
+One session serves a whole pipeline run: the first write and MERGE of a process cost seconds of warm-up.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from pipelines.setup.jars import jar_paths
+from pipelines.setup.java import java_home
+
+_LOG4J = Path(__file__).with_name("log4j2.properties")
+
+_DELTA: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Delta reads its own log with 50 tasks by default; our tables' logs are small.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    # Not every reader of the lake knows deletion vectors, and values would stay readable in the old files.
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+
+_SQL: Mapping[str, str] = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.adaptive.coalescePartitions.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # A silent fall-back to row-by-row conversion would hide a type that Arrow cannot carry.
+    "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+
+_QUIET: Mapping[str, str] = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def session_config(
+    *, master: str, memory: str, work_dir: Path, jars: Sequence[Path], shuffle_partitions: int
+) -> dict[str, str]:
+    """Every Spark setting of a session, as text; what only holds on one machine is left out for a cluster master."""
+    config = {
+        **_DELTA,
+        **_SQL,
+        **_QUIET,
+        "spark.master": master,
+        "spark.driver.memory": memory,
+        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.sql.shuffle.partitions": str(shuffle_partitions),
+        "spark.local.dir": str(work_dir / "local"),
+        "spark.sql.warehouse.dir": str(work_dir / "warehouse"),
+        # Workers would use the `python3` of the PATH, which lacks this environment's packages.
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG4J.as_uri()}",
+    }
+    if master.startswith("local"):
+        config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return config
+
+
+def build_session(
+    *,
+    work_dir: Path,
+    master: str = "local[2]",
+    memory: str = "4g",
+    jars: Sequence[Path] | None = None,
+    shuffle_partitions: int = 4,
+) -> SparkSession:
+    """A running Spark session that reads and writes the lake's Delta tables.
+
+    Scratch files and the warehouse lie under `work_dir`; `memory` is that of the driver JVM (in local mode: of
+    everything). Raises CdpError (usage) before any JVM is started when Java or a Delta jar is missing or unsuitable.
+    """
+    home = java_home()
+    chosen = jar_paths() if jars is None else jars
+    config = session_config(
+        master=master, memory=memory, work_dir=work_dir.resolve(), jars=chosen, shuffle_partitions=shuffle_partitions
+    )
+    for folder in ("local", "warehouse"):
+        (work_dir / folder).mkdir(parents=True, exist_ok=True)
+    # The launcher reads these from the environment only; a foreign SPARK_HOME would start another Spark.
+    os.environ |= {
+        "JAVA_HOME": str(home),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+    if master.startswith("local"):
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    builder = SparkSession.builder.appName("cdp")
+    for key, value in config.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()

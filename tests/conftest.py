@@ -1,0 +1,73 @@
+"""What every test may rely on: UTC, fixed seeds, one Spark session for the whole run, golden files."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = 20250301
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis_settings.load_profile("repeatable")
+
+Golden = Callable[[str, Path], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--golden` rewrites the golden files instead of comparing with them."""
+    parser.addoption("--golden", action="store_true", help="rewrite the golden files from what the product says now")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(SEED)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark session of the test run, small and with Delta."""
+    from pipelines.session import build_session
+
+    session = build_session(
+        work_dir=tmp_path_factory.mktemp("spark"), memory=os.environ.get("CDP_TEST_MEMORY", "2g"), shuffle_partitions=2
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real reference data beside the checkout; the test is skipped where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("reference data is not on this machine")
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with a golden file; `make golden` rewrites the file instead, and review reads the difference."""
+    rewrite = bool(request.config.getoption("--golden"))
+
+    def check(text: str, path: Path) -> None:
+        if rewrite:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.is_file(), f"{path} is missing; make golden writes it"
+        assert text == path.read_text(encoding="utf-8"), f"{path} is out of date; make golden rewrites it"
+
+    return check
