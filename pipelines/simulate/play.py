@@ -1,0 +1,19 @@
+"""Tells one cell of the world: facts in, raw records, truth and books out."""
+
+from pipelines.simulate.play_members import play_registrations
+from pipelines.simulate.play_orders import play_orders
+from pipelines.simulate.play_placeholders import play_placeholders
+from pipelines.simulate.play_relations import play_relations
+from pipelines.simulate.play_visits import VisitPlayer
+from pipelines.simulate.scene import Scene
+from pipelines.simulate.world import Cell
+
+
+def play_cell(scene: Scene, cell: Cell) -> None:
+    """Everything that happened in the cell has been told, and its truth is written."""
+    play_registrations(scene, cell.people)
+    VisitPlayer(scene, cell.visits).play()
+    play_relations(scene, cell.contacts, cell.groups)
+    play_orders(scene, cell.orders)
+    play_placeholders(scene, cell.people, cell.visits)
+    scene.truth.close_cell(cell.people, cell.orders)
