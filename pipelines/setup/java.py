@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -71,3 +73,18 @@ def choose_java(programs: Iterable[Path]) -> Path:
 def java_home() -> Path:
     """The home folder of the Java that Spark will run on; JAVA_HOME wins when it is a supported one."""
     return choose_java(candidates(os.environ.get("JAVA_HOME")))
+
+
+def main() -> int:
+    """Says which Java Spark will run on; without a suitable one the exit code is that of the refusal."""
+    try:
+        home = java_home()
+    except CdpError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint}\n{json.dumps(error.as_json())}\n")
+        return int(error.code)
+    sys.stdout.write(f"{home}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

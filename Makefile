@@ -1,0 +1,72 @@
+# `make` alone shows what there is. Everything lives in .venv and .cache; remove them to start over.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.11
+VENV := .venv
+PY := $(VENV)/bin/python
+CACHE := $(or $(CDP_CACHE),.cache)
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+PEOPLE ?= 20000
+DAYS ?= 90
+SERVE ?= 1
+
+.PHONY: help install check test-fast test demo bench golden lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+install: $(VENV)/.installed $(CACHE)/jars/.verified ## Set up .venv with the pinned packages and fetch the Delta jars
+
+$(VENV)/.machine: pipelines/setup/java.py
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed. Install it with: sudo apt-get install python3.11 python3.11-venv" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11. Install it with: sudo apt-get install python3.11 python3.11-venv (or set PYTHON=...)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments. Install: sudo apt-get install python3.11-venv" >&2; exit 2; }
+	@$(PYTHON) -B -m pipelines.setup.java >/dev/null
+	@mkdir -p $(VENV) && touch $@
+
+$(VENV)/.packages: requirements.lock $(VENV)/.machine
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages of requirements.lock (a few minutes the first time) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.packages
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(CACHE)/jars/.verified: pipelines/setup/jars.sha256 $(VENV)/.packages
+	@$(PY) -m pipelines.setup.jars
+	@touch $@
+
+check: install ## Lint, format and type checks
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+test-fast: install ## Tests that start no JVM, under a minute
+	@$(PY) -m pytest -m "not spark and not e2e"
+
+test: install check ## Everything: set-up, checks and all tests
+	@$(PY) -m pytest
+
+demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
+	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
+
+bench: install ## Measure: every program of bench/, or one with ONLY=name
+	@for program in $(if $(ONLY),bench/$(ONLY).py,bench/[a-z]*.py); do $(PY) -m bench.$$(basename $$program .py); done
+
+golden: install ## Rewrite golden files and generated documentation; review the difference
+	@$(PY) -m pipelines.setup.docs
+	@$(PY) -m pytest --golden -m "not spark and not e2e" -q
+
+lock: ## Pin requirements.in anew into requirements.lock
+	@test -x $(CACHE)/tools/bin/uv || { $(PYTHON) -m venv $(CACHE)/tools && $(CACHE)/tools/bin/pip install --quiet uv; }
+	@$(CACHE)/tools/bin/uv pip compile requirements.in --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.lock --quiet
+
+clean: ## Remove what the tools left behind; .venv, .cache and data stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis spark-warehouse metastore_db derby.log
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
