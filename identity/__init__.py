@@ -1,0 +1,6 @@
+"""Who is who: identifiers, evidence and decisions become OneIDs, in process, without Spark and without I/O."""
+
+from identity.errors import DecisionRefused, IdentityError
+from identity.policy import Policy
+
+__all__ = ["DecisionRefused", "IdentityError", "Policy"]

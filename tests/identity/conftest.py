@@ -1,0 +1,64 @@
+"""Composed rows and resolvers for the identity tests; no number or id in them is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from identity.policy import Policy
+
+Row = dict[str, Any]
+
+
+class Build:
+    """One-line factories: `build.link("o1", "member_id:b:K1", "phone::13912345670@verified")`."""
+
+    @staticmethod
+    def ids(*texts: str) -> list[Row]:
+        """`namespace:scope:value`, with `@role` behind it where the role matters (values here hold no @)."""
+        found = []
+        for text in texts:
+            namespace, scope, value = text.split(":", 2)
+            value, _, role = value.partition("@")
+            row = {"namespace": namespace, "scope": scope, "value": value}
+            found.append(row | {"role": role} if role else row)
+        return found
+
+    def row(self, kind: str, observation_id: str, *texts: str, day: str = "2025-03-01", **more: Any) -> Row:
+        """An observation at 10:00 Shanghai time of `day`, of source `pos` unless told otherwise."""
+        base = {"observation_id": observation_id, "source": "pos", "kind": kind, "event_time": f"{day}T10:00:00+08:00"}
+        return base | {"ids": self.ids(*texts)} | more
+
+    def link(self, observation_id: str, *texts: str, **more: Any) -> Row:
+        return self.row("link", observation_id, *texts, **more)
+
+    def bind(self, observation_id: str, *texts: str, **more: Any) -> Row:
+        return self.row("bind", observation_id, *texts, **more)
+
+    def unbind(self, observation_id: str, *texts: str, **more: Any) -> Row:
+        return self.row("unbind", observation_id, *texts, **more)
+
+    def replace(self, observation_id: str, *texts: str, **more: Any) -> Row:
+        return self.row("replace", observation_id, *texts, **more)
+
+    def unlink(self, observation_id: str, retracts: str, **more: Any) -> Row:
+        return self.row("unlink", observation_id, retracts=retracts, **more)
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    return Build()
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Policy:
+    """The shipped policy."""
+    return Policy.from_dict({})
+
+
+@pytest.fixture(scope="session")
+def policy() -> Callable[..., Policy]:
+    """The shipped policy with other values for some keys."""
+    return lambda **keys: Policy.from_dict(keys)
