@@ -1,15 +1,16 @@
 """Platform values read tolerantly and exactly: numbers or strings, absent or zero, fen or yuan, seconds or ms.
 
 Every function gives None for "not set" (absent, empty, and for times and ids also zero) and raises
-RecordRefusedError("bad_value", ...) with the field's name for what cannot be read. The refused value itself is not repeated.
+RecordRefusedError("bad_value", ...) with the field's name for what cannot be read. The refused value is not repeated.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from pipelines.sources.base import RecordRefusedError
@@ -17,6 +18,7 @@ from pipelines.sources.base import RecordRefusedError
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has had one zone without daylight saving since 1991 (IANA tz database), so a fixed offset is exact."""
 
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _QUOTED = re.compile(r'^"(.*)"$', re.DOTALL)
 _TOP_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)$")
 MAX_MS = 253_402_300_799_000
@@ -29,6 +31,8 @@ def text(value: Any) -> str | None:
     >>> text('"6986"'), text(12), text(""), text(None)
     ('6986', '12', None, None)
     """
+    if type(value) is str and '"' not in value:  # the usual case first: this runs for every field of every record
+        return value.strip() or None
     if value is None or isinstance(value, (dict, list)):
         return None
     raw = str(value).lower() if isinstance(value, bool) else str(value)
@@ -43,8 +47,12 @@ def identifier(value: Any) -> str | None:
     >>> identifier(6923456789012345678), identifier("0"), identifier(0)
     ('6923456789012345678', None, None)
     """
+    if type(value) is int:
+        return str(value) if value else None
     if isinstance(value, float):
-        raise RecordRefusedError("rounded_id", "an id arrived as a floating-point number, digits may be lost; expected text or integer")
+        raise RecordRefusedError(
+            "rounded_id", "an id arrived as a fraction, digits may be lost; expected text or integer"
+        )
     raw = text(value)
     return None if raw in (None, "0") else raw
 
@@ -55,14 +63,16 @@ def integer(value: Any, name: str) -> int | None:
     >>> integer("20", "n"), integer(20, "n"), integer("", "n")
     (20, 20, None)
     """
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int):
-        return value
     if isinstance(value, float):
         if value.is_integer():
             return int(value)
         raise RecordRefusedError("bad_value", f"{name}: a fraction where a whole number is expected")
+    if isinstance(value, (dict, list)):
+        raise RecordRefusedError("bad_value", f"{name}: an object or list where a whole number is expected")
     raw = text(value)
     if raw is None:
         return None
@@ -168,7 +178,13 @@ def business_date(moment_ms: int | None) -> str | None:
     """
     if moment_ms is None:
         return None
-    return datetime.fromtimestamp(moment_ms / 1000, SHANGHAI).date().isoformat()
+    return _day((moment_ms + 28_800_000) // 86_400_000)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """The date of a day counted from 1970-01-01; records of a batch share few days."""
+    return date.fromordinal(_EPOCH_DAY + number).isoformat()
 
 
 def iso_utc(moment_ms: int) -> str:
@@ -201,6 +217,15 @@ def items(value: Any, name: str) -> Iterator[Any]:
     if not isinstance(value, list):
         raise RecordRefusedError("bad_shape", f"{name}: expected a list")
     return iter(value)
+
+
+def objects(value: Any, name: str) -> list[dict[str, Any]]:
+    """The elements of a list, each an object; absent means none, a single object counts as a list of one."""
+    found = list(items(value, name))
+    for element in found:
+        if not isinstance(element, dict):
+            raise RecordRefusedError("bad_shape", f"{name}: expected a list of objects")
+    return found
 
 
 def _checked_ms(millis: int, name: str) -> int:

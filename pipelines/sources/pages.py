@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from pipelines.sources.base import Context, RecordRefusedError
+from pipelines.sources.base import RecordRefusedError
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 ErrorRule = Callable[[Mapping[str, Any]], str | None]
+EnvelopeRule = Callable[[Collection[str]], bool]
 
 
-def split_pages(payload: bytes, paths: Sequence[Sequence[str]], error: ErrorRule | None = None) -> Sequence[bytes]:
+def split_pages(
+    payload: bytes,
+    paths: Sequence[Sequence[str]],
+    error: ErrorRule | None = None,
+    *,
+    envelope: EnvelopeRule | None = None,
+) -> Sequence[bytes]:
     """The raw records of an answer: the elements of the first list found at one of `paths`, else the payload itself.
 
     `paths`: keys from the top to a list or to a single object; an empty list gives no records. `error` receives the
-    envelope's scalar fields and gives the platform's message when the answer is an error.
+    envelope's scalar fields and gives the platform's message when the answer is an error. `envelope` tells by the
+    top-level keys that this is an answer: without any of the lists it is an empty page and not itself a record.
     Raises RecordRefusedError("platform_error") for such an answer and ("bad_json") for what is no JSON.
     """
     if not payload.lstrip().startswith(b"{"):
         return _elements(payload) if payload.lstrip().startswith(b"[") else [payload]
-    envelope = _object(payload)
+    answer = _object(payload)
     if error is not None:
-        message = error(_scalars(envelope))
+        message = error(_scalars(answer))
         if message is not None:
             raise RecordRefusedError("platform_error", message)
     for path in paths:
-        found = _descend(envelope, path)
+        found = _descend(answer, path)
         if found is not None:
             return found
-    return [payload]
+    return [] if envelope is not None and envelope(answer.keys()) else [payload]
 
 
 def _elements(raw: bytes) -> list[bytes]:
@@ -57,8 +65,11 @@ def _place(error: msgspec.DecodeError) -> str:
 
 
 def _scalars(envelope: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
-    return {key: msgspec.json.decode(raw) for key, raw in envelope.items() if bytes(raw[:1]) not in (b"{", b"[")} | {
-        key: msgspec.json.decode(raw) for key, raw in envelope.items() if key in ("error_response", "extra")
+    """The fields that can tell of an error: all that are no object or list, and the objects named for it."""
+    return {
+        key: msgspec.json.decode(raw)
+        for key, raw in envelope.items()
+        if key in ("error_response", "extra") or bytes(memoryview(raw)[:1]) not in (b"{", b"[")
     }
 
 

@@ -1,0 +1,66 @@
+"""Amounts and quantities that cannot be negative, and what masks and decrypted texts give away."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from pipelines.sources.base import RecordRefusedError
+from pipelines.sources.fields import fen_of_yuan, integer, text
+
+_TAIL = re.compile(r"^[^-,转]*\*(\d+)$")
+_VIRTUAL = re.compile(r"^\+?\d{8,15}\s*[-,转]\s*\d{1,6}$")
+_PLAIN = re.compile(r"^\+?[\d\s()-]{7,24}$")
+
+MOST = 10**15
+"""Ten thousand billion yuan in fen: more is a broken value, and would not fit the sums built on it."""
+
+
+def fen(value: Any, name: str) -> int | None:
+    """Whole fen or pieces, None when not set; below zero or beyond all reason is refused: sums would be wrong.
+
+    >>> fen("20", "pay_amount"), fen(None, "pay_amount")
+    (20, None)
+    """
+    amount = value if type(value) is int else integer(value, name)
+    return _in_bounds(amount, name)
+
+
+def yuan(value: Any, name: str) -> int | None:
+    """A yuan text as whole fen, None when not set; bounded like `fen`.
+
+    >>> yuan("188.00", "payment")
+    18800
+    """
+    return _in_bounds(fen_of_yuan(value, name), name)
+
+
+def _in_bounds(amount: int | None, name: str) -> int | None:
+    if amount is not None and not 0 <= amount <= MOST:
+        raise RecordRefusedError("amount_out_of_bounds", f"{name}: outside 0 to {MOST}")
+    return amount
+
+
+def mask_tail(mask: Any) -> str | None:
+    """The visible digits at the end of a masked phone; None for a plain, virtual or absent number.
+
+    >>> mask_tail("1********35"), mask_tail("*******5552"), mask_tail("13912345678"), mask_tail("184****3965-7576")
+    ('35', '5552', None, None)
+    """
+    raw = text(mask)
+    match = _TAIL.match(raw) if raw else None
+    return match.group(1) if match else None
+
+
+def plain_phone(value: Any) -> str | None:
+    """A phone number in clear; None for a mask, a ciphertext or a virtual number with extension, which identify nobody.
+
+    >>> plain_phone("13912345670"), plain_phone("18400913965-7576"), plain_phone("139****5670"), plain_phone("$$x$1$$")
+    ('13912345670', None, None, None)
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    raw = unicodedata.normalize("NFKC", raw)
+    return None if _VIRTUAL.match(raw) or not _PLAIN.match(raw) else raw

@@ -1,0 +1,305 @@
+"""Douyin shop orders and decrypted order phones: `order.searchList`, `order.orderDetail`, `order.batchDecrypt`.
+
+Amounts are int64 fen, times epoch seconds with 0 for "not happened", ids texts (the `*_str` form where there is one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.sources.amounts import fen, mask_tail, plain_phone
+from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, Settings, Subject, version_key
+from pipelines.sources.categories import as_object
+from pipelines.sources.douyin import (
+    CIPHERS,
+    PLATFORM,
+    Codes,
+    buyer,
+    order_rank,
+    order_status,
+    refund_state,
+    refund_state_rank,
+    split_answer,
+    unknown_states,
+)
+from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.fields import business_date, epoch_s, flag, identifier, mapping, objects, required, text
+from pipelines.sources.shape import Shape
+
+ORDERS, LINES, PHONES = "silver.orders", "silver.order_lines", "silver.order_phones"
+
+_PATHS = (("data", "shop_order_list"), ("data", "shop_order_detail"), ("data", "decrypt_infos"))
+_ORDER_FIELDS = (
+    "order_id shop_id open_id doudian_open_id order_status main_status order_type create_time update_time pay_time "
+    "ship_time finish_time order_amount pay_amount post_amount promotion_amount promotion_platform_amount post_tel "
+    "mask_post_tel post_addr.province.name post_addr.city.name order_phase_list[].pay_success "
+    "order_phase_list[].phase_pay_time order_phase_list[].phase_pay_amount order_phase_list[].phase_payable_price"
+)
+_LINE_FIELDS = (
+    "order_id order_status main_status update_time pay_time trade_type product_id product_id_str sku_id "
+    "sku_id_str code out_sku_id product_name item_num origin_amount sum_amount pay_amount given_product_type author_id "
+    "room_id room_id_str video_id theme_type cid c_biz ad_env_type after_sale_info.after_sale_status "
+    "after_sale_info.after_sale_type after_sale_info.refund_status"
+)
+ORDER_SHAPE = Shape("order", (*_ORDER_FIELDS.split(), *(f"sku_order_list[].{name}" for name in _LINE_FIELDS.split())))
+DECRYPTED_SHAPE = Shape("decrypted", ["auth_id", "decrypt_text", "is_virtual_tel", "data_type", "err_no"])
+
+_DEPOSIT_TRADE = "2"
+_PHONE_DATA = "3"
+_ORIGINS = ("live", "short_video", "ad", "talent", "mall")
+"""Where a sale began, the strongest claim first: the content seen, then the ad, then who recommended it."""
+
+
+@dataclass(slots=True)
+class _Order:
+    """What the lines of an order need of it."""
+
+    value: Mapping[str, Any]
+    keys: dict[str, Any]
+    codes: Codes
+    created: int | None
+    paid: int | None
+    updated: int | None
+    subject: Subject | None
+
+
+def split_orders(payload: bytes, context: Context) -> Sequence[bytes]:
+    """The orders of a page or detail, or the items of a decryption answer."""
+    return split_answer(payload, _PATHS)
+
+
+def parse_orders(record: Record) -> Parsed:
+    """An order as one row with its lines and its buyer's identifiers, or a decrypted phone of an order."""
+    value = as_object(record.value, "order")
+    if "order_id" not in value and ("auth_id" in value or "decrypt_text" in value):
+        return _parse_decrypted(value, record)
+    return _parse_order(value, record)
+
+
+def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
+    parsed = Parsed(unknown=ORDER_SHAPE.unknown(value, record.settings.ignored))
+    context, settings = record.context, record.settings
+    order_id = required(identifier(value.get("order_id")), "order_id")
+    ids, subject = buyer(value, context)
+    order = _Order(
+        value=value,
+        keys={
+            "platform": PLATFORM,
+            "shop_id": identifier(value.get("shop_id")) or context.shop_id,
+            "order_id": order_id,
+        },
+        codes=(text(value.get("order_status")), text(value.get("main_status"))),
+        created=epoch_s(value.get("create_time"), "create_time"),
+        paid=epoch_s(value.get("pay_time"), "pay_time"),
+        updated=epoch_s(value.get("update_time"), "update_time"),
+        subject=subject,
+    )
+    if subject is not None:
+        order.keys["subject"] = subject
+    unknown_states(order.codes, settings.value_maps, parsed, "")
+    lines = [_line(line, order, record, parsed) for line in objects(value.get("sku_order_list"), "sku_order_list")]
+    parsed.rows.append((ORDERS, _order_row(order, record, lines)))
+    parsed.rows.extend((LINES, line) for line in lines)
+    observe(parsed, context, f"order:{order_id}", ids=ids, at=first_known(context, order.created, order.paid))
+    _plain_tel(order, record, parsed)
+    return parsed
+
+
+def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    value, paid, maps = order.value, order.paid, record.settings.value_maps
+    phases = objects(value.get("order_phase_list"), "order_phase_list")
+    deposit = 0 if paid else _deposit(phases)
+    status = order_status(order.codes, maps, paid=paid is not None)
+    address = mapping(value.get("post_addr"), "post_addr")
+    return order.keys | {
+        "status": "deposit_paid" if deposit and status == "created" else status,
+        "status_raw": _raw(order.codes),
+        "order_type": text(value.get("order_type")),
+        "is_paid": paid is not None,
+        "is_presale": bool(phases) or _trade_types(value) >= {_DEPOSIT_TRADE},
+        "created_at": order.created,
+        "paid_at": paid,
+        "shipped_at": epoch_s(value.get("ship_time"), "ship_time"),
+        "finished_at": epoch_s(value.get("finish_time"), "finish_time"),
+        "updated_at": order.updated,
+        "business_date": business_date(paid or order.created),
+        "list_fen": fen(value.get("order_amount"), "order_amount"),
+        "paid_fen": (fen(value.get("pay_amount"), "pay_amount") or 0) if paid else 0,
+        "freight_fen": (fen(value.get("post_amount"), "post_amount") or 0) if paid else 0,
+        "discount_fen": fen(value.get("promotion_amount"), "promotion_amount"),
+        "platform_subsidy_fen": fen(value.get("promotion_platform_amount"), "promotion_platform_amount"),
+        "deposit_fen": deposit,
+        "currency": "CNY",
+        "channel_origin": _strongest(line["channel_origin"] for line in lines),
+        "province": _name(address, "province"),
+        "city": _name(address, "city"),
+        "phone_tail": mask_tail(value.get("mask_post_tel")),
+        "is_internal": _is_internal(value, record.settings),
+        "version_key": version_key(
+            order.updated,
+            record.digest,
+            rank=order_rank(order.codes),
+            refund_rank=max((refund_state_rank(line["refund_state"]) for line in lines), default=0),
+        ),
+    }
+
+
+def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed) -> dict[str, Any]:
+    get, maps = line.get, record.settings.value_maps
+    codes = (text(get("order_status")) or order.codes[0], text(get("main_status")) or order.codes[1])
+    unknown_states(codes, maps, parsed, "sku_order_list[].")
+    state, strange = refund_state(mapping(get("after_sale_info"), "after_sale_info"), maps.get("after_sale_state", {}))
+    if strange is not None:
+        parsed.unknown_values.append(("sku_order_list[].after_sale_info.after_sale_status", strange))
+    gift = _is_gift(text(get("given_product_type")), maps.get("given_product_type", {}), parsed)
+    paid = order.paid and (epoch_s(get("pay_time"), "pay_time") or order.paid)
+    updated = epoch_s(get("update_time"), "update_time") or order.updated
+    talent, room, video, creative = _attribution(line)
+    return order.keys | {
+        "line_id": required(identifier(get("order_id")), "sku_order_list[].order_id"),
+        "product_id": text(get("product_id_str")) or identifier(get("product_id")),
+        "sku_id": text(get("sku_id_str")) or identifier(get("sku_id")),
+        "brand_sku": text(get("code")) or text(get("out_sku_id")),
+        "product_name": text(get("product_name")),
+        "quantity": fen(get("item_num"), "item_num"),
+        "unit_price_fen": fen(get("origin_amount"), "origin_amount"),
+        "list_fen": fen(get("sum_amount"), "sum_amount"),
+        "paid_fen": (fen(get("pay_amount"), "pay_amount") or 0) if paid and not gift else 0,
+        "is_gift": gift,
+        "is_paid": paid is not None,
+        "status": order_status(codes, maps, paid=paid is not None),
+        "status_raw": _raw(codes),
+        "refund_state": state,
+        "created_at": order.created,
+        "paid_at": paid,
+        "updated_at": updated,
+        "business_date": business_date(paid or order.created),
+        "channel_origin": _origin(line, (talent, room, video, creative), maps.get("channel_of_c_biz", {}), parsed),
+        "room_id": room,
+        "video_id": video,
+        "talent_id": talent,
+        "ad_creative_id": creative,
+        "version_key": version_key(
+            updated, record.digest, rank=order_rank(codes), refund_rank=refund_state_rank(state)
+        ),
+    }
+
+
+def _parse_decrypted(value: Mapping[str, Any], record: Record) -> Parsed:
+    """Only a phone (data_type 3) decrypted without error and not virtual becomes a row; other items say nothing."""
+    parsed = Parsed(unknown=DECRYPTED_SHAPE.unknown(value, record.settings.ignored))
+    error = text(value.get("err_no")) or "0"
+    if error != "0":
+        parsed.unknown_values.append(("err_no", error))
+        return parsed
+    if text(value.get("data_type")) != _PHONE_DATA or flag(value.get("is_virtual_tel"), "is_virtual_tel"):
+        return parsed
+    phone = plain_phone(value.get("decrypt_text"))
+    if phone is None:
+        return parsed
+    order_id = required(identifier(value.get("auth_id")), "auth_id")
+    _phone_row(parsed, record, order_id=order_id, phone=phone, at=first_known(record.context))
+    return parsed
+
+
+def _plain_tel(order: _Order, record: Record, parsed: Parsed) -> None:
+    """Older answers still carry the receiver's number in clear: it counts like a decrypted one."""
+    phone = plain_phone(order.value.get("post_tel"))
+    if phone is not None:
+        at = first_known(record.context, order.created, order.paid)
+        _phone_row(parsed, record, order_id=order.keys["order_id"], phone=phone, at=at)
+
+
+def _phone_row(parsed: Parsed, record: Record, *, order_id: str, phone: str, at: int) -> None:
+    parsed.row(
+        PHONES,
+        platform=PLATFORM,
+        order_id=order_id,
+        phone_token=Clear("phone", phone),
+        role=str(record.settings.options.get("order_phone_role", "buyer")),
+        event_at=at,
+        version_key=version_key(at, record.digest),
+    )
+
+
+def _deposit(phases: Sequence[Mapping[str, Any]]) -> int:
+    """What was paid in the phases of an order whose final payment is open."""
+    total = 0
+    for phase in phases:
+        if flag(phase.get("pay_success"), "pay_success") or epoch_s(phase.get("phase_pay_time"), "phase_pay_time"):
+            amount = fen(phase.get("phase_pay_amount"), "phase_pay_amount")
+            total += amount or fen(phase.get("phase_payable_price"), "phase_payable_price") or 0
+    return total
+
+
+def _is_gift(kind: str | None, kinds: Mapping[str, str], parsed: Parsed) -> bool:
+    if kind is None:
+        return False
+    known = kinds.get(kind)
+    if known is None:
+        parsed.unknown_values.append(("sku_order_list[].given_product_type", kind))
+    return known == "gift"
+
+
+def _trade_types(value: Mapping[str, Any]) -> set[str | None]:
+    return {text(line.get("trade_type")) for line in value.get("sku_order_list") or ()}
+
+
+def _is_internal(value: Mapping[str, Any], settings: Settings) -> bool:
+    """Samples that talents receive are no customers' purchases: the trade types the source's YAML names."""
+    kinds = _trade_types(value)
+    return bool(kinds) and kinds <= set(settings.options.get("internal_trade_types", ()))
+
+
+def _attribution(line: Mapping[str, Any]) -> tuple[str | None, str | None, str | None, str | None]:
+    get = line.get
+    room = identifier(get("room_id_str")) or identifier(get("room_id"))
+    return identifier(get("author_id")), room, identifier(get("video_id")), identifier(get("cid"))
+
+
+def _origin(
+    line: Mapping[str, Any],
+    ids: tuple[str | None, str | None, str | None, str | None],
+    business: Mapping[str, str],
+    parsed: Parsed,
+) -> str:
+    talent, room, video, creative = ids
+    biz = text(line.get("c_biz"))
+    claimed = "unknown" if biz is None else business.get(biz)
+    if claimed is None:
+        parsed.unknown_values.append(("sku_order_list[].c_biz", str(biz)))
+    place = text(line.get("ad_env_type"))
+    if room or text(line.get("theme_type")) == "1" or place == "live":
+        return "live"
+    if video or place == "video":
+        return "short_video"
+    if creative or claimed == "ad":
+        return "ad"
+    return "talent" if talent else claimed or "unknown"
+
+
+def _strongest(origins: Iterable[str]) -> str:
+    seen = set(origins)
+    return next((origin for origin in _ORIGINS if origin in seen), "unknown")
+
+
+def _name(address: Mapping[str, Any], part: str) -> str | None:
+    return text(mapping(address.get(part), part).get("name"))
+
+
+def _raw(codes: Codes) -> str:
+    return f"{codes[0] or ''}/{codes[1] or ''}"
+
+
+PARSERS: tuple[FeedParser, ...] = (
+    FeedParser(
+        feed="douyin_orders",
+        source="douyin",
+        split=split_orders,
+        parse=parse_orders,
+        tables=(ORDERS, LINES, PHONES),
+        volatile=CIPHERS,
+    ),
+)

@@ -1,0 +1,53 @@
+"""Identity evidence of the public domain: one observation per order, refund or member call, however often it is sent.
+
+The id of an observation is made of the source's record and of the evidence itself: a version that names the same
+identifiers is the same observation, a version that names others (an id that came late) is another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.sources.base import Context, Parsed
+from pipelines.sources.sightings import Id, day_start_ms, make_id
+
+_CHECK_BYTES = 2
+
+
+def named(namespace: str, scope: str, value: str | None, role: str = "") -> list[Id]:
+    """The identifier as an observation names it, in a list; an empty list when there is none."""
+    return [make_id(namespace, scope, value, role)] if value else []
+
+
+def first_known(context: Context, *candidates: int | None) -> int:
+    """The first time that is known, UTC ms: of the record, else of its receipt, else the start of its interval."""
+    for candidate in (*candidates, context.received_ms):
+        if candidate is not None:
+            return candidate
+    return day_start_ms(context.interval)
+
+
+def observe(parsed: Parsed, context: Context, about: str, *, ids: Sequence[Id], at: int, kind: str = "link") -> None:
+    """The observation is added unless it names nobody. `about` is the source's record (`order:6923`), `at` UTC ms."""
+    if not ids:
+        return
+    observation: dict[str, Any] = {
+        "observation_id": f"{about}:{_evidence_digest(kind, at, ids)}",
+        "source": context.feed,
+        "kind": kind,
+        "event_time": at,
+        "ids": list(ids),
+    }
+    parsed.observations.append(observation)
+
+
+def _evidence_digest(kind: str, at: int, ids: Sequence[Id]) -> str:
+    """Personal values (those with a role) take part by a 16-bit check only, so that trying all numbers finds nobody."""
+    parts = [kind, str(at)]
+    for one in ids:
+        role = one.get("role", "")
+        value = hashlib.blake2b(one["value"].encode(), digest_size=_CHECK_BYTES).hexdigest() if role else one["value"]
+        parts += (one["namespace"], one["scope"], value, role)
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()

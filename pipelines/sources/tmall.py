@@ -1,0 +1,106 @@
+"""What all answers of Taobao's open platform share: envelopes, errors, and how states are read and ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pipelines.sources.base import Context
+from pipelines.sources.evidence import named
+from pipelines.sources.fields import identifier, text
+from pipelines.sources.pages import split_pages
+from pipelines.sources.sightings import Id
+
+PLATFORM = "tmall"
+OPEN_UID, OUID, OMID, MIX_MOBILE = "tmall_open_uid", "tmall_ouid", "tmall_omid", "tmall_mix_mobile"
+VOLATILE = ("oaid", "request_id", "retried")
+"""Keys that change between answers about the same thing: the receiver id of the week, the call's own number."""
+
+_ORDER_RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            "TRADE_NO_CREATE_PAY",
+            "WAIT_BUYER_PAY",
+            "PAY_PENDING",
+            "WAIT_PRE_AUTH_CONFIRM",
+            "PAID_FORBID_CONSIGN",
+            "WAIT_SELLER_SEND_GOODS",
+            "SELLER_CONSIGNED_PART",
+            "WAIT_BUYER_CONFIRM_GOODS",
+            "TRADE_BUYER_SIGNED",
+            "TRADE_FINISHED",
+            "TRADE_CLOSED_BY_TAOBAO",
+            "TRADE_CLOSED",
+        ),
+        start=1,
+    )
+}
+_REFUND_RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            "NO_REFUND",
+            "WAIT_SELLER_AGREE",
+            "WAIT_BUYER_RETURN_GOODS",
+            "WAIT_SELLER_CONFIRM_GOODS",
+            "WAIT_SELLER_CONSIGN_GOODS",
+            "WAIT_BUYER_CONFIRM_EXCHANGE_SELLER_SEND_GOODS",
+            "EXCHANGE_TRANSFORM_TO_REFUND",
+            "SELLER_REFUSE_BUYER",
+            "CLOSED",
+            "SUCCESS",
+        )
+    )
+}
+
+
+def split_answer(payload: bytes, paths: Sequence[Sequence[str]]) -> Sequence[bytes]:
+    """The raw records of an answer; an error answer is refused, an answer without a list is empty."""
+    return split_pages(payload, paths, _error, envelope=_is_envelope)
+
+
+def _is_envelope(keys: Collection[str]) -> bool:
+    return any(key.endswith("_response") for key in keys)
+
+
+def _error(envelope: Mapping[str, Any]) -> str | None:
+    """The platform's own codes; its message is left out, since it may repeat what was asked."""
+    error = envelope.get("error_response")
+    if error is None:
+        return None
+    found = error if isinstance(error, Mapping) else {}
+    return f"code {text(found.get('code')) or 'none'}, sub_code {text(found.get('sub_code')) or 'none'}"
+
+
+def order_rank(status: str | None) -> int:
+    """Rank of a trade state among versions of one second, TRADE_CLOSED highest.
+
+    >>> order_rank("WAIT_BUYER_PAY") < order_rank("TRADE_FINISHED") < order_rank("TRADE_CLOSED"), order_rank("NEW")
+    (True, 0)
+    """
+    return _ORDER_RANK.get(status or "", 0)
+
+
+def refund_rank(status: str | None) -> int:
+    """Rank of a refund state among versions of one second, SUCCESS highest."""
+    return _REFUND_RANK.get(status or "", 0)
+
+
+def platform_id(value: Mapping[str, Any], name: str) -> str | None:
+    """A 64-bit id as text: the `*_str` form where there is one, since numbers may have been rounded on the way."""
+    return identifier(value.get(f"{name}_str")) or identifier(value.get(name))
+
+
+def shop_of(value: Mapping[str, Any], context: Context) -> str:
+    """The shop as Tmall names it, by its seller's nick."""
+    return text(value.get("seller_nick")) or context.seller_nick or context.shop_id
+
+
+def buyer_ids(value: Mapping[str, Any], context: Context, shop: str) -> list[Id]:
+    """The buyer's account ids: buyer_open_uid inside the app key, ouid inside the shop, omid inside the brand."""
+    return (
+        named(OPEN_UID, context.app_key, identifier(value.get("buyer_open_uid")))
+        + named(OUID, shop, identifier(value.get("ouid")))
+        + named(OMID, context.brand, identifier(value.get("omid")))
+    )

@@ -1,0 +1,252 @@
+"""Tmall trades: `trades.sold.get`, `trades.sold.increment.get`, `trade.fullinfo.get`, rows of the order push database.
+
+Amounts are yuan texts, times local texts of Asia/Shanghai that are absent until they happen, ids numbers with a `*_str`
+twin. `payment` of a trade contains freight; of a line it does so exactly when the trade has one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pipelines.sources.amounts import fen, mask_tail, yuan
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
+from pipelines.sources.categories import UNKNOWN, as_object, category
+from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.fields import (
+    business_date,
+    fen_of_yuan,
+    flag,
+    identifier,
+    mapping,
+    objects,
+    required,
+    text,
+    top_time,
+)
+from pipelines.sources.shape import Shape
+from pipelines.sources.sightings import Id
+from pipelines.sources.tmall import (
+    PLATFORM,
+    VOLATILE,
+    buyer_ids,
+    order_rank,
+    platform_id,
+    refund_rank,
+    shop_of,
+    split_answer,
+)
+
+ORDERS, LINES = "silver.orders", "silver.order_lines"
+
+_TRADE_FIELDS = (
+    "tid tid_str status type seller_nick buyer_open_uid ouid omid created modified pay_time consign_time end_time "
+    "payment total_fee discount_fee post_fee platform_subsidy_fee step_trade_status step_paid_fee receiver_state receiver_city "
+    "receiver_mobile receiver_phone"
+)
+_LINE_FIELDS = (
+    "oid oid_str num_iid sku_id outer_sku_id outer_iid title price num payment divide_order_fee part_mjz_discount "
+    "discount_fee refund_status status is_free_gift"
+)
+SHAPE = Shape("trade", (*_TRADE_FIELDS.split(), *(f"orders.order[].{name}" for name in _LINE_FIELDS.split())))
+
+_ANSWERS = ("trades_sold_increment_get_response", "trades_sold_get_response", "trades_sold_incrementv_get_response")
+_PATHS = (
+    *((answer, "trades", "trade") for answer in _ANSWERS),
+    ("trade_fullinfo_get_response", "trade"),
+    ("trade_get_response", "trade"),
+    ("trades", "trade"),
+    ("trades",),
+    ("trade",),
+)
+_FINAL_OPEN = frozenset({"FRONT_NOPAID_FINAL_NOPAID", "FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"})
+_DEPOSIT_HELD = frozenset({"FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"})
+_STEP = "step"
+
+
+@dataclass(slots=True)
+class _Trade:
+    """What the lines of a trade need of it."""
+
+    value: Mapping[str, Any]
+    keys: dict[str, Any]
+    status: str | None
+    step: str | None
+    created: int | None
+    paid: int | None
+    updated: int | None
+    paid_fen: int
+    freight_fen: int
+
+
+def split_trades(payload: bytes, context: Context) -> Sequence[bytes]:
+    """The trades of a page or of a single answer."""
+    return split_answer(payload, _PATHS)
+
+
+def parse_trades(record: Record) -> Parsed:
+    """A trade as one row with its lines, and its buyer's open uid."""
+    value = _pushed(as_object(record.value, "trade"))
+    parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
+    context = record.context
+    tid = required(platform_id(value, "tid"), "tid")
+    shop = shop_of(value, context)
+    ids = buyer_ids(value, context, shop)
+    trade = _read_trade(value, {"platform": PLATFORM, "shop_id": shop, "order_id": tid}, ids)
+    found = objects(mapping(value.get("orders"), "orders").get("order"), "orders.order")
+    lines = [_line(line, trade, record, parsed, alone=len(found) == 1) for line in found]
+    parsed.rows.append((ORDERS, _order_row(trade, record, parsed, found)))
+    parsed.rows.extend((LINES, line) for line in lines)
+    observe(parsed, context, f"trade:{tid}", ids=ids, at=first_known(context, trade.created, trade.paid))
+    return parsed
+
+
+def _pushed(value: dict[str, Any]) -> dict[str, Any]:
+    """The trade in a row of the order push database, which holds an answer as a text; other records are themselves."""
+    inner = value.get("jdp_response")
+    if inner is None:
+        return value
+    if isinstance(inner, str):
+        try:
+            inner = orjson.loads(inner)
+        except orjson.JSONDecodeError:
+            raise RecordRefusedError("bad_json", "jdp_response is no valid JSON") from None
+    answer = mapping(inner, "jdp_response")
+    found = mapping(answer.get("trade_fullinfo_get_response", answer), "jdp_response")
+    return {"seller_nick": value.get("seller_nick"), **as_object(found.get("trade", found), "jdp_response")}
+
+
+def _read_trade(value: Mapping[str, Any], keys: dict[str, Any], ids: Sequence[Id]) -> _Trade:
+    if ids:
+        first = ids[0]
+        keys["subject"] = Subject(first["namespace"], first["scope"], first["value"])
+    step = text(value.get("step_trade_status"))
+    paid = None if step in _FINAL_OPEN else top_time(value.get("pay_time"), "pay_time")
+    return _Trade(
+        value=value,
+        keys=keys,
+        status=text(value.get("status")),
+        step=step,
+        created=top_time(value.get("created"), "created"),
+        paid=paid,
+        updated=top_time(value.get("modified"), "modified"),
+        paid_fen=(yuan(value.get("payment"), "payment") or 0) if paid else 0,
+        freight_fen=(yuan(value.get("post_fee"), "post_fee") or 0) if paid else 0,
+    )
+
+
+def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    value, paid, settings = trade.value, trade.paid, record.settings
+    deposit = (yuan(value.get("step_paid_fee"), "step_paid_fee") or 0) if trade.step in _DEPOSIT_HELD else 0
+    status = category(parsed, settings, "trade_status", trade.status, path="status") or UNKNOWN
+    ended = top_time(value.get("end_time"), "end_time")
+    if trade.step is not None:
+        category(parsed, settings, "step_trade_status", trade.step, path="step_trade_status")
+    return trade.keys | {
+        "status": "deposit_paid" if deposit and status == "created" else status,
+        "status_raw": trade.status,
+        "order_type": text(value.get("type")),
+        "is_paid": paid is not None,
+        "is_presale": trade.step is not None or value.get("type") == _STEP,
+        "created_at": trade.created,
+        "paid_at": paid,
+        "shipped_at": top_time(value.get("consign_time"), "consign_time"),
+        "finished_at": None if status == "closed" else ended,
+        "closed_at": ended if status == "closed" else None,
+        "updated_at": trade.updated,
+        "business_date": business_date(paid or trade.created),
+        "list_fen": yuan(value.get("total_fee"), "total_fee"),
+        "paid_fen": trade.paid_fen,
+        "freight_fen": trade.freight_fen,
+        "discount_fen": _discounts(value, lines),
+        "platform_subsidy_fen": yuan(value.get("platform_subsidy_fee"), "platform_subsidy_fee"),
+        "deposit_fen": deposit,
+        "currency": "CNY",
+        "channel_origin": UNKNOWN,
+        "province": text(value.get("receiver_state")),
+        "city": text(value.get("receiver_city")),
+        "phone_tail": mask_tail(value.get("receiver_mobile")) or mask_tail(value.get("receiver_phone")),
+        "is_internal": False,
+        "version_key": version_key(
+            trade.updated,
+            record.digest,
+            rank=order_rank(trade.status),
+            refund_rank=max((refund_rank(text(line.get("refund_status"))) for line in lines), default=0),
+        ),
+    }
+
+
+def _discounts(value: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> int:
+    """Discounts of the trade and of its lines; a line's part_mjz_discount is its share of the trade's own."""
+    total = fen_of_yuan(value.get("discount_fee"), "discount_fee") or 0
+    return total + sum(fen_of_yuan(line.get("discount_fee"), "orders.order[].discount_fee") or 0 for line in lines)
+
+
+def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed, *, alone: bool) -> dict[str, Any]:
+    get, settings = line.get, record.settings
+    gift = flag(get("is_free_gift"), "orders.order[].is_free_gift") or False
+    status_raw = text(get("status")) or trade.status
+    refund_raw = text(get("refund_status"))
+    status = category(parsed, settings, "trade_status", status_raw, path="orders.order[].status") or UNKNOWN
+    refund = category(parsed, settings, "line_refund_state", refund_raw, path="orders.order[].refund_status")
+    price, quantity = yuan(get("price"), "orders.order[].price"), fen(get("num"), "orders.order[].num")
+    return trade.keys | {
+        "line_id": required(platform_id(line, "oid"), "orders.order[].oid"),
+        "product_id": identifier(get("num_iid")),
+        "sku_id": identifier(get("sku_id")),
+        "brand_sku": text(get("outer_sku_id")) or text(get("outer_iid")),
+        "product_name": text(get("title")),
+        "quantity": quantity,
+        "unit_price_fen": price,
+        "list_fen": None if price is None or quantity is None else price * quantity,
+        "paid_fen": _line_share(line, trade, alone=alone) if trade.paid and not gift else 0,
+        "is_gift": gift,
+        "is_paid": trade.paid is not None,
+        "status": _deposit_or(status, trade),
+        "status_raw": status_raw,
+        "refund_state": refund or "none",
+        "created_at": trade.created,
+        "paid_at": trade.paid,
+        "updated_at": trade.updated,
+        "business_date": business_date(trade.paid or trade.created),
+        "channel_origin": UNKNOWN,
+        "version_key": version_key(
+            trade.updated, record.digest, rank=order_rank(status_raw), refund_rank=refund_rank(refund_raw)
+        ),
+    }
+
+
+def _deposit_or(status: str, trade: _Trade) -> str:
+    return "deposit_paid" if status == "created" and trade.step in _DEPOSIT_HELD else status
+
+
+def _line_share(line: Mapping[str, Any], trade: _Trade, *, alone: bool) -> int:
+    """What the buyer paid for the line without freight.
+
+    `divide_order_fee` is the line's share; without it `payment` less the line's share of the trade's discounts. In a
+    trade of one line either may still hold the freight: what is more than the trade's payment without it, is.
+    """
+    share = yuan(line.get("divide_order_fee"), "orders.order[].divide_order_fee")
+    if share is None:
+        share = yuan(line.get("payment"), "orders.order[].payment")
+        if share is not None and not alone:
+            share -= fen_of_yuan(line.get("part_mjz_discount"), "orders.order[].part_mjz_discount") or 0
+    goods = max(trade.paid_fen - trade.freight_fen, 0)
+    if share is None:
+        return goods if alone else 0
+    return max(min(share, goods) if alone else share, 0)
+
+
+PARSERS: tuple[FeedParser, ...] = (
+    FeedParser(
+        feed="tmall_trades",
+        source="tmall",
+        split=split_trades,
+        parse=parse_trades,
+        tables=(ORDERS, LINES),
+        volatile=VOLATILE,
+    ),
+)
