@@ -84,6 +84,7 @@ EVENTS = Table(
         Column("product_id", "string", "Product looked at, where the event says"),
         Column("staff_userid", "string", "Guide in a WeCom event"),
         Column("duration_ms", "bigint", "Stay or show duration"),
+        Column("sharer_key", "bigint", "64-bit surrogate key of whose share led here: for referral trees, never a link"),
         Column("properties", "string", "Other properties as JSON, without identifiers and personal data"),
         LINEAGE,
     ),
@@ -126,7 +127,9 @@ ORDER_CLAIMS = Table(
         subject("the claimant: unionid, else openid"),
         Column("openid_scope", "string", "App id of the claimant's openid"),
         Column("openid", "string", "Claimant's openid", pii="pseudonym"),
-        Column("phone_token", "string", "Token of the phone typed in the claim: a check value, never evidence", pii="token"),
+        Column(
+            "phone_token", "string", "Token of the phone typed in the claim: a check value, never evidence", pii="token"
+        ),
         Column("status", "string", "pending, approved, rejected or unknown", required=True),
         Column("claimed_at", "timestamp", "When it was claimed"),
         LINEAGE,
@@ -163,7 +166,13 @@ MEMBERS = Table(
     columns=columns(
         Column("programme", "string", "tmall, douyin or crm", required=True),
         Column("programme_scope", "string", "Shop, app key or brand of the programme", required=True),
-        Column("member_value", "string", "Identifier of the member in the programme; a token where personal", pii="pseudonym", required=True),
+        Column(
+            "member_value",
+            "string",
+            "Identifier of the member in the programme; a token where personal",
+            pii="pseudonym",
+            required=True,
+        ),
         subject("the member"),
         Column("status", "string", "member, left or seen", required=True),
         Column("level", "string", "Level or grade as the programme writes it"),
@@ -231,14 +240,28 @@ IDENTITY_OBSERVATIONS = Table(
         Column("source", "string", "Feed or system that observed it", required=True),
         Column("observation_id", "string", "Id of the observation inside its source", required=True),
         Column("kind", "string", "link, unlink, bind, unbind or replace", required=True),
-        Column("event_ms", "bigint", "Event time, UTC epoch ms, clamped to the end of the interval's business day", required=True),
+        Column(
+            "event_ms",
+            "bigint",
+            "Event time, UTC epoch ms, clamped to the end of the interval's business day",
+            required=True,
+        ),
         Column("interval", "date", "Arrival interval", required=True),
-        Column("ids", ID_TYPE, "Identifiers after normalisation, with role; personal values are tokens", pii="pseudonym"),
+        Column(
+            "ids", ID_TYPE, "Identifiers after normalisation, with role; personal values are tokens", pii="pseudonym"
+        ),
         Column("retracts", "string", "Observation of the same source that an unlink withdraws"),
         Column("valid_to_ms", "bigint", "End of validity, UTC epoch ms"),
         Column("clamped", "boolean", "Whether the event time lay beyond its run's business day", required=True),
-        Column("content_hash", "string", "Digest of the content: the same id with other content is refused", required=True),
-        Column("signature", "bigint", "64-bit digest of source, kind and ids with roles: repeated sightings share it", required=True),
+        Column(
+            "content_hash", "string", "Digest of the content: the same id with other content is refused", required=True
+        ),
+        Column(
+            "signature",
+            "bigint",
+            "64-bit digest of source, kind and ids with roles: repeated sightings share it",
+            required=True,
+        ),
     ),
     checks=(Check("known_kind", "kind IN ('link','unlink','bind','unbind','replace')"),),
 )
@@ -254,7 +277,12 @@ PII_VAULT = Table(
         Column("kind", "string", "phone, name or text", required=True),
         Column("cipher", "string", "AES-GCM nonce and ciphertext, base64", pii="clear", required=True),
         Column("key_id", "string", "Vault key that encrypted it", required=True),
-        Column("forms", "array<struct<namespace:string,scope:string,value:string>>", "Tokens of the hashed forms of a phone", pii="token"),
+        Column(
+            "forms",
+            "array<struct<namespace:string,scope:string,value:string>>",
+            "Tokens of the hashed forms of a phone",
+            pii="token",
+        ),
     ),
     checks=(Check("token_form", "length(token) = 32"),),
 )

@@ -1,0 +1,71 @@
+"""Mini-program behaviour: SensorsData and Tencent 有数 events, single, in lists, or in the encoded bodies of SDKs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from urllib.parse import parse_qs
+
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError
+from pipelines.sources.categories import as_object
+from pipelines.sources.miniprogram_sensors import parse_sensors
+from pipelines.sources.miniprogram_youshu import is_youshu, parse_youshu
+from pipelines.sources.pages import split_pages
+
+FEED = "miniprogram_events"
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""Longest decoded body; a longer one is no batch of events but an attack."""
+
+
+def split(payload: bytes, context: Context) -> Sequence[bytes]:
+    """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped."""
+    body = payload.lstrip()
+    if body.startswith((b"data=", b"data_list=")) or b"&data_list=" in body[:200] or b"&data=" in body[:200]:
+        return split_pages(_decode_body(body), [])
+    return split_pages(payload, [])
+
+
+def _decode_body(body: bytes) -> bytes:
+    fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=16)
+    encoded = fields.get("data_list") or fields.get("data")
+    if not encoded:
+        raise RecordRefusedError("bad_body", "the body has neither data nor data_list")
+    compact = encoded[0].replace(" ", "+").replace("-", "+").replace("_", "/")
+    try:
+        decoded = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except binascii.Error:
+        raise RecordRefusedError("bad_body", "data is no base64") from None
+    return _unzip(decoded) if decoded[:2] == b"\x1f\x8b" else decoded
+
+
+def _unzip(packed: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as stream:
+            plain = stream.read(MAX_BODY_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise RecordRefusedError("bad_body", "data is no valid gzip") from None
+    if len(plain) > MAX_BODY_BYTES:
+        raise RecordRefusedError("bad_body", f"data is longer than {MAX_BODY_BYTES} bytes unpacked")
+    return plain
+
+
+def parse(record: Record) -> Parsed:
+    """The event's behaviour row and its sightings, by the dialect it is written in."""
+    value = as_object(record.value, "event")
+    return parse_youshu(record) if is_youshu(value) else parse_sensors(record)
+
+
+PARSERS: tuple[FeedParser, ...] = (
+    FeedParser(
+        feed=FEED,
+        source="miniprogram",
+        split=split,
+        parse=parse,
+        tables=("silver.events",),
+        volatile=("_flush_time",),
+    ),
+)

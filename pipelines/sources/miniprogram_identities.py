@@ -1,0 +1,153 @@
+"""The identity keys of SensorsData events: which namespace and scope each has.
+
+The keys are declared in the source's YAML (`options.identities`): key to `namespace@scope`, where scope is `app`,
+`open` (the open-platform account), `brand`, `none` or `key`: a key such as `$identity_mp_{key}_openid` carries its own.
+Ids in properties never link.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.errors import ConfigurationError
+from pipelines.sources.base import Context
+from pipelines.sources.fields import text
+from pipelines.sources.miniprogram_users import is_douyin
+from pipelines.sources.sightings import Id, IdKey
+from pipelines.sources.wecom_scope import corp_key
+
+SCOPES = ("app", "open", "brand", "none", "key")
+DOUYIN_TWINS = {"wx_openid": "douyin_mp_open_id", "wx_unionid": "douyin_union_id"}
+"""What WeChat's general keys mean inside a Douyin mini-program."""
+
+SUBJECT_ORDER = (
+    "wx_openid",
+    "douyin_mp_open_id",
+    "wx_unionid",
+    "douyin_union_id",
+    "wecom_external_userid",
+    "login_id",
+    "mp_anonymous_id",
+    "phone",
+)
+"""Whose event it is, where several ids are known: the account that acted before what it was logged in as."""
+
+_OPENID = re.compile(r"o[A-Za-z0-9_-]{27}")
+_HOLE = "{key}"
+_RESOLVED_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """What one identity key stands for; `own_scope` comes from the key itself."""
+
+    namespace: str
+    scope: str
+    own_scope: str = ""
+
+
+class IdentityKeys:
+    """The declared identity keys, ready to be looked up for every event."""
+
+    def __init__(self, declared: Mapping[str, str]) -> None:
+        self._rules: dict[str, KeyRule | None] = {}
+        self._patterns: list[tuple[re.Pattern[str], KeyRule]] = []
+        for key, meaning in declared.items():
+            namespace, _, scope = meaning.partition("@")
+            if not namespace or scope not in SCOPES:
+                raise ConfigurationError(
+                    f"options.identities[{key!r}] is {meaning!r}; expected namespace@ and one of {', '.join(SCOPES)}",
+                    where="conf/sources/miniprogram.yaml",
+                    hint="correct the entry",
+                )
+            if _HOLE in key:
+                before, after = key.split(_HOLE, 1)
+                pattern = re.compile(re.escape(before) + "([A-Za-z0-9]+)" + re.escape(after))
+                self._patterns.append((pattern, KeyRule(namespace, scope)))
+            else:
+                self._rules[key] = KeyRule(namespace, scope)
+
+    def rule(self, key: str) -> KeyRule | None:
+        """What the key stands for; None for a key that nobody declared."""
+        try:
+            return self._rules[key]
+        except KeyError:
+            found = self._match(key)
+            if len(self._rules) < _RESOLVED_LIMIT:
+                self._rules[key] = found
+            return found
+
+    def identifier(self, key: str, raw: Any, context: Context) -> IdKey | None:
+        """The identifier under the key; None where the key is not declared or has no value.
+
+        An identifier whose scope nobody knows has an empty one: it is refused downstream, where it is counted.
+        """
+        rule = self.rule(key)
+        value = text(raw) if rule is not None else None
+        if rule is None or value is None:
+            return None
+        return _in_context(rule, value, context)
+
+    def _match(self, key: str) -> KeyRule | None:
+        for pattern, rule in self._patterns:
+            match = pattern.fullmatch(key)
+            if match:
+                return KeyRule(rule.namespace, rule.scope, match.group(1))
+        return None
+
+
+def _in_context(rule: KeyRule, value: str, context: Context) -> IdKey:
+    namespace, scope = rule.namespace, rule.scope
+    if scope == "key":
+        return namespace, corp_key(rule.own_scope) if namespace == "wecom_external_userid" else rule.own_scope, value
+    douyin = is_douyin(context)
+    if douyin:
+        namespace = DOUYIN_TWINS.get(namespace, namespace)
+    if scope == "app":
+        return namespace, context.app_id, value
+    if scope == "brand":
+        return namespace, context.brand, value
+    if scope == "open":
+        foreign = namespace.startswith("douyin_") is not douyin
+        return namespace, "" if foreign else context.open_platform_id, value
+    return namespace, "", value
+
+
+def distinct_identifier(value: str, context: Context) -> IdKey:
+    """What a bare distinct id is: an openid by its form, else the id of an anonymous visitor.
+
+    >>> context = Context("miniprogram_events", "2025-01-01", app_id="wx1")
+    >>> distinct_identifier("1735700000000-1234567-0abc", context)
+    ('mp_anonymous_id', 'wx1', '1735700000000-1234567-0abc')
+    """
+    if _OPENID.fullmatch(value) and not is_douyin(context):
+        return "wx_openid", context.app_id, value
+    return "mp_anonymous_id", context.app_id, value
+
+
+def subject_of(ids: list[IdKey]) -> IdKey | None:
+    """Whose event it is; an id without a scope only where there is no other."""
+    best: IdKey | None = None
+    best_rank = 2 * len(SUBJECT_ORDER) + 2
+    for one in ids:
+        rank = _RANK.get(one[0], len(SUBJECT_ORDER)) + (0 if one[1] or one[0] == "phone" else len(SUBJECT_ORDER) + 1)
+        if rank < best_rank:
+            best, best_rank = one, rank
+    return best
+
+
+_RANK = {namespace: rank for rank, namespace in enumerate(SUBJECT_ORDER)}
+
+
+def as_ids(keys: list[IdKey], *, phone_role: str = "") -> list[Id]:
+    """The identifiers as an observation states them, phones with a role where one is given."""
+    ids: list[Id] = []
+    for namespace, scope, value in keys:
+        one = {"namespace": namespace, "scope": scope, "value": value}
+        if phone_role and namespace == "phone":
+            one["role"] = phone_role
+        ids.append(one)
+    return ids

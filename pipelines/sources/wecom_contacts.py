@@ -1,0 +1,162 @@
+"""WeCom customers: `externalcontact/get` (one customer, all followers) and `batch/get_by_user` (one follower each)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
+from pipelines.sources.categories import UNKNOWN, as_object, category, known_code
+from pipelines.sources.fields import epoch_s, identifier, items, mapping, required, text
+from pipelines.sources.pages import split_pages
+from pipelines.sources.shape import Shape
+from pipelines.sources.sightings import day_start_ms, make_id, observe_day, observe_once, seen_ms, stable_id
+from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
+
+FEED = "wecom_contacts"
+CORP_TAG_TYPES = frozenset({"1", "3"})
+"""Tag types that carry an id: 1 corp, 3 rule group; 2 is a guide's personal tag, free text without an id."""
+
+_PERSON = ("external_userid", "name", "type", "gender", "unionid")
+_RELATION = ("userid", "createtime", "add_way", "state", "oper_userid", "remark_mobiles")
+SHAPE = Shape(
+    "contact",
+    [
+        *(f"external_contact.{name}" for name in _PERSON),
+        *(f"follow_info.{name}" for name in (*_RELATION, "tag_id")),
+        *(f"follow_user[].{name}" for name in _RELATION),
+        *(f"follow_user[].tags[].{name}" for name in ("tag_id", "type")),
+    ],
+)
+
+
+def split(payload: bytes, context: Context) -> Sequence[bytes]:
+    """The customers of a batch, or the single one of a get."""
+    return split_pages(payload, [("external_contact_list",)], wecom_error)
+
+
+def parse(record: Record) -> Parsed:
+    """A customer's state, one relation for each follower named, and the ids that belong together.
+
+    A list of the guides who may have customers (`get_follow_user_list`) says nothing about people.
+    """
+    value = as_object(record.value, "contact")
+    parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
+    if "external_contact" not in value and _is_guide_list(value):
+        return parsed
+    contact = mapping(value.get("external_contact"), "external_contact")
+    external = required(identifier(contact.get("external_userid")), "external_contact.external_userid")
+    scope = scope_of(record.context)
+    parsed.row("silver.contacts", **_contact_row(parsed, record, contact, scope.subject(external)))
+    _observe_contact(parsed, record, contact, scope, external)
+    for path, relation in _relations(value):
+        row = _relation_row(parsed, record, relation, path)
+        parsed.row(
+            "silver.contact_follows",
+            subject=scope.subject(external),
+            corp_id=scope.tenant,
+            external_userid=external,
+            **row,
+        )
+        _observe_remark(parsed, record, relation, scope, external)
+    return parsed
+
+
+def _is_guide_list(value: Mapping[str, Any]) -> bool:
+    listed = value.get("follow_user")
+    return isinstance(listed, list) and all(isinstance(userid, str) for userid in listed)
+
+
+def _relations(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for relation in items(value.get("follow_user"), "follow_user"):
+        yield "follow_user[]", mapping(relation, "follow_user[]")
+    if value.get("follow_info"):
+        yield "follow_info", mapping(value["follow_info"], "follow_info")
+
+
+def _contact_row(parsed: Parsed, record: Record, contact: Mapping[str, Any], subject: Any) -> dict[str, Any]:
+    name = text(contact.get("name"))
+    seen = seen_ms(record.context)
+    settings = record.settings
+    return {
+        "corp_id": subject.scope,
+        "external_userid": subject.value,
+        "subject": subject,
+        "contact_type": category(parsed, settings, "contact_type", contact.get("type"), path="external_contact.type")
+        or UNKNOWN,
+        "gender": category(parsed, settings, "gender", contact.get("gender"), path="external_contact.gender")
+        or UNKNOWN,
+        "unionid": identifier(contact.get("unionid")),
+        "name_token": Clear("name", name) if name else None,
+        "updated_at": seen,
+        "version_key": version_key(seen, record.digest),
+    }
+
+
+def _relation_row(parsed: Parsed, record: Record, relation: Mapping[str, Any], path: str) -> dict[str, Any]:
+    seen = seen_ms(record.context)
+    return {
+        "userid": required(identifier(relation.get("userid")), f"{path}.userid"),
+        "status": "active",
+        "added_at": epoch_s(relation.get("createtime"), f"{path}.createtime"),
+        "ended_at": None,
+        "add_way": known_code(parsed, record.settings, "add_way", relation.get("add_way"), path=f"{path}.add_way"),
+        "state": text(relation.get("state")),
+        "oper_userid": identifier(relation.get("oper_userid")),
+        "tag_ids": _tag_ids(parsed, record, relation, path),
+        "updated_at": seen,
+        "version_key": version_key(seen, record.digest),
+    }
+
+
+def _tag_ids(parsed: Parsed, record: Record, relation: Mapping[str, Any], path: str) -> list[str]:
+    """The corp's and rule groups' tags: with names in one answer, bare ids in the other."""
+    found = {identifier(tag_id) for tag_id in items(relation.get("tag_id"), f"{path}.tag_id")}
+    for tag in items(relation.get("tags"), f"{path}.tags"):
+        tag = mapping(tag, f"{path}.tags[]")
+        kind = known_code(parsed, record.settings, "tag_type", tag.get("type"), path=f"{path}.tags[].type")
+        if kind is None or kind in CORP_TAG_TYPES:
+            found.add(identifier(tag.get("tag_id")))
+    return sorted(tag_id for tag_id in found if tag_id)
+
+
+def _observe_contact(
+    parsed: Parsed, record: Record, contact: Mapping[str, Any], scope: WecomScope, external: str
+) -> None:
+    """A pull shows a state of its business day; shown again on another day, it is a new sighting."""
+    ids = [scope.contact_key(external)]
+    unionid = identifier(contact.get("unionid"))
+    if unionid:
+        ids.append(("wx_unionid", record.context.open_platform_id, unionid))
+    observe_day(parsed, record.context.feed, ids, record.context.interval)
+
+
+def _observe_remark(
+    parsed: Parsed, record: Record, relation: Mapping[str, Any], scope: WecomScope, external: str
+) -> None:
+    """Each phone that a guide typed is a candidate for review, in a row of its own beside the contact's."""
+    day = record.context.interval
+    name = stable_id("remark", scope.namespace, scope.tenant, external, str(relation.get("userid")))
+    typed = {text(mobile): None for mobile in items(relation.get("remark_mobiles"), "remark_mobiles")}
+    for number, mobile in enumerate(typed):
+        if mobile:
+            observe_once(
+                parsed,
+                record.context.feed,
+                f"{name}:{number}:{day}",
+                at_ms=day_start_ms(day),
+                ids=[make_id(*scope.contact_key(external)), make_id("phone", "", mobile, "staff")],
+            )
+
+
+PARSERS: tuple[FeedParser, ...] = (
+    FeedParser(
+        feed=FEED,
+        source="wecom",
+        split=split,
+        parse=parse,
+        tables=("silver.contacts", "silver.contact_follows"),
+        volatile=("next_cursor",),
+        hash_context=("corp_id", "suite_id"),
+    ),
+)
