@@ -1,0 +1,1 @@
+"""Features and tags: what is declared about people, and how declarations become columns."""

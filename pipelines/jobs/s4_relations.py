@@ -1,0 +1,137 @@
+"""Relation layers over time: when a person reached or left the public, private and friend relation, and through what.
+
+Spans come from facts and their own times, not from the day of a run, so running day by day, in one pass or again gives
+the same history, and a merge or split moves it with the facts.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as fn
+
+from features.channels import PRIVATE_CHANNELS, PUBLIC_CHANNELS, identity_channel_sql, quoted
+from features.days import business_day_sql
+
+SPAN = ["layer", "from_date", "to_date", "via", "staff_key"]
+
+
+def relation_spans(
+    oneid_map: DataFrame, orders: DataFrame, members: DataFrame, follows: DataFrame, owners: DataFrame
+) -> DataFrame:
+    """`one_id`, `layer`, `from_date`, `to_date` (null while it lasts), `via`, `staff_key`: relations of the `owners`.
+
+    Public: an identifier of a platform, or an order. Private: an identifier of the mini-program or a member id, a mall
+    order, a membership while it lasts. Friend: a guide's relation while it lasts. Of open spans only the earliest per
+    layer is kept, closed ones are all kept; a relation that began and ended on one day is none.
+    """
+    spans = (
+        _identity_spans(oneid_map)
+        .unionByName(_order_spans(orders))
+        .unionByName(_member_spans(members))
+        .unionByName(_friend_spans(follows))
+        .where("from_date IS NOT NULL AND (to_date IS NULL OR from_date < to_date)")
+    )
+    first = fn.struct("from_date", "via", "staff_key")
+    merged = spans.join(owners, "subject_key").groupBy("one_id", "layer", "to_date").agg(fn.min(first).alias("first"))
+    return merged.select("one_id", "layer", "first.from_date", "to_date", "first.via", "first.staff_key")
+
+
+def _span(
+    frame: DataFrame, *, layer: str, begin: str, end: str, via: str, staff: str = "CAST(NULL AS STRING)"
+) -> DataFrame:
+    parts = dict(zip(SPAN, (layer, begin, f"CAST({end} AS DATE)", via, staff), strict=True))
+    return frame.select("subject_key", *(fn.expr(sql).alias(name) for name, sql in parts.items()))
+
+
+def _identity_spans(oneid_map: DataFrame) -> DataFrame:
+    known = oneid_map.where("valid_to IS NULL AND one_id IS NOT NULL").select(
+        fn.col("identifier_key").alias("subject_key"),
+        fn.expr(identity_channel_sql("namespace")).alias("channel"),
+        "first_seen",
+    )
+    telling = known.where(f"channel IN ({quoted((*PUBLIC_CHANNELS, *PRIVATE_CHANNELS))})")
+    layer = f"CASE WHEN channel IN ({quoted(PUBLIC_CHANNELS)}) THEN 'public' ELSE 'private' END"
+    return _span(telling, layer=layer, begin=business_day_sql("first_seen"), end="NULL", via="channel")
+
+
+def _order_spans(orders: DataFrame) -> DataFrame:
+    owned = orders.where("subject_key IS NOT NULL")
+    layer = "CASE WHEN platform = 'mall' THEN 'private' ELSE 'public' END"
+    begin = f"coalesce({business_day_sql('created_at')}, business_date)"
+    return _span(owned, layer=layer, begin=begin, end="NULL", via="concat('order:', platform)")
+
+
+def _member_spans(members: DataFrame) -> DataFrame:
+    known = members.where("status <> 'seen' AND subject_key IS NOT NULL")
+    begin = f"coalesce({business_day_sql('joined_at')}, {business_day_sql('updated_at')}, interval)"
+    end = f"CASE WHEN status = 'left' THEN coalesce({business_day_sql('updated_at')}, interval) END"
+    return _span(known, layer="'private'", begin=begin, end=end, via="concat('member:', programme)")
+
+
+def _friend_spans(follows: DataFrame) -> DataFrame:
+    known = follows.where("subject_key IS NOT NULL")
+    begin = f"coalesce({business_day_sql('added_at')}, {business_day_sql('updated_at')}, interval)"
+    ended = f"coalesce({business_day_sql('ended_at')}, {business_day_sql('updated_at')}, interval)"
+    end = f"CASE WHEN status <> 'active' THEN {ended} END"
+    via = "concat('friend:', coalesce(state, add_way, 'unknown'))"
+    return _span(known, layer="'friend'", begin=begin, end=end, via=via, staff="concat_ws('|', corp_id, userid)")
+
+
+def layer_changes(spans: DataFrame) -> DataFrame:
+    """One row per person and business day on which the relation layer changed.
+
+    `one_id`, `business_date`, `previous_layer`, `layer`, `via` and `staff_key` (what made the new relation begin; null
+    for a step down), `valid_to` (day of the next change, null for the present layer).
+    """
+    person = Window.partitionBy("one_id").orderBy("business_date")
+    counts = [fn.sum(f"d_{layer}").over(person).alias(f"n_{layer}") for layer in _RISING]
+    standing = _steps(spans).select("*", *counts).withColumn("layer", _highest())
+    previous = fn.coalesce(fn.lag("layer").over(person), fn.lit("none"))
+    changed = standing.withColumn("previous_layer", previous).where("layer <> previous_layer")
+    begun = _of_layer("b")
+    return changed.select(
+        "one_id",
+        "business_date",
+        "previous_layer",
+        "layer",
+        begun["via"].alias("via"),
+        begun["staff_key"].alias("staff_key"),
+        fn.lead("business_date").over(person).alias("valid_to"),
+    )
+
+
+_RISING = ("public", "private", "friend")
+
+
+def _steps(spans: DataFrame) -> DataFrame:
+    """Per person and day: how many spans of each layer begin less how many end, and what began first by name."""
+    begins = spans.select(
+        "one_id", fn.col("from_date").alias("business_date"), "layer", fn.lit(1).alias("delta"), "via", "staff_key"
+    )
+    none = fn.lit(None).cast("string")
+    ends = spans.where("to_date IS NOT NULL").select(
+        "one_id",
+        fn.col("to_date").alias("business_date"),
+        "layer",
+        fn.lit(-1).alias("delta"),
+        none.alias("via"),
+        none.alias("staff_key"),
+    )
+    deltas = [
+        fn.expr(f"coalesce(sum(delta) FILTER (WHERE layer = '{layer}'), 0)").alias(f"d_{layer}") for layer in _RISING
+    ]
+    begun = [
+        fn.expr(f"min(struct(via, staff_key)) FILTER (WHERE layer = '{layer}' AND delta = 1)").alias(f"b_{layer}")
+        for layer in _RISING
+    ]
+    return begins.unionByName(ends).groupBy("one_id", "business_date").agg(*deltas, *begun)
+
+
+def _highest() -> Column:
+    steps = " ".join(f"WHEN n_{layer} > 0 THEN '{layer}'" for layer in reversed(_RISING))
+    return fn.expr(f"CASE {steps} ELSE 'none' END")
+
+
+def _of_layer(prefix: str) -> Column:
+    steps = " ".join(f"WHEN '{layer}' THEN {prefix}_{layer}" for layer in _RISING)
+    return fn.expr(f"CASE layer {steps} END")

@@ -1,0 +1,88 @@
+"""Touchpoints: when and where a person was met, one row per day, channel, kind and detail."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as fn
+
+from features.channels import sales_channel_sql
+from features.days import business_day_sql
+
+KIND = r"""CASE
+  WHEN event IN ('$MPLaunch', '$MPShow', '$MPViewScreen', '$MPHide', '$MPPageLeave') THEN 'visit'
+  WHEN event LIKE 'browse%' THEN 'visit'
+  WHEN lower(event) LIKE '%share%' THEN 'share'
+  WHEN lower(event) LIKE '%click%' THEN 'click'
+  WHEN event = '$MPAddFavorites' THEN 'favourite'
+  WHEN event = '$SignUp' THEN 'sign_up'
+  WHEN event LIKE 'profile%' OR event IN ('$BindID', '$UnbindID') THEN 'profile'
+  ELSE 'other' END"""
+"""Kinds of mini-program events; names of the SensorsData and 有数 dialects."""
+
+CHANNEL = "CASE WHEN source IN ('sensors', 'youshu') THEN 'miniprogram' ELSE source END"
+
+
+def touchpoints(
+    orders: DataFrame, events: DataFrame, follows: DataFrame, groups: DataFrame, owners: DataFrame
+) -> DataFrame:
+    """Rows of `features.touchpoints` of the people in `owners`.
+
+    WeCom relation events are not counted beside the relations they announce; a touch without a time is none.
+    """
+    touches = (
+        _order_touches(orders)
+        .unionByName(_event_touches(events))
+        .unionByName(_follow_touches(follows))
+        .unionByName(_group_touches(groups))
+        .where("at IS NOT NULL")
+    )
+    return (
+        touches.join(owners, "subject_key")
+        .groupBy("one_id", "business_date", "channel", "kind", "detail")
+        .agg(fn.count(fn.lit(1)).alias("touches"), fn.min("at").alias("first_at"), fn.max("at").alias("last_at"))
+    )
+
+
+def _touch(frame: DataFrame, *, at: str, day: str, channel: str, kind: str, detail: str) -> DataFrame:
+    expressions = {
+        "at": at,
+        "business_date": day,
+        "channel": channel,
+        "kind": kind,
+        "detail": f"coalesce({detail}, '')",
+    }
+    known = frame.where("subject_key IS NOT NULL")
+    return known.select("subject_key", *(fn.expr(sql).alias(name) for name, sql in expressions.items()))
+
+
+def _order_touches(orders: DataFrame) -> DataFrame:
+    at = "coalesce(paid_at, created_at)"
+    kind = "CASE WHEN is_paid THEN 'order' ELSE 'unpaid_order' END"
+    return _touch(
+        orders,
+        at=at,
+        day=f"coalesce(business_date, {business_day_sql(at)})",
+        channel=sales_channel_sql("platform"),
+        kind=kind,
+        detail="channel_origin",
+    )
+
+
+def _event_touches(events: DataFrame) -> DataFrame:
+    met = events.where("source <> 'wecom'")
+    day = f"coalesce(business_date, {business_day_sql('event_at')})"
+    return _touch(met, at="event_at", day=day, channel=CHANNEL, kind=KIND, detail="coalesce(utm_source, scene)")
+
+
+def _follow_touches(follows: DataFrame) -> DataFrame:
+    day = business_day_sql("added_at")
+    return _touch(
+        follows, at="added_at", day=day, channel="'wecom'", kind="'friend_add'", detail="coalesce(state, add_way)"
+    )
+
+
+def _group_touches(groups: DataFrame) -> DataFrame:
+    day = business_day_sql("joined_at")
+    return _touch(
+        groups, at="joined_at", day=day, channel="'wecom'", kind="'group_join'", detail="coalesce(state, join_scene)"
+    )
