@@ -10,17 +10,16 @@ from pipelines.simulate.chance import pick
 
 Json = dict[str, Any]
 
-# Where the mandatory id and, for money, one amount of each feed's record sit.
-ID_PATHS: dict[str, tuple[str, ...]] = {
+# Where a field no record of the feed can do without and, for money, one amount sit.
+NEEDED_PATHS: dict[str, tuple[str, ...]] = {
     "douyin_orders": ("order_id",),
     "douyin_refunds": ("aftersale_info", "aftersale_id"),
     "tmall_trades": ("tid",),
     "tmall_refunds": ("refund_id",),
-    "tmall_members": ("ouid",),
     "wecom_contacts": ("external_contact", "external_userid"),
     "wecom_group_chats": ("group_chat", "chat_id"),
     "miniprogram_users": ("openid",),
-    "miniprogram_events": ("distinct_id",),
+    "miniprogram_events": ("time",),
     "order_claims": ("platform_order_id",),
     "consents": ("subject",),
     "shop_orders": ("order_id",),
@@ -39,7 +38,7 @@ TWIN_IDS = {"tmall_trades": ("tid_str",)}
 
 def broken_element(feed: str, record: Json, rng: Random) -> tuple[str, object]:
     """The name of a fault and a copy of the page element that has it."""
-    ways: list[Callable[[str, Json], tuple[str, object]]] = [_not_an_object, _without_id]
+    ways: list[Callable[[str, Json], tuple[str, object]]] = [_not_an_object, _without_field]
     if feed in AMOUNT_PATHS:
         ways.append(_bad_amount)
     return pick(rng, ways)(feed, _copy(record))
@@ -49,7 +48,7 @@ def broken_payload(feed: str, record: Json, rng: Random) -> tuple[str, object]:
     """The name of a fault and a copy of a single-record payload that has it."""
     if feed in AMOUNT_PATHS and rng.random() < 0.5:
         return _bad_amount(feed, _copy(record))
-    return _without_id(feed, _copy(record))
+    return _without_field(feed, _copy(record))
 
 
 def truncated(line: bytes) -> bytes:
@@ -66,11 +65,11 @@ def _not_an_object(_feed: str, _record: Json) -> tuple[str, object]:
     return "not_an_object", "[object Object]"
 
 
-def _without_id(feed: str, record: Json) -> tuple[str, object]:
-    _drop(record, ID_PATHS[feed])
+def _without_field(feed: str, record: Json) -> tuple[str, object]:
+    _drop(record, NEEDED_PATHS[feed])
     for key in TWIN_IDS.get(feed, ()):
         record.pop(key, None)
-    return "missing_id", record
+    return "missing_field", record
 
 
 def _bad_amount(feed: str, record: Json) -> tuple[str, object]:

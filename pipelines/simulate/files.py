@@ -12,15 +12,16 @@ class Appender:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._pieces: dict[str, list[bytes]] = {}
+        self._held_by: dict[str, bytearray] = {}
         self._held = 0
 
     def append(self, path: str, line: bytes) -> None:
         """The line, which ends with a line feed, follows what the file already holds."""
-        pieces = self._pieces.get(path)
-        if pieces is None:
-            pieces = self._pieces[path] = []
-        pieces.append(line)
+        held = self._held_by.get(path)
+        if held is None:
+            held = self._held_by[path] = bytearray()
+        # Copied, because a serialiser's own buffer is several times as large as the line in it.
+        held += line
         self._held += len(line)
         if self._held > _FLUSH_AT:
             self.flush()
@@ -31,10 +32,10 @@ class Appender:
 
     def flush(self) -> None:
         """Everything gathered is in its file."""
-        for path, pieces in self._pieces.items():
+        for path, held in self._held_by.items():
             target = self._root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("ab") as handle:
-                handle.write(b"".join(pieces))
-        self._pieces.clear()
+                handle.write(held)
+        self._held_by.clear()
         self._held = 0

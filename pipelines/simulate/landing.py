@@ -15,7 +15,7 @@ import orjson
 from pipelines.simulate.chance import stream
 from pipelines.simulate.clock import DAY, Clock
 from pipelines.simulate.config import Dirt, SimulationConfig
-from pipelines.simulate.faults import ID_PATHS, broken_element, broken_payload, truncated
+from pipelines.simulate.faults import NEEDED_PATHS, broken_element, broken_payload, truncated
 from pipelines.simulate.files import Appender
 
 Json = dict[str, Any]
@@ -52,6 +52,25 @@ class Counts:
         self.errors.update(other.errors)
 
 
+@dataclass(slots=True)
+class _Page:
+    """Elements waiting for company, end to end in one buffer to keep thousands of them small."""
+
+    channel: Channel
+    buffer: bytearray = field(default_factory=bytearray)
+    ends: list[int] = field(default_factory=list)
+
+    def put(self, data: bytes) -> None:
+        """The element follows the others."""
+        self.buffer += data
+        self.ends.append(len(self.buffer))
+
+    def elements(self) -> list[Any]:
+        """The elements, ready to be put into an envelope."""
+        starts = [0, *self.ends[:-1]]
+        return [orjson.Fragment(bytes(self.buffer[a:b])) for a, b in zip(starts, self.ends, strict=True)]
+
+
 class Landing:
     """The landing folder of one writer. `at` is the moment of arrival in epoch seconds, `day` its business day."""
 
@@ -60,7 +79,7 @@ class Landing:
         self._dirt: Dirt = config.dirt
         self._files = files
         self._part = part
-        self._pages: dict[tuple[int, str, str], tuple[Channel, list[orjson.Fragment]]] = {}
+        self._pages: dict[tuple[int, str, str], _Page] = {}
         self._seed = config.seed
         self._rng = stream(config.seed, "dirt", part)
         self.counts = Counts()
@@ -99,8 +118,8 @@ class Landing:
     def _break_line(self, feed: str, day: int, at: int, record_id: str, context: Json, payload: Any) -> None:
         if (
             isinstance(payload, dict)
-            and feed in ID_PATHS
-            and _has(payload, ID_PATHS[feed])
+            and feed in NEEDED_PATHS
+            and _has(payload, NEEDED_PATHS[feed])
             and self._rng.random() < 0.6
         ):
             kind, copy = broken_payload(feed, payload, self._rng)
@@ -121,7 +140,7 @@ class Landing:
                 renew(record, self._rng)
             self._put(channel, day, orjson.dumps(record))
             self._count_duplicate(feed, day, record_id)
-        elif fate < self._dirt.duplicates + self._dirt.broken and _has(record, ID_PATHS.get(feed, ("?",))):
+        elif fate < self._dirt.duplicates + self._dirt.broken and _has(record, NEEDED_PATHS.get(feed, ("?",))):
             kind, copy = broken_element(feed, record, self._rng)
             self._put(channel, day, orjson.dumps(copy))
             self._count_broken(feed, day, record_id, kind)
@@ -130,25 +149,25 @@ class Landing:
         key = (day, channel.feed, channel.key)
         page = self._pages.get(key)
         if page is None:
-            page = self._pages[key] = (channel, [])
-        page[1].append(orjson.Fragment(data))
-        if len(page[1]) >= channel.size:
-            self._write_page(day, channel, page[1])
+            page = self._pages[key] = _Page(channel)
+        page.put(data)
+        if len(page.ends) >= channel.size:
+            self._write_page(day, page)
             del self._pages[key]
 
-    def _write_page(self, day: int, channel: Channel, elements: list[orjson.Fragment]) -> None:
-        at = self._clock.midnight(day) + DAY - 1
+    def _write_page(self, day: int, page: "_Page") -> None:
+        channel, at = page.channel, self._clock.midnight(day) + DAY - 1
         path = self._path(channel.feed, day)
         if self._rng.random() < self._dirt.error_answers:
             self._files.append(path, self._wrapped(channel.context, at - 30, day, channel.error(at - 30)))
             self.counts.errors[channel.feed] += 1
             self.fault(("error_answer", channel.feed, day, channel.key, ""))
-        self._files.append(path, self._wrapped(channel.context, at, day, channel.envelope(elements, at)))
+        self._files.append(path, self._wrapped(channel.context, at, day, channel.envelope(page.elements(), at)))
 
     def close(self) -> None:
         """Every waiting page is written, however short."""
-        for (day, _, _), (channel, elements) in sorted(self._pages.items(), key=lambda page: page[0]):
-            self._write_page(day, channel, elements)
+        for day, feed, key in sorted(self._pages):
+            self._write_page(day, self._pages[day, feed, key])
         self._pages.clear()
         self._files.flush()
 

@@ -16,7 +16,9 @@ from pipelines.simulate.errors import ShardFailedError, SimulationError, Simulat
 from pipelines.simulate.files import Appender
 from pipelines.simulate.landing import Counts, Landing
 from pipelines.simulate.play import play_cell
+from pipelines.simulate.play_brand import BrandPlayer, Tallies
 from pipelines.simulate.scene import Scene
+from pipelines.simulate.scopes import scopes, yaml_text
 from pipelines.simulate.truth import Truth
 from pipelines.simulate.world import World
 
@@ -24,6 +26,7 @@ Progress = Callable[[str, int, int], None]
 Report = Callable[[int], None]
 
 ONE_PROCESS_UP_TO = 10  # cells; below that, starting processes costs more than it gains
+BRAND_PART = "part-brand"
 TRUTH_TABLES = ("identifiers", "reachable_pairs", "books", "faults", "referrals")
 
 
@@ -36,6 +39,7 @@ class ShardReport:
     people: int = 0
     identifiers: int = 0
     groups: int = 0
+    tallies: Tallies = field(default_factory=lambda: Tallies(0, 0))
 
     def add(self, other: "ShardReport") -> None:
         """Adds another part."""
@@ -81,8 +85,12 @@ def simulate(config: SimulationConfig, out: Path, *, progress: Progress | None =
     out.mkdir(parents=True, exist_ok=True)
     tell = progress or (lambda _stage, _done, _total: None)
     total = ShardReport()
+    world = World(config)
+    tallies = Tallies(len(world.brand.guides), config.days)
     for shard in _write_shards(config, out, tell):
         total.add(shard)
+        tallies.add(shard.tallies)
+    _write_brand(world, out, tallies, total)
     _join_truth(config, out)
     report = _report(out, total)
     summary = {"config": asdict(config), **asdict(report)}
@@ -114,13 +122,29 @@ def write_shard(config: SimulationConfig, out: Path, shard: int, report: Report)
     files, part = Appender(out), f"part-{shard:04d}"
     landing = Landing(config, world.brand.clock, files, part)
     truth = Truth(world.brand.clock, files, part)
+    tallies = Tallies(len(world.brand.guides), config.days)
     for done, number in enumerate(range(shard, config.cells, config.shards), start=1):
         landing.begin_cell(number)
         scene = Scene(world.brand, landing, truth, stream(config.seed, "telling", number), number)
-        play_cell(scene, world.cell(number))
+        cell = world.cell(number)
+        play_cell(scene, cell)
+        tallies.note_relations(cell.contacts, cell.groups, world.brand.clock)
         report(done)
     landing.close()
-    return ShardReport(landing.counts, truth.totals, truth.people, truth.identifiers, truth.groups)
+    return ShardReport(landing.counts, truth.totals, truth.people, truth.identifiers, truth.groups, tallies)
+
+
+def _write_brand(world: World, out: Path, tallies: Tallies, total: ShardReport) -> None:
+    """The brand's own tables, the guides' days, the ordering staff's numbers and the scopes are written."""
+    files = Appender(out)
+    landing = Landing(world.config, world.brand.clock, files, BRAND_PART)
+    BrandPlayer(world.brand, landing, tallies).play()
+    truth = Truth(world.brand.clock, files, BRAND_PART)
+    for number in world.brand.ordering_phones:
+        truth.add_staff_phone(number)
+    landing.close()
+    total.add(ShardReport(landing.counts, {}, 0, truth.identifiers, 0))
+    (out / "scopes.yaml").write_text(yaml_text(scopes()), encoding="utf-8")
 
 
 def _write_shards(config: SimulationConfig, out: Path, tell: Progress) -> list[ShardReport]:
@@ -186,7 +210,7 @@ def _shard_process(config: SimulationConfig, out: Path, shard: int, queue: Any) 
 
 def _join_truth(config: SimulationConfig, out: Path) -> None:
     """The parts' truth tables become one file each; a table nobody wrote to is an empty file."""
-    parts = [out / "truth" / f"part-{shard:04d}" for shard in range(config.shards)]
+    parts = [out / "truth" / f"part-{shard:04d}" for shard in range(config.shards)] + [out / "truth" / BRAND_PART]
     for table in TRUTH_TABLES:
         with (out / "truth" / f"{table}.jsonl").open("wb") as target:
             for part in parts:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_SHOPS, MINI_PROGRAMS, TMALL_SHOPS, Brand
+from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_APP, DOUYIN_SHOPS, MINI_PROGRAMS, SUITE_ID, TMALL_SHOPS, Brand
 from pipelines.simulate.landing import Json, Landing
 from pipelines.simulate.people import Person
 from pipelines.simulate.truth import Node, Truth
@@ -89,6 +89,31 @@ def ouid_node(person: Person, shop: int, brand: Brand) -> Node:
 def omid_node(person: Person, brand: Brand) -> Node:
     """The buyer id of the brand on Tmall."""
     return ("tmall_omid", BRAND, omid(person, brand))
+
+
+def douyin_openid_node(person: Person, brand: Brand) -> Node:
+    """The openid in the Douyin mini-program."""
+    return (
+        "douyin_mp_open_id",
+        DOUYIN_APP.app_id,
+        "_000" + brand.ids.text("dy_openid", DOUYIN_APP.app_id, person.index, 32),
+    )
+
+
+def douyin_unionid_node(person: Person, brand: Brand) -> Node:
+    """The unionid under the Douyin developer account."""
+    platform = DOUYIN_APP.open_platform_id
+    return ("douyin_union_id", platform, brand.ids.text("dy_unionid", platform, person.index, 36))
+
+
+def suite_external_node(person: Person, brand: Brand) -> Node:
+    """The contact id as the service provider's suite sees it, unlike the corp's own."""
+    return ("wecom_isv_external_userid", SUITE_ID, brand.ids.external_userid(SUITE_ID, person.index))
+
+
+def pending_node(person: Person, brand: Brand) -> Node:
+    """The provisional id of somebody who is nobody's contact yet."""
+    return ("wecom_pending_id", SUITE_ID, "p" + brand.ids.text("pending", SUITE_ID, person.index, 30))
 
 
 def douyin_context(shop: int, method: str) -> Json:

@@ -101,6 +101,10 @@ class Truth:
         """A number of somebody who is no customer was shown."""
         self._outsiders.setdefault(number, moment)
 
+    def add_staff_phone(self, number: str) -> None:
+        """A number of an assistant who orders for customers; shown on many people's orders."""
+        self._write_identifier(phone_node(number), f"s{number}", {})
+
     def close_cell(self, people: list[Person], orders: list[Order]) -> None:
         """The cell's truth and books are written, its memory is free."""
         for person in people:
