@@ -23,6 +23,7 @@ SILVER: tuple[Table, ...] = (
     silver_more.MEMBERS,
     silver_more.PRODUCTS,
     silver_more.STAFF,
+    silver_more.TAGS,
     silver_more.IDENTITY_OBSERVATIONS,
     silver_more.PII_VAULT,
     silver_more.QUARANTINE,

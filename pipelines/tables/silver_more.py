@@ -213,6 +213,7 @@ STAFF = Table(
     grain="one staff id of one corp",
     key=("corp_id", "userid"),
     version="version_key",
+    fill=("name_token", "store_id", "store_name", "region", "hired_at"),
     columns=columns(
         Column("corp_id", "string", "As in silver.contacts", required=True),
         Column("userid", "string", "Staff id", required=True),
@@ -226,6 +227,28 @@ STAFF = Table(
         LINEAGE,
     ),
     checks=(Check("known_status", "status IN ('active','left')"),),
+)
+
+TAGS = Table(
+    layer="silver",
+    name="tags",
+    doc="Corporate WeCom tags: what the tag ids on relations mean.",
+    grain="one tag of one corp",
+    key=("corp_id", "tag_id"),
+    version="version_key",
+    fill=("group_id", "group_name", "name", "created_at"),
+    columns=columns(
+        Column("corp_id", "string", "As in silver.contacts", required=True),
+        Column("tag_id", "string", "Tag id", required=True),
+        Column("group_id", "string", "Tag group"),
+        Column("group_name", "string", "Name of the tag group"),
+        Column("name", "string", "Name of the tag"),
+        Column("status", "string", "active or deleted", required=True),
+        Column("created_at", "timestamp", "When the tag was made"),
+        Column("updated_at", "timestamp", "When this state was seen"),
+        LINEAGE,
+    ),
+    checks=(Check("known_status", "status IN ('active','deleted')"),),
 )
 
 ID_TYPE = "array<struct<namespace:string,scope:string,value:string,role:string,linking:boolean,key:bigint>>"
