@@ -38,6 +38,13 @@ class Components(NamedTuple):
     nodes: Keys
     component: Keys
 
+    def of(self, keys: Keys) -> Keys:
+        """The component of each key; KeyError when a key is no node."""
+        at = np.minimum(np.searchsorted(self.nodes, keys), max(self.nodes.size - 1, 0))
+        if keys.size and (self.nodes.size == 0 or (self.nodes[at] != keys).any()):
+            raise KeyError("an end of an edge has no component: the map does not cover the graph")
+        return self.component[at]
+
 
 class ComponentsEngine(Protocol):
     """Anything that finds components: edges as two key columns, isolated nodes as a third."""
@@ -213,13 +220,7 @@ def broken_edges(src: Keys, dst: Keys, found: Components) -> int:
 
     KeyError when an end of an edge is missing from `found`.
     """
-    sides = []
-    for column in (src, dst):
-        at = np.minimum(np.searchsorted(found.nodes, column), max(found.nodes.size - 1, 0))
-        if column.size and (found.nodes.size == 0 or (found.nodes[at] != column).any()):
-            raise KeyError("an end of an edge has no component: the map does not cover the graph")
-        sides.append(found.component[at])
-    return int((sides[0] != sides[1]).sum())
+    return int((found.of(src) != found.of(dst)).sum())
 
 
 @dataclass(frozen=True)
