@@ -69,7 +69,9 @@ def load_keys(folder: Path) -> Keys:
             value = path.read_text(encoding="ascii").strip()
             valid = len(bytes.fromhex(value)) == BYTES
         except FileNotFoundError:
-            raise ConfigurationError(f"the {name} key is missing", where=str(path), hint="run `cdp init` first") from None
+            raise ConfigurationError(
+                f"the {name} key is missing", where=str(path), hint="run `cdp init` first"
+            ) from None
         except (ValueError, OSError):
             valid = False
             value = ""
@@ -101,4 +103,6 @@ def unseal(vault_key: str, token: str, sealed: str) -> str:
     try:
         return AESGCM(bytes.fromhex(vault_key)).decrypt(raw[:12], raw[12:], token.encode()).decode()
     except InvalidTag:
-        raise IntegrityError("a vault entry does not decrypt: wrong vault key or edited entry", where="silver.pii_vault") from None
+        raise IntegrityError(
+            "a vault entry does not decrypt: wrong vault key or edited entry", where="silver.pii_vault"
+        ) from None

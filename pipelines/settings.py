@@ -169,14 +169,20 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise ConfigurationError(
-            f"the configuration file cannot be read: {error.strerror}", where=str(path), hint="check the path and its rights"
+            f"the configuration file cannot be read: {error.strerror}",
+            where=str(path),
+            hint="check the path and its rights",
         ) from None
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f"line {place.line + 1}" if place else "unknown line"
-        raise ConfigurationError("the configuration file is no valid YAML", where=f"{path}, {line}", hint="correct the file") from None
+        raise ConfigurationError(
+            "the configuration file is no valid YAML", where=f"{path}, {line}", hint="correct the file"
+        ) from None
     if not isinstance(loaded, dict):
-        raise ConfigurationError("the configuration file must hold a mapping of keys", where=str(path), hint="correct the file")
+        raise ConfigurationError(
+            "the configuration file must hold a mapping of keys", where=str(path), hint="correct the file"
+        )
     return loaded
 
 
@@ -195,7 +201,9 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, Any]:
     return tree
 
 
-def _merge(target: dict[str, Any], layer: Mapping[str, Any], *, origins: dict[str, str], origin: str, prefix: str = "") -> None:
+def _merge(
+    target: dict[str, Any], layer: Mapping[str, Any], *, origins: dict[str, str], origin: str, prefix: str = ""
+) -> None:
     for key, value in layer.items():
         dotted = f"{prefix}{key}"
         if isinstance(value, Mapping) and isinstance(target.get(key), dict):

@@ -59,7 +59,9 @@ def check_feed(feed: str) -> str:
     """The feed itself; an unknown one is refused with the known names."""
     if feed not in FEEDS:
         raise InputRefusedError(
-            f"unknown feed {feed!r}; known feeds: {', '.join(sorted(FEEDS))}", where="--feed", hint="use the name of a bronze table"
+            f"unknown feed {feed!r}; known feeds: {', '.join(sorted(FEEDS))}",
+            where="--feed",
+            hint="use the name of a bronze table",
         )
     return feed
 
@@ -67,7 +69,9 @@ def check_feed(feed: str) -> str:
 def check_interval(interval: str) -> str:
     """The interval itself if it is a business day `YYYY-MM-DD`."""
     if not _INTERVAL.match(interval):
-        raise InputRefusedError(f"interval {interval!r} is no day of the form YYYY-MM-DD", where="--interval", hint="give a business day")
+        raise InputRefusedError(
+            f"interval {interval!r} is no day of the form YYYY-MM-DD", where="--interval", hint="give a business day"
+        )
     return interval
 
 
@@ -76,11 +80,17 @@ def find_files(paths: Iterable[Path]) -> tuple[LandingFile, ...]:
     found: list[LandingFile] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES) and not p.name.startswith((".", "_")))
+            inside = sorted(
+                p
+                for p in path.rglob("*")
+                if p.is_file() and p.name.endswith(SUFFIXES) and not p.name.startswith((".", "_"))
+            )
             found += [_landing_file(p, p.relative_to(path).as_posix()) for p in inside]
             if not inside:
                 raise InputRefusedError(
-                    f"no landing file in the folder; expected {', '.join(SUFFIXES)}", where=str(path), hint="check the path"
+                    f"no landing file in the folder; expected {', '.join(SUFFIXES)}",
+                    where=str(path),
+                    hint="check the path",
                 )
         elif path.is_file():
             found.append(_landing_file(path, path.name))
@@ -103,7 +113,9 @@ def make_batch(feed: str, interval: str, files: tuple[LandingFile, ...], batch_i
     return Batch(check_feed(feed), check_interval(interval), batch_id or digest[:16], digest, files)
 
 
-def landing_batches(landing: Path, intervals: Iterable[str], known: frozenset[tuple[str, str, str]]) -> tuple[Batch, ...]:
+def landing_batches(
+    landing: Path, intervals: Iterable[str], known: frozenset[tuple[str, str, str]]
+) -> tuple[Batch, ...]:
     """A batch per feed and interval of the files not ingested before; `known` holds (feed, interval, file digest)."""
     batches: list[Batch] = []
     wanted = sorted(set(intervals))

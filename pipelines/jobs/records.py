@@ -72,7 +72,9 @@ def read_lines(chunk: Chunk, max_line_bytes: int) -> Iterator[tuple[int, bytes]]
             number += 1
 
 
-def records_of_line(line: int, raw: bytes, *, parser: FeedParser, settings: Settings, interval: str) -> Iterator[RawRecord]:
+def records_of_line(
+    line: int, raw: bytes, *, parser: FeedParser, settings: Settings, interval: str
+) -> Iterator[RawRecord]:
     """The records of one landing line; a broken line or an error answer is one refused record."""
     raw = redact(raw)
     try:
@@ -89,7 +91,9 @@ def records_of_line(line: int, raw: bytes, *, parser: FeedParser, settings: Sett
 
 def make_context(given: Mapping[str, Any], feed: str, settings: Settings, interval: str) -> Context:
     """The context of a line: its wrapper over the source's defaults; keys nobody knows are left to the raw wrapper."""
-    values: dict[str, Any] = {key: str(value) for key, value in settings.context_defaults.items() if key in _CONTEXT_KEYS}
+    values: dict[str, Any] = {
+        key: str(value) for key, value in settings.context_defaults.items() if key in _CONTEXT_KEYS
+    }
     values |= {key: str(value) for key, value in given.items() if key in _CONTEXT_KEYS and value is not None}
     params = given.get("params")
     received = given.get("received_at")
@@ -130,7 +134,12 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Recor
     if raw.context is None:
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
-    return Record(value, raw.context, settings, record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile))
+    return Record(
+        value,
+        raw.context,
+        settings,
+        record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile),
+    )
 
 
 def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:

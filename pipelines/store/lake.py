@@ -123,13 +123,17 @@ class Lake:
             return self._apply(table, rows.withColumn(OP, F.lit("I")))
         current = self.read(table)
         names = [version, *table.keep_min, *table.fill]
-        old = current.select(*table.key, *[F.col(name).alias(f"__{name}") for name in names], F.lit(True).alias("__known"))
+        old = current.select(
+            *table.key, *[F.col(name).alias(f"__{name}") for name in names], F.lit(True).alias("__known")
+        )
         joined = rows.join(old, list(table.key), "left")
         newer = F.col(version) > F.col(f"__{version}")
         earlier = [_earlier(name) for name in table.keep_min]
         filling = [F.col(name).isNotNull() & F.col(f"__{name}").isNull() for name in table.fill]
         changed = joined.where(_any([F.col("__known").isNull(), newer, *earlier, *filling]))
-        staged = changed.withColumn(OP, F.when(F.col("__known").isNull(), "I").otherwise("U")).select(*table.column_names, OP)
+        staged = changed.withColumn(OP, F.when(F.col("__known").isNull(), "I").otherwise("U")).select(
+            *table.column_names, OP
+        )
         return self._apply(table, staged, assignments=_latest_assignments(table, version))
 
     def replace(self, table: Table, frame: DataFrame) -> WriteResult:
@@ -264,16 +268,19 @@ def _difference(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
     left = old.select(F.struct(*names).alias("o"), _key_of(table))
     right = new.select(F.struct(*names).alias("n"), _key_of(table))
     joined = left.join(right, "__key", "full_outer")
-    op = (
-        F.when(F.col("n").isNull(), "D")
-        .when(F.col("o").isNull(), "I")
-        .when(~F.col("o").eqNullSafe(F.col("n")), "U")
+    op = F.when(F.col("n").isNull(), "D").when(F.col("o").isNull(), "I").when(~F.col("o").eqNullSafe(F.col("n")), "U")
+    return (
+        joined.withColumn(OP, op)
+        .where(F.col(OP).isNotNull())
+        .select(F.coalesce("n", "o").alias("r"), OP)
+        .select("r.*", OP)
     )
-    return joined.withColumn(OP, op).where(F.col(OP).isNotNull()).select(F.coalesce("n", "o").alias("r"), OP).select("r.*", OP)
 
 
 def _key_of(table: Table) -> SparkColumn:
-    return F.struct(*[F.coalesce(F.col(name).cast("string"), F.lit("\x00")).alias(name) for name in table.key]).alias("__key")
+    return F.struct(*[F.coalesce(F.col(name).cast("string"), F.lit("\x00")).alias(name) for name in table.key]).alias(
+        "__key"
+    )
 
 
 def _any(conditions: Sequence[SparkColumn]) -> SparkColumn:

@@ -20,7 +20,9 @@ FILE = "writer.lock"
 
 
 @contextlib.contextmanager
-def writer_lock(home: Path, command: str, *, started: str, wait: float = 0.0, tell: Callable[[str], None] | None = None) -> Iterator[None]:
+def writer_lock(
+    home: Path, command: str, *, started: str, wait: float = 0.0, tell: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """The lake at `home` has this process as its only writer inside the block.
 
     `wait`: seconds to wait for another holder (0: not at all). Raises CdpError with exit 5 that says who holds it.

@@ -48,6 +48,23 @@ BATCHES = Table(
     checks=(Check("balance", "records_in = good + duplicate + quarantined + suppressed"),),
 )
 
+BATCH_FILES = Table(
+    layer="ops",
+    name="batch_files",
+    doc="The files of each ingested batch, so that landing is read once.",
+    grain="one file of one batch",
+    key=("feed", "interval", "batch_id", "name"),
+    columns=(
+        Column("feed", "string", "Feed", required=True),
+        Column("interval", "date", "Arrival interval", required=True),
+        Column("batch_id", "string", "Batch", required=True),
+        Column("name", "string", "Path inside the batch", required=True),
+        Column("sha256", "string", "Digest of the content", required=True),
+        Column("bytes", "bigint", "Size", required=True),
+    ),
+    checks=(Check("digest_form", "length(sha256) = 64"),),
+)
+
 PROGRESS = Table(
     layer="ops",
     name="progress",
@@ -101,4 +118,4 @@ AUDIT = Table(
     checks=(Check("has_digest", "length(digest) = 64"),),
 )
 
-TABLES: tuple[Table, ...] = (JOB_RUNS, BATCHES, PROGRESS, QUALITY_RESULTS, AUDIT)
+TABLES: tuple[Table, ...] = (JOB_RUNS, BATCHES, BATCH_FILES, PROGRESS, QUALITY_RESULTS, AUDIT)

@@ -1,0 +1,85 @@
+"""The `cdp` command: every command is mounted here, every failure ends here with its exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+import typer
+
+from pipelines.cli import identity, lake, run
+from pipelines.errors import CdpError, ExitCode
+
+app = typer.Typer(
+    name="cdp",
+    help="OneID customer-data platform: raw platform data in, OneIDs, profiles and tags out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+run.mount(app)
+lake.mount(app)
+identity.mount(app)
+
+FULL = ("No space left on device", "ENOSPC", "Disk quota exceeded")
+
+
+def main() -> NoReturn:
+    """The command runs; on failure the last line on stderr is one JSON object, and the exit code says what it was."""
+    debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]
+    try:
+        app(standalone_mode=False)
+    except CdpError as error:
+        _fail(error, debug=debug)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "cdp"
+        _fail(CdpError(ExitCode.USAGE, error.format_message(), where=where, hint=f"see `{where} --help`"), debug=debug)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(
+            CdpError(ExitCode.USAGE, "stopped by the user", hint="run the same command again, it continues"),
+            debug=debug,
+        )
+    except Exception as error:  # noqa: BLE001  # the last resort turns anything unknown into one clear line
+        _fail(_unexpected(error), debug=debug)
+    sys.exit(0)
+
+
+def _unexpected(error: Exception) -> CdpError:
+    """Storage that is full is told apart; of anything else only the type is shown, its text may hold data."""
+    text = str(error)
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or any(
+        sign in text for sign in FULL
+    ):
+        return CdpError(
+            ExitCode.STORAGE,
+            "the storage is full; nothing half-written was published",
+            hint="free space and run the same command again",
+        )
+    if isinstance(error, OSError):
+        place = str(error.filename or "")
+        return CdpError(
+            ExitCode.STORAGE,
+            f"storage failed: {error.strerror or type(error).__name__}",
+            where=place,
+            hint="check the path and its rights",
+        )
+    return CdpError(
+        ExitCode.INTEGRITY, f"unexpected {type(error).__name__}", hint="run again with --debug for the details"
+    )
+
+
+def _fail(error: CdpError, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"next:  {error.hint}\n")
+    sys.stderr.write(json.dumps(error.as_json(), ensure_ascii=False) + "\n")
+    sys.exit(int(error.code))

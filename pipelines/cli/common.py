@@ -1,0 +1,83 @@
+"""What every command shares: its options, its output, the lock and the session around its work."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.clock import clock_of, utc
+from pipelines.keys import Keys, load_keys
+from pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file over the layered settings.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for another run that holds the lake.")]
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """A line of progress on stderr."""
+    console.print(line, markup=False)
+
+
+def show(value: Any, *, as_json: bool, text: str = "") -> None:
+    """The command's result on stdout: as JSON, or as text."""
+    sys.stdout.write(
+        (json.dumps(value, ensure_ascii=False, indent=1, default=str) if as_json else text or str(value)) + "\n"
+    )
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The layered settings of the command."""
+    return load_settings(config).settings
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The lake's keys; without them the command says to run `cdp init`."""
+    return load_keys(settings.keys)
+
+
+def command_line() -> str:
+    """The command as typed, for whoever has to wait for it; values that could be personal are left out."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:3]]
+    return shlex.join(word for word in words if not word[:1].isdigit())
+
+
+@contextmanager
+def writing(settings: Settings, wait: float = 0.0) -> Iterator[None]:
+    """This process is the lake's only writer; the lock is taken before anything heavy starts."""
+    from pipelines.store.lock import writer_lock
+
+    started = utc(clock_of(settings.clock)).isoformat(timespec="seconds")
+    with writer_lock(settings.home, command_line(), started=started, wait=wait, tell=say):
+        yield
+
+
+@contextmanager
+def spark_session(settings: Settings) -> Iterator[SparkSession]:
+    """A Spark session of the settings, stopped at the end."""
+    from pipelines.session import build_session
+
+    say("starting Spark")
+    spark = build_session(
+        work_dir=settings.home / "spark",
+        master=settings.spark.master,
+        memory=settings.spark.memory,
+        shuffle_partitions=settings.spark.shuffle_partitions,
+    )
+    try:
+        yield spark
+    finally:
+        spark.stop()

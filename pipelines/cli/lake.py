@@ -1,0 +1,182 @@
+"""Commands around the lake and its snapshots: status, publish, verify, serve, quarantine, keys, config, doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, keys_of, say, settings_of, show, writing
+from pipelines.errors import CdpError, ConfigurationError, ExitCode, IntegrityError
+from pipelines.settings import Settings, load_settings
+
+quarantine_app = typer.Typer(help="Look at refused records.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+config_app = typer.Typer(help="Settings and where each comes from.", no_args_is_help=True)
+
+
+def mount(app: typer.Typer) -> None:
+    """The commands are part of the app."""
+    app.command("status")(status)
+    app.command("publish")(publish)
+    app.command("verify")(verify)
+    app.command("serve")(serve)
+    app.command("doctor")(doctor)
+    app.command("bi")(bi)
+    app.add_typer(quarantine_app, name="quarantine")
+    app.add_typer(keys_app, name="keys")
+    app.add_typer(config_app, name="config")
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Say who holds the lake, what is published and how the last jobs went."""
+    from pipelines.publish import current, snapshots
+    from pipelines.status import last_jobs
+    from pipelines.store.lock import holder
+
+    settings = settings_of(config)
+    manifest = current(settings.home)
+    jobs = last_jobs(settings.lake)
+    result = {
+        "home": str(settings.home),
+        "holder": holder(settings.home),
+        "snapshot": manifest.snapshot_id if manifest else None,
+        "as_of": manifest.as_of if manifest else None,
+        "kept_snapshots": snapshots(settings.home),
+        "last_jobs": jobs,
+    }
+    lines = [f"home      {result['home']}", f"running   {result['holder'] or 'nothing'}"]
+    lines += [f"snapshot  {result['snapshot'] or 'none'} (as of {result['as_of'] or '-'}), kept {len(snapshots(settings.home))}"]
+    lines += [f"{job['run_id']}  {job['job']:<12} {job['status']:<8} {job['seconds']:>8.1f} s" for job in jobs]
+    show(result, as_json=as_json, text="\n".join(lines))
+
+
+def publish(
+    back: Annotated[bool, typer.Option("--rollback", help="Make the snapshot before the present one the present one.")] = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to the snapshot before; a run publishes by itself."""
+    from pipelines.publish import current, rollback
+
+    settings = settings_of(config)
+    if not back:
+        manifest = current(settings.home)
+        if manifest is None:
+            raise ConfigurationError("nothing is published yet", where=str(settings.home), hint="run `cdp run`, it publishes at its end")
+        show({"snapshot": manifest.snapshot_id}, as_json=as_json, text=f"published: {manifest.snapshot_id}; to go back: --rollback")
+        return
+    with writing(settings, wait):
+        name = rollback(settings.home)
+    show({"snapshot": name}, as_json=as_json, text=f"the present snapshot is {name}")
+
+
+def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check that the published snapshot's tables and files are whole; damage is named (exit 4)."""
+    from pipelines.verify import find_damage
+
+    settings = settings_of(config)
+    damage = find_damage(settings.home)
+    if damage:
+        for item in damage[1:]:
+            say(f"damage: {item.where}: {item.problem}")
+        raise IntegrityError(
+            damage[0].problem, where=damage[0].where, hint="restore the file, or run the day again with `cdp run --full`"
+        )
+    show({"damage": []}, as_json=as_json, text="the published snapshot is whole")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; default from the settings.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default from the settings.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve the API from the published snapshot."""
+    from pipelines.cli.server import serve_api
+
+    settings = settings_of(config)
+    serve_api(settings, keys_of(settings), host=host or settings.serving.host, port=port or settings.serving.port, say=say)
+
+
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the machine and the lake: Java, jars, keys, space, configuration."""
+    from pipelines.doctor import diagnose
+
+    findings = diagnose(settings_of(config))
+    text = "\n".join(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}" for finding in findings)
+    show([finding.as_dict() for finding in findings], as_json=as_json, text=text)
+    bad = [finding for finding in findings if not finding.ok]
+    if bad:
+        raise ConfigurationError(f"{bad[0].name}: {bad[0].detail}", where=bad[0].name, hint=bad[0].hint)
+
+
+def bi(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Write `bi.duckdb`: a commented view per gold table at the published versions."""
+    from pipelines.bi import write_bi
+
+    settings = settings_of(config)
+    path, views = write_bi(settings.home)
+    show({"path": str(path), "views": views}, as_json=as_json, text=f"{path}: {len(views)} views")
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows at the most.")] = 50,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List refused records with their reason and place."""
+    from pipelines.status import refused_records
+
+    settings = settings_of(config)
+    rows = refused_records(settings.lake, feed, limit)
+    text = "\n".join(f"{r['quarantine_id']}  {r['feed']} {r['interval']} {r['source_file']}:{r['line']}/{r['element']}  {r['reason']}: {r['detail']}" for r in rows)
+    show(rows, as_json=as_json, text=text or "nothing is quarantined")
+
+
+@quarantine_app.command("show")
+def quarantine_show(quarantine_id: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show one refused record with its raw text masked."""
+    from pipelines.status import refused_record
+
+    settings = settings_of(config)
+    row = refused_record(settings.lake, quarantine_id, keys_of(settings))
+    if row is None:
+        raise ConfigurationError("no such record in quarantine", where=quarantine_id, hint="see `cdp quarantine list`")
+    show(row, as_json=as_json, text="\n".join(f"{name}: {value}" for name, value in row.items()))
+
+
+@config_app.command("show")
+def config_show(
+    origin: Annotated[bool, typer.Option("--origin", help="Also where each value comes from.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every setting, its value and meaning."""
+    loaded = load_settings(config)
+    rows = _setting_rows(loaded.settings, loaded.origins if origin else None)
+    show(rows, as_json=as_json, text="\n".join("  ".join(str(value) for value in row.values()) for row in rows))
+
+
+def _setting_rows(settings: Settings, origins: object, prefix: str = "") -> list[dict[str, object]]:
+    from pydantic import BaseModel
+
+    rows: list[dict[str, object]] = []
+    known = origins if isinstance(origins, dict) else {}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            rows += _setting_rows(value, origins, f"{prefix}{name}.")  # type: ignore[arg-type]  # nested settings
+            continue
+        row: dict[str, object] = {"key": f"{prefix}{name}", "value": value, "meaning": field.description}
+        if origins is not None:
+            row["origin"] = known.get(f"{prefix}{name}", "default")
+        rows.append(row)
+    return rows
+
+
+def refuse_policy(message: str, where: str, hint: str) -> CdpError:
+    """A refusal by policy (exit 7)."""
+    return CdpError(ExitCode.POLICY, message, where=where, hint=hint)

@@ -1,0 +1,253 @@
+"""Commands that bring data in and run the pipeline: init, simulate, ingest, run, backfill, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.common import (
+    ConfigOption,
+    JsonOption,
+    WaitOption,
+    keys_of,
+    say,
+    settings_of,
+    show,
+    spark_session,
+    writing,
+)
+from pipelines.clock import clock_of, today
+from pipelines.errors import ConfigurationError, InputRefusedError
+from pipelines.jobs.landing import Batch, check_feed, check_interval, find_files, interval_of, make_batch
+from pipelines.keys import create_keys
+from pipelines.settings import Settings
+
+FromOption = Annotated[str | None, typer.Option("--from", help="First business day, YYYY-MM-DD.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Last business day, YYYY-MM-DD.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """The commands are part of the app."""
+    app.command("init")(init)
+    app.command("simulate")(simulate)
+    app.command("ingest")(ingest)
+    app.command("run")(run)
+    app.command("backfill")(backfill)
+    app.command("plan")(plan)
+    app.command("demo")(demo)
+
+
+def init(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Make the keys of a new lake and say how to back them up."""
+    settings = settings_of(config)
+    with writing(settings):
+        made = create_keys(settings.keys)
+    text = (
+        f"{'made' if made else 'kept the existing'} keys in {settings.keys}\n"
+        f"Back the folder up where the lake's backups are not: without identity.key people get new OneIDs,\n"
+        f"without vault.key clear values are lost. Example: tar czf cdp-keys.tgz -C {settings.keys} ."
+    )
+    show({"keys": str(settings.keys), "made": made}, as_json=as_json, text=text)
+
+
+def simulate(
+    people: Annotated[int, typer.Option(help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(help="Business days.")] = 90,
+    start: Annotated[str, typer.Option(help="First business day.")] = "2025-01-01",
+    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 7,
+    dirt: Annotated[float, typer.Option(help="Factor on the default dirt of life; 0 is a clean world.")] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; default: the home, so that `cdp run` finds it.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a simulated brand's raw data, with the truth and the books beside it."""
+    from pipelines.demo import simulate_brand
+
+    settings = settings_of(config)
+    target = out or settings.home
+    report = simulate_brand(target, people=people, days=days, start=start, seed=seed, dirt=dirt, say=say)
+    show(
+        report,
+        as_json=as_json,
+        text=f"{report['records']} records of {len(report['feeds'])} feeds in {target / 'landing'}",
+    )
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Landing files or folders (.jsonl, .jsonl.gz, .json, .xml).")],
+    feed: Annotated[str, typer.Option("--feed", help="Feed: the name of a bronze table.")],
+    interval: Annotated[str | None, typer.Option("--interval", help="Business day of arrival, YYYY-MM-DD.")] = None,
+    batch_id: Annotated[
+        str | None, typer.Option("--batch-id", help="Batch id; default: digest of the content.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Mapping YAML for a table export (feed orders_file).")
+    ] = None,
+    ignore_ledger: Annotated[
+        bool, typer.Option("--ignore-ledger", help="Read files again that were ingested before.")
+    ] = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring raw files into bronze; the batch's balance is printed and kept."""
+    settings = settings_of(config)
+    check_feed(feed)
+    keys_of(settings)
+    with writing(settings, wait):
+        batches = _batches(settings, paths, feed, interval=interval, batch_id=batch_id, mapping=mapping)
+        first, last = min(b.interval for b in batches), max(b.interval for b in batches)
+        report = _run(settings, first, last, batches=batches, only=("s1_bronze",), ignore_ledger=ignore_ledger)
+    show(report, as_json=as_json, text=_text(report))
+
+
+def run(
+    first: FromOption = None,
+    last: ToOption = None,
+    date: Annotated[str | None, typer.Option("--date", help="One business day, YYYY-MM-DD.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Rebuild from all facts; gives the same tables and OneIDs.")
+    ] = False,
+    ignore_ledger: Annotated[bool, typer.Option("--ignore-ledger", help="Read landing files again.")] = False,
+    publish: Annotated[bool, typer.Option("--publish/--no-publish", help="Publish the snapshot at the end.")] = True,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the pipeline for business days: landing to published snapshot."""
+    settings = settings_of(config)
+    keys_of(settings)
+    begin, end = _days(settings, first or date, last or date)
+    with writing(settings, wait):
+        report = _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=publish)
+    show(report, as_json=as_json, text=_text(report))
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First business day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last business day, YYYY-MM-DD.")],
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run days that lie before the newest one; the snapshot still answers for the newest."""
+    settings = settings_of(config)
+    keys_of(settings)
+    begin, end = _days(settings, first, last)
+    with writing(settings, wait):
+        report = _run(settings, begin, end, publish=True, keep_newest=True)
+    show(report, as_json=as_json, text=_text(report))
+
+
+def plan(
+    first: FromOption = None, last: ToOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what a run would do: its jobs in order, and the landing files that wait."""
+    from pipelines.catalog import JOBS
+    from pipelines.runner import waiting_batches
+
+    settings = settings_of(config)
+    begin, end = _days(settings, first, last)
+    batches = waiting_batches(settings, begin, end)
+    jobs = [{"job": job.name, "doc": job.doc, "reads": len(job.reads), "writes": list(job.writes)} for job in JOBS.jobs]
+    waiting = [
+        {"feed": b.feed, "interval": b.interval, "files": len(b.files), "bytes": sum(f.size for f in b.files)}
+        for b in batches
+    ]
+    lines = [
+        f"days {begin} to {end}",
+        *(f"{job['job']}: {job['doc']}" for job in jobs),
+        f"{len(waiting)} batches wait:",
+    ]
+    lines += [f"  {w['feed']} {w['interval']}: {w['files']} files, {w['bytes']} bytes" for w in waiting[:50]]
+    show({"from": begin, "to": end, "jobs": jobs, "batches": waiting}, as_json=as_json, text="\n".join(lines))
+
+
+def demo(
+    people: Annotated[int, typer.Option(help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(help="Days of history; one more runs incrementally.")] = 90,
+    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 7,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the API at the end.")] = True,
+    report: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("demo_report.json"),
+    config: ConfigOption = None,
+) -> None:
+    """Simulate a brand, run its history and one more day, measure against the truth, serve the API."""
+    from pipelines.demo import run_demo
+
+    run_demo(settings_of(config), people=people, days=days, seed=seed, serve=serve, report=report, say=say)
+
+
+def _batches(
+    settings: Settings,
+    paths: list[Path],
+    feed: str,
+    *,
+    interval: str | None,
+    batch_id: str | None,
+    mapping: Path | None,
+) -> tuple[Batch, ...]:
+    if interval is not None:
+        check_interval(interval)
+    if mapping is not None:
+        from pipelines.imports import convert
+
+        paths = convert(paths, mapping, settings.home / "imports")
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        for file in find_files([path]):
+            day = interval or interval_of(file.path) or today(clock_of(settings.clock))
+            groups.setdefault(day, []).append(file.path)
+    return tuple(make_batch(feed, day, find_files(groups[day]), batch_id) for day in sorted(groups))
+
+
+def _days(settings: Settings, first: str | None, last: str | None) -> tuple[str, str]:
+    for value in (first, last):
+        if value is not None:
+            check_interval(value)
+    if first and last:
+        if first > last:
+            raise ConfigurationError(
+                f"the first day {first} lies after the last day {last}", where="--from", hint="swap the days"
+            )
+        return first, last
+    landed = (
+        sorted({p.name for feed in settings.landing.glob("*") for p in feed.glob("????-??-??")})
+        if settings.landing.is_dir()
+        else []
+    )
+    if not landed:
+        raise InputRefusedError(
+            "the landing folder holds no day of any feed",
+            where=str(settings.landing),
+            hint="run `cdp simulate`, `cdp pull` or `cdp ingest` first, or name the days with --from and --to",
+        )
+    return first or landed[0], last or landed[-1]
+
+
+def _run(
+    settings: Settings,
+    first: str,
+    last: str,
+    *,
+    batches: tuple[Batch, ...] | None = None,
+    only: tuple[str, ...] = (),
+    full: bool = False,
+    ignore_ledger: bool = False,
+    publish: bool = False,
+    keep_newest: bool = False,
+) -> dict[str, object]:
+    from pipelines.runner import RunRequest, run_pipeline
+
+    request = RunRequest(
+        first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
+    )
+    with spark_session(settings) as spark:
+        return run_pipeline(spark, settings, request, say, publish=publish)
+
+
+def _text(report: dict[str, object]) -> str:
+    return f"run {report['run_id']}: {report['changed_rows']} rows changed; snapshot {report.get('snapshot') or 'unchanged'}"

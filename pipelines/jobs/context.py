@@ -1,0 +1,76 @@
+"""What a run knows and hands from job to job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+
+from identity import Policy
+from pipelines.clock import Clock
+from pipelines.jobs.landing import Batch
+from pipelines.jobs.worker import WorkerSetup
+from pipelines.keys import Keys
+from pipelines.settings import Settings
+from pipelines.store.lake import Lake, WriteResult
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class RunState:
+    """What earlier jobs of this run found out; lost with the run, so a crashed run makes the next one look at everything.
+
+    `staged`: staged files by full table name; `staged_batches`: batches those files hold; `touched`: surrogate keys whose
+    facts or OneID changed (None: take all as touched); `people`: `one_id` of the people s4 looked at (None: all).
+    """
+
+    staged: dict[str, list[str]] = field(default_factory=dict)
+    staged_batches: frozenset[tuple[str, str, str]] = frozenset()
+    refused_batches: tuple[str, ...] = ()
+    touched: list[DataFrame] = field(default_factory=list)
+    touch_all: bool = False
+    changed_one_ids: DataFrame | None = None
+    people: DataFrame | None = None
+
+
+@dataclass
+class RunContext:
+    """One run over the business days `first` to `last` with everything its jobs need.
+
+    `batches`: batches to ingest (None: what lies in landing for the days). `as_of` is the business day the
+    run answers for: its last, or in a backfill the newest the lake has seen.
+    """
+
+    lake: Lake
+    settings: Settings
+    keys: Keys
+    policy: Policy
+    setup: WorkerSetup
+    run_id: str
+    first: str
+    last: str
+    as_of: str
+    clock: Clock
+    say: Say
+    full: bool = False
+    batches: tuple[Batch, ...] = ()
+    ignore_ledger: bool = False
+    state: RunState = field(default_factory=RunState)
+
+    @property
+    def staging(self) -> Path:
+        """The folder of this run's staged files."""
+        return Path(self.setup.staging)
+
+
+@dataclass
+class JobOutcome:
+    """What a job did: `skipped` with the reason, or the writes it made."""
+
+    writes: list[WriteResult] = field(default_factory=list)
+    rows_in: dict[str, int] = field(default_factory=dict)
+    skipped: str = ""
+    detail: str = ""

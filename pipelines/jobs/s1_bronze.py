@@ -1,0 +1,305 @@
+"""s1: landing files become bronze records; refused records go to quarantine; every batch's balance is kept.
+
+A record counts once per feed and interval, whatever batch, file or page brings it: its digest decides. A batch that was
+cut off is recognised by its id: its own records of the first try count as good, not as duplicates.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, astuple, dataclass, replace
+from hashlib import sha256
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from pipelines.errors import InputRefusedError
+from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.landing import Batch, chunks
+from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, read_chunk_row, run_task
+from pipelines.spec import Table
+from pipelines.store.lake import Lake, WriteResult
+from pipelines.tables import ALL
+
+CHUNK_SCHEMA = "feed string, interval string, batch_id string, path string, name string, start bigint, end bigint, first_line bigint"
+POSITION = ("batch_id", "source_file", "line", "element")
+BatchKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A batch's records: `records_in = good + duplicate + quarantined + suppressed`."""
+
+    good: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    suppressed: int = 0
+
+    @property
+    def records_in(self) -> int:
+        """All records the batch brought."""
+        return self.good + self.duplicate + self.quarantined + self.suppressed
+
+
+def run(context: RunContext) -> JobOutcome:
+    """The context's batches are in bronze with their balance in ops.batches; their silver rows are staged.
+
+    Raises InputRefusedError (exit 3) that names the batches whose refused share is above the bound; the other batches
+    are in.
+    """
+    batches = _unknown_batches(context)
+    if not batches:
+        return JobOutcome(skipped="no new files")
+    seen = parse_batches(context, batches)
+    refused = _refused_batches(context, batches, seen)
+    accepted = [batch for batch in batches if _key(batch) not in refused]
+    outcome = JobOutcome(rows_in={"records": sum(sum(counts.values()) for counts in seen.values())})
+    balances = {_key(batch): Balance() for batch in accepted}
+    for feed in sorted({batch.feed for batch in accepted}):
+        outcome.writes.append(_write_bronze(context, feed, frozenset(balances), balances))
+    outcome.writes.append(_write_quarantine(context, frozenset(balances), balances))
+    outcome.writes.append(_write_ledger(context, accepted, balances))
+    context.state.staged_batches = frozenset(balances)
+    if refused:
+        _raise_refused(refused)
+    return outcome
+
+
+def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, dict[str, int]]:
+    """Every record of the batches is staged; gives, per batch, the number of good records and of each refusal."""
+    rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, context.settings.ingest.chunk_bytes)]
+    rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
+    slices = max(
+        2, min(len(rows), sum(row["end"] - row["start"] for row in rows) // context.settings.ingest.chunk_bytes + 2)
+    )
+    spark = context.lake.spark
+    dealt = [rows[start::slices] for start in range(slices)]
+    frame = spark.createDataFrame([tuple(row.values()) for part in dealt for row in part], CHUNK_SCHEMA)
+    frame = frame.repartitionByRange(slices, F.col("path"), F.col("start")) if slices > 2 else frame.repartition(2)
+    results = frame.mapInArrow(run_task(context.setup, read_chunk_row), RESULT_SCHEMA).collect()
+    return collect_results(context, results)
+
+
+def collect_results(context: RunContext, results: list[object]) -> dict[BatchKey, dict[str, int]]:
+    """The staged files are known to the run; gives, per batch, the number of good records and of each refusal."""
+    seen: dict[BatchKey, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    signals: dict[tuple[str, str, str], int] = defaultdict(int)
+    for kind, name, file, feed, interval, batch_id, rows in results:  # type: ignore[misc]  # rows of RESULT_SCHEMA
+        if kind == "staged":
+            context.state.staged.setdefault(name, []).append(file)
+        elif kind in ("good", "quarantined"):
+            seen[feed, interval, batch_id][name or "good"] += rows
+        else:
+            signals[kind, feed, name] += rows
+    for (kind, feed, path), rows in sorted(signals.items()):
+        context.say(f"{kind.replace('_', ' ')} in {feed}: {path} ({rows} records)")
+    return {key: dict(counts) for key, counts in seen.items()}
+
+
+def staged_rows(lake: Lake, files: list[str], batches: frozenset[BatchKey] | None) -> DataFrame:
+    """The staged rows of these batches (None: all), with their batch in `__batch`."""
+    frame = lake.read_staged(sorted(files))
+    if batches is None:
+        return frame
+    ids = sorted({batch_id for _, _, batch_id in batches})
+    return frame.where(F.col(BATCH).isin(ids)) if len(ids) < 2000 else _semi(lake, frame, ids)
+
+
+def _semi(lake: Lake, frame: DataFrame, ids: list[str]) -> DataFrame:
+    known = lake.spark.createDataFrame([(value,) for value in ids], f"{BATCH} string")
+    return frame.join(F.broadcast(known), BATCH, "left_semi")
+
+
+def _application_id(feed: str, batches: frozenset[BatchKey]) -> str:
+    """The same batches commit once, also when the answer to the first try was lost (Delta's txnAppId)."""
+    own = sorted(key for key in batches if key[0] == feed)
+    return f"{feed}:{sha256(repr(own).encode()).hexdigest()[:32]}"
+
+
+def _key(batch: Batch) -> BatchKey:
+    return batch.feed, batch.interval, batch.batch_id
+
+
+def _unknown_batches(context: RunContext) -> list[Batch]:
+    if context.ignore_ledger or not context.lake.exists(ALL["ops.batches"]):
+        return list(context.batches)
+    feeds = sorted({batch.feed for batch in context.batches})
+    ledger = context.lake.read(ALL["ops.batches"]).where(F.col("feed").isin(feeds))
+    known = {(row["feed"], str(row["interval"]), row["batch_id"]): row["content_hash"] for row in ledger.collect()}
+    fresh: list[Batch] = []
+    for batch in context.batches:
+        content = known.get(_key(batch))
+        if content is None:
+            fresh.append(batch)
+        elif content != batch.content_hash:
+            raise InputRefusedError(
+                f"batch {batch.batch_id!r} of {batch.feed} was ingested before with other content",
+                where=f"{batch.feed}/{batch.interval}",
+                hint="give changed files a new --batch-id",
+            )
+    return fresh
+
+
+def _refused_batches(
+    context: RunContext, batches: list[Batch], seen: dict[BatchKey, dict[str, int]]
+) -> dict[BatchKey, str]:
+    refused: dict[BatchKey, str] = {}
+    for batch in batches:
+        why = _why_refused(context, batch, seen.get(_key(batch), {}))
+        if why:
+            refused[_key(batch)] = why
+    return refused
+
+
+def _why_refused(context: RunContext, batch: Batch, counts: dict[str, int]) -> str:
+    """Why the batch is refused as a whole, or nothing.
+
+    A few bad rows in a small batch are no reason; more than half of any batch are. Error answers of the platform do not
+    count: their window is pulled again.
+    """
+    empty = [file.name for file in batch.files if file.size == 0]
+    if empty:
+        return f"{len(empty)} of its files are empty, for example {empty[0]}"
+    bounds = context.settings.ingest
+    counts = {name: rows for name, rows in counts.items() if name != "platform_error"}
+    total = sum(counts.values())
+    bad = total - counts.get("good", 0)
+    if bad <= bounds.max_refused_share * total or (bad <= bounds.min_refused_rows and bad * 2 <= total):
+        return ""
+    reasons = ", ".join(f"{name} {rows}" for name, rows in sorted(counts.items()) if name != "good")
+    return f"{bad} of {total} records refused ({reasons}), allowed {bounds.max_refused_share:.1%}"
+
+
+def _raise_refused(refused: dict[BatchKey, str]) -> None:
+    (feed, interval, batch_id), why = sorted(refused.items())[0]
+    more = f"; {len(refused) - 1} more batches likewise" if len(refused) > 1 else ""
+    raise InputRefusedError(
+        f"batch {batch_id} was refused: {why}{more}",
+        where=f"{feed}/{interval}",
+        hint="look at the files, or raise ingest.max_refused_share if this is expected",
+    )
+
+
+def _write_bronze(
+    context: RunContext, feed: str, batches: frozenset[BatchKey], balances: dict[BatchKey, Balance]
+) -> WriteResult:
+    table = ALL[f"bronze.{feed}"]
+    files = context.state.staged.pop(table.full_name, [])
+    if not files:
+        return WriteResult(table.full_name, version=context.lake.version(table))
+    rows = staged_rows(context.lake, files, batches)
+    verdicts = _verdicts(context.lake, table, rows).persist()
+    try:
+        counted = verdicts.groupBy("interval", "batch_id", "verdict").count().collect()
+        totals = _count(feed, counted, balances)
+        rows = _without(context.lake, rows, verdicts, totals)
+        if not totals["new"]:
+            return WriteResult(table.full_name, version=context.lake.version(table))
+        return context.lake.append(table, rows.drop(BATCH), app_id=_application_id(feed, batches))
+    finally:
+        verdicts.unpersist()
+
+
+def _verdicts(lake: Lake, table: Table, rows: DataFrame) -> DataFrame:
+    """Each staged record as new, again (its own batch brought it before) or duplicate."""
+    narrow = rows.select("interval", "record_hash", *POSITION)
+    window = Window.partitionBy("interval", "record_hash").orderBy(*POSITION)
+    ranked = narrow.withColumn("n", F.row_number().over(window))
+    if not lake.exists(table):
+        return ranked.withColumn("verdict", F.when(F.col("n") > 1, "duplicate").otherwise("new")).drop("n")
+    days = [row["interval"] for row in narrow.select("interval").distinct().collect()]
+    known = (
+        lake.read(table)
+        .where(F.col("interval").isin(days))
+        .select("interval", "record_hash", F.col("batch_id").alias("owner"))
+    )
+    joined = ranked.join(known, ["interval", "record_hash"], "left")
+    verdict = (
+        F.when(F.col("n") > 1, "duplicate")
+        .when(F.col("owner").isNull(), "new")
+        .when(F.col("owner") == F.col("batch_id"), "again")
+        .otherwise("duplicate")
+    )
+    return joined.withColumn("verdict", verdict).drop("n", "owner")
+
+
+def _count(feed: str, counted: list[object], balances: dict[BatchKey, Balance]) -> dict[str, int]:
+    totals = {"new": 0, "again": 0, "duplicate": 0}
+    for interval, batch_id, verdict, count in counted:  # type: ignore[misc]  # rows of four columns
+        totals[verdict] += count
+        key = (feed, str(interval), batch_id)
+        old = balances[key]
+        if verdict == "duplicate":
+            balances[key] = replace(old, duplicate=old.duplicate + count)
+        else:
+            balances[key] = replace(old, good=old.good + count)
+    return totals
+
+
+def _without(lake: Lake, rows: DataFrame, verdicts: DataFrame, totals: dict[str, int]) -> DataFrame:
+    dropped = totals["again"] + totals["duplicate"]
+    if not dropped:
+        return rows
+    known = verdicts.where(F.col("verdict") != "new").select("interval", *POSITION)
+    if dropped < 1_000_000:
+        known = F.broadcast(known)
+    return rows.join(known, ["interval", *POSITION], "left_anti")
+
+
+def _write_quarantine(
+    context: RunContext, batches: frozenset[BatchKey], balances: dict[BatchKey, Balance]
+) -> WriteResult:
+    table = ALL[QUARANTINE]
+    files = context.state.staged.pop(QUARANTINE, [])
+    if not files:
+        return WriteResult(table.full_name, version=context.lake.version(table))
+    rows = staged_rows(context.lake, files, batches).persist()
+    window = Window.partitionBy("quarantine_id").orderBy(*POSITION)
+    ranked = rows.withColumn("n", F.row_number().over(window)).where(F.col("n") > 1)
+    repeated = {
+        (r["feed"], str(r["interval"]), r["batch_id"]): r["count"]
+        for r in ranked.groupBy("feed", "interval", "batch_id").count().collect()
+    }
+    for row in rows.groupBy("feed", "interval", "batch_id").count().collect():
+        key = (row["feed"], str(row["interval"]), row["batch_id"])
+        again = repeated.get(key, 0)
+        old = balances[key]
+        balances[key] = replace(
+            old, duplicate=old.duplicate + again, quarantined=old.quarantined + row["count"] - again
+        )
+    result = context.lake.append_new(table, rows.drop(BATCH), order=POSITION)
+    rows.unpersist()
+    return result
+
+
+def _say_balances(context: RunContext, balances: dict[BatchKey, Balance]) -> None:
+    """One line a batch; where a run brings many, one line a feed."""
+    lines: dict[str, Balance] = {}
+    for (feed, interval, batch_id), balance in sorted(balances.items()):
+        name = f"{feed} {interval} {batch_id}" if len(balances) <= 40 else feed
+        old = lines.get(name, Balance())
+        lines[name] = Balance(*(a + b for a, b in zip(astuple(old), astuple(balance), strict=True)))
+    for name, balance in lines.items():
+        context.say(
+            f"{name}: in {balance.records_in} = good {balance.good} + duplicate {balance.duplicate}"
+            f" + quarantined {balance.quarantined} + suppressed {balance.suppressed}"
+        )
+
+
+def _write_ledger(context: RunContext, batches: list[Batch], balances: dict[BatchKey, Balance]) -> WriteResult:
+    table = ALL["ops.batches"]
+    rows = []
+    _say_balances(context, balances)
+    for batch in batches:
+        balance = balances[_key(batch)]
+        counts = (balance.records_in, balance.good, balance.duplicate, balance.quarantined, balance.suppressed)
+        rows.append((*_key(batch), batch.content_hash, len(batch.files), *counts, context.run_id))
+    schema = table.ddl().replace("`interval` date", "`interval` string")
+    frame = context.lake.spark.createDataFrame(rows, schema)
+    result = context.lake.append_new(table, frame)
+    files = [(*_key(batch), file.name, file.sha256, file.size) for batch in batches for file in batch.files]
+    named = ALL["ops.batch_files"]
+    context.lake.append_new(
+        named, context.lake.spark.createDataFrame(files, named.ddl().replace("`interval` date", "`interval` string"))
+    )
+    return result

@@ -1,0 +1,131 @@
+"""s2: bronze records become typed facts in their latest state, and identity observations.
+
+The rows that s1 staged in this run are used as they are; any other batch that silver has not applied yet (an ingest
+on its own, a run that was cut off, a parser that was mended) is parsed again from bronze. Which batches silver has
+applied is kept in ops.progress, so the work follows the new data.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.s1_bronze import BatchKey, collect_results, staged_rows
+from pipelines.jobs.snapshots import members_who_left
+from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, read_bronze_row, run_task
+from pipelines.spec import Table
+from pipelines.store.lake import WriteResult
+from pipelines.tables import ALL, SILVER
+
+JOB = "s2_silver"
+OBSERVATIONS = ALL["silver.identity_observations"]
+PROGRESS = ALL["ops.progress"]
+REJECTIONS = ALL["identity.rejections"]
+APPEND_ONLY = frozenset({"silver.pii_vault"})
+
+
+def run(context: RunContext) -> JobOutcome:
+    """Silver holds every bronze batch of the run's days; the surrogate keys of new facts are in the run's state."""
+    pending = _pending(context)
+    if not pending:
+        return JobOutcome(skipped="no batch that silver has not applied")
+    unstaged = frozenset(pending) - context.state.staged_batches
+    if unstaged:
+        _stage_from_bronze(context, unstaged)
+    outcome = JobOutcome(rows_in={"batches": len(pending)})
+    for table in (*SILVER, REJECTIONS):
+        files = context.state.staged.get(table.full_name, [])
+        if files:
+            rows = staged_rows(context.lake, files, frozenset(pending)).drop(BATCH)
+            outcome.writes.append(_write(context, table, rows))
+            _touch(context, table, rows)
+    left = members_who_left(context.lake)
+    if left is not None:
+        outcome.writes.append(context.lake.upsert_latest(ALL["silver.group_members"], left))
+    outcome.writes.append(_record(context, pending))
+    return outcome
+
+
+def _pending(context: RunContext) -> list[BatchKey]:
+    ledger = context.lake.read(ALL["ops.batches"]).where(F.col("interval").between(context.first, context.last))
+    if not context.ignore_ledger:
+        applied = context.lake.read(PROGRESS).where(F.col("job") == JOB)
+        ledger = ledger.join(applied, ["feed", "interval", "batch_id"], "left_anti")
+    return sorted(
+        (row["feed"], str(row["interval"]), row["batch_id"])
+        for row in ledger.select("feed", "interval", "batch_id").collect()
+    )
+
+
+def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None:
+    frames: list[DataFrame] = []
+    for feed in sorted({feed for feed, _, _ in batches}):
+        table = ALL[f"bronze.{feed}"]
+        if not context.lake.exists(table):
+            continue
+        days = sorted({day for name, day, _ in batches if name == feed})
+        ids = sorted({batch_id for name, _, batch_id in batches if name == feed})
+        rows = context.lake.read(table).where(F.col("interval").isin(days) & F.col("batch_id").isin(ids))
+        columns = [F.lit(feed).alias("feed"), F.col("interval").cast("string").alias("interval")]
+        frames.append(rows.select(*columns, "batch_id", "source_file", "line", "context", "payload"))
+    if not frames:
+        return
+    union = frames[0]
+    for frame in frames[1:]:
+        union = union.unionByName(frame)
+    results = union.mapInArrow(run_task(context.setup, read_bronze_row), RESULT_SCHEMA).collect()
+    for name in [name for name in context.state.staged if name.startswith("bronze.")]:
+        del context.state.staged[name]
+    collect_results(context, results)
+
+
+def _write(context: RunContext, table: Table, rows: DataFrame) -> WriteResult:
+    if table is OBSERVATIONS:
+        return _write_observations(context, rows)
+    if table.version is not None:
+        return context.lake.upsert_latest(table, rows)
+    order = [name for name in ("interval", "key_id") if name in table.column_names]
+    return context.lake.append_new(table, rows, order=order)
+
+
+def _write_observations(context: RunContext, rows: DataFrame) -> WriteResult:
+    """An observation is kept as it first came; the same id with other content is refused, with a row in rejections."""
+    result = context.lake.append_new(OBSERVATIONS, rows, order=["interval", "content_hash"])
+    held = context.lake.read(OBSERVATIONS).select("source", "observation_id", F.col("content_hash").alias("held"))
+    conflicts = rows.join(held, ["source", "observation_id"]).where(F.col("content_hash") != F.col("held"))
+    refused = conflicts.select(
+        "source",
+        "observation_id",
+        F.lit("").alias("namespace"),
+        F.lit("").alias("scope"),
+        F.col("content_hash").alias("value_token"),
+        F.lit("conflicting_content").alias("rule"),
+        "interval",
+    )
+    context.lake.append_new(REJECTIONS, refused, order=["interval"])
+    return result
+
+
+def _touch(context: RunContext, table: Table, rows: DataFrame) -> None:
+    """The keys whose facts may have changed are remembered for the features."""
+    if "subject_key" in table.column_names:
+        context.state.touched.append(
+            rows.select(F.col("subject_key").alias("identifier_key")).where("identifier_key IS NOT NULL")
+        )
+    elif table.full_name == "silver.refunds":
+        orders = context.lake.read(ALL["silver.orders"]).select("platform", "shop_id", "order_id", "subject_key")
+        hit = orders.join(
+            rows.select("platform", "shop_id", "order_id").distinct(), ["platform", "shop_id", "order_id"]
+        )
+        context.state.touched.append(
+            hit.select(F.col("subject_key").alias("identifier_key")).where("identifier_key IS NOT NULL")
+        )
+    elif table.full_name == "silver.products":
+        context.state.touch_all = True
+
+
+def _record(context: RunContext, batches: list[BatchKey]) -> WriteResult:
+    rows = [(JOB, *key, context.run_id) for key in batches]
+    frame = context.lake.spark.createDataFrame(rows, PROGRESS.ddl().replace("`interval` date", "`interval` string"))
+    return context.lake.append_new(PROGRESS, frame)

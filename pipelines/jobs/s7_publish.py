@@ -1,0 +1,139 @@
+"""s7: the checked tables become a snapshot: a manifest of versions and the serving file built from just those versions.
+
+Reading is done without Spark, by delta-rs and DuckDB, from the versions the manifest names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from identity.identifier import key64
+from pipelines.clock import clock_of
+from pipelines.jobs.context import RunContext
+from pipelines.jobs.s7_queries import ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
+from pipelines.keys import Keys, unseal
+from pipelines.publish import Manifest, build_manifest, publish
+from pipelines.tables import ALL
+from serving.contract import SNAPSHOT_FILE, key_check
+from serving.contract.inputs import SnapshotInputs
+from serving.contract.snapshot import build_snapshot
+
+BATCH_ROWS = 65_536
+SOURCES = (
+    "silver.orders",
+    "silver.refunds",
+    "silver.events",
+    "silver.points_ledger",
+    "silver.contact_follows",
+    "silver.consents",
+    "silver.pii_vault",
+    "identity.oneid_map",
+    "identity.oneids",
+    "identity.oneid_changes",
+    "features.customer_features",
+    "features.customer_tags",
+)
+
+
+def publish_snapshot(context: RunContext) -> str:
+    """The lake as it stands is published; gives the snapshot's id."""
+    home = context.settings.home
+    manifest = build_manifest(home, context.run_id, context.as_of)
+    built_at = clock_of(context.settings.clock)()
+
+    def build(folder: Path, named: Manifest) -> None:
+        counts = build_serving(context, named, folder, built_at)
+        context.say("serving snapshot: " + ", ".join(f"{name} {rows}" for name, rows in sorted(counts.items())))
+
+    publish(home, manifest, build, context.settings.publish.keep)
+    context.say(f"published snapshot {manifest.snapshot_id}")
+    return manifest.snapshot_id
+
+
+def build_serving(context: RunContext, manifest: Manifest, folder: Path, built_at_ms: int) -> dict[str, int]:
+    """The serving file of the snapshot stands in the folder; gives its rows by table."""
+    connection = duckdb.connect(":memory:", config={"TimeZone": "UTC", "preserve_insertion_order": True})
+    register(connection, context.settings.lake, manifest)
+    masks = _masked_phones(connection, context.keys)
+    connection.register("masks", masks)
+    inputs = SnapshotInputs(
+        snapshot_id=manifest.snapshot_id,
+        as_of=manifest.as_of,
+        built_at_ms=built_at_ms,
+        manifest={"tables": manifest.tables, "run_id": manifest.run_id},
+        oneids=_stream(connection, ONEIDS),
+        oneid_map=_stream(connection, MAP),
+        features=_stream(connection, FEATURES),
+        tags=_stream(connection, TAGS),
+        timeline=_stream(connection, TIMELINE),
+        orders=_stream(connection, ORDERS),
+        consents=_stream(connection, CONSENTS),
+        aliases=_aliases(connection),
+        key_check=key_check(context.keys.identity),
+        identity_policy=context.policy.to_dict(),
+    )
+    counts = build_snapshot(folder / SNAPSHOT_FILE, inputs)
+    connection.close()
+    return dict(counts)
+
+
+def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manifest) -> None:
+    """Every source table is a view of the connection under its name with an underscore, at the manifest's version."""
+    for name in SOURCES:
+        table = ALL[name]
+        path = lake / table.layer / table.name
+        view = f"{table.layer}_{table.name}"
+        if not DeltaTable.is_deltatable(str(path)):
+            columns = ", ".join(f"NULL::{_duckdb_type(column.type)} AS {column.name}" for column in table.columns)
+            connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
+            continue
+        version = manifest.tables.get(name, {}).get("version")
+        delta = DeltaTable(str(path), version=version)
+        connection.register(view, delta.to_pyarrow_dataset())
+
+
+def _duckdb_type(spark_type: str) -> str:
+    names = {"string": "VARCHAR", "bigint": "BIGINT", "int": "INTEGER", "boolean": "BOOLEAN", "date": "DATE", "double": "DOUBLE"}
+    if spark_type == "timestamp":
+        return "TIMESTAMPTZ"
+    if spark_type.startswith("array<struct"):
+        return "STRUCT(namespace VARCHAR, scope VARCHAR, value VARCHAR)[]"
+    return "VARCHAR[]" if spark_type.startswith("array") else names[spark_type]
+
+
+def _stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
+    """The rows of a query in batches; a cursor of its own lets several streams be read in turn."""
+    yield from connection.cursor().execute(query).to_arrow_reader(BATCH_ROWS)
+
+
+def _masked_phones(connection: duckdb.DuckDBPyConnection, keys: Keys) -> pa.Table:
+    tokens: list[str] = []
+    shown: list[str] = []
+    for batch in _stream(connection, PHONES):
+        for token, cipher in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            tokens.append(token)
+            shown.append(mask_phone(unseal(keys.vault, token, cipher)))
+    return pa.table({"token": pa.array(tokens, pa.string()), "display": pa.array(shown, pa.string())})
+
+
+def mask_phone(number: str) -> str:
+    """A phone with its middle hidden.
+
+    >>> mask_phone("13912345678"), mask_phone("+13005551234")
+    ('139****5678', '+13****1234')
+    """
+    return f"{number[:3]}****{number[-4:]}"
+
+
+def _aliases(connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+    for batch in _stream(connection, ALIASES):
+        keys, targets = [], []
+        for namespace, value, token in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            keys.append(key64(namespace, "", value))
+            targets.append(key64("phone", "", token))
+        yield pa.RecordBatch.from_arrays([pa.array(keys, pa.int64()), pa.array(targets, pa.int64())], names=["key", "target_key"])

@@ -1,0 +1,198 @@
+"""Parsed records as final silver rows: identifiers normalised, personal values tokenised, lineage added.
+
+The same code runs in Spark's Arrow batches and in the API's receivers; it reads and writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from identity.errors import ObservationError
+from identity.identifier import Identifier, key64
+from identity.normalise import normalise_identifier
+from identity.observation import NormalisedObservation, normalise_observation
+from identity.policy import Policy
+from identity.token import is_personal, phone_forms, pii_token
+from pipelines.keys import Keys, seal
+from pipelines.sources.base import Clear, FeedParser, Parsed, Record, RecordRefusedError, Subject
+
+Row = dict[str, Any]
+OBSERVATIONS = "silver.identity_observations"
+REJECTIONS = "identity.rejections"
+VAULT = "silver.pii_vault"
+
+
+@dataclass
+class Shaped:
+    """Final rows by full table name, and what nobody expected: unknown fields by path, unknown values by (path, value)."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    unknown_values: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, table: str, row: Row) -> None:
+        """A row is added to its table."""
+        self.rows.setdefault(table, []).append(row)
+
+
+class Shaper:
+    """Turns parsed records into rows under one policy and one set of keys; remembers which vault entries it has given."""
+
+    def __init__(self, policy: Policy, keys: Keys, mix_keys: Mapping[str, str]) -> None:
+        self.policy = policy
+        self.keys = keys
+        self.mix_keys = dict(mix_keys)
+        self._vaulted: set[str] = set()
+        self._token = lru_cache(maxsize=200_000)(self.token)
+
+    def shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
+        """The record's rows are added to `into`; raises RecordRefusedError, adding nothing, where it is refused."""
+        parsed = parser.parse(record)
+        observations = [self._normalised(raw, record) for raw in parsed.observations]
+        lineage = _lineage(record, parsed)
+        rows = [(table, self._row(row, lineage, into)) for table, row in parsed.rows]
+        for table, row in rows:
+            into.add(table, row)
+        for observation in observations:
+            self._observe(observation, record, into)
+        for path in parsed.unknown:
+            into.unknown[path] = into.unknown.get(path, 0) + 1
+        for seen in parsed.unknown_values:
+            into.unknown_values[seen] = into.unknown_values.get(seen, 0) + 1
+
+    def _row(self, row: Mapping[str, Any], lineage: Row, into: Shaped) -> Row:
+        final: Row = dict(lineage)
+        for name, value in row.items():
+            if isinstance(value, Subject):
+                final |= self._subject(value, into)
+            elif isinstance(value, Clear):
+                final[name] = self._tokenise(value, into)
+            else:
+                final[name] = value
+        return final
+
+    def _subject(self, subject: Subject, into: Shaped) -> Row:
+        reading = normalise_identifier(Identifier(subject.namespace, subject.scope, subject.value), self.policy)
+        if reading.refusal:
+            return {}
+        namespace, scope, value = self._stored(reading.identifier, into)
+        return {
+            "subject_namespace": namespace,
+            "subject_scope": scope,
+            "subject_value": value,
+            "subject_key": key64(namespace, scope, value),
+        }
+
+    def _normalised(self, raw: Mapping[str, Any], record: Record) -> NormalisedObservation:
+        try:
+            return normalise_observation(raw, self.policy, record.context.interval)
+        except ObservationError as error:
+            raise RecordRefusedError("bad_observation", str(error)) from None
+
+    def _observe(self, observation: NormalisedObservation, record: Record, into: Shaped) -> None:
+        ids = []
+        for seen in observation.ids:
+            namespace, scope, value = self._stored(seen.identifier, into)
+            ids.append(
+                {
+                    "namespace": namespace,
+                    "scope": scope,
+                    "value": value,
+                    "role": seen.role,
+                    "linking": seen.linking,
+                    "key": key64(namespace, scope, value),
+                }
+            )
+        row: Row = {
+            "source": observation.source,
+            "observation_id": observation.observation_id,
+            "kind": observation.kind,
+            "event_ms": observation.event_ms,
+            "interval": record.context.interval,
+            "ids": ids,
+            "retracts": observation.retracts,
+            "valid_to_ms": observation.valid_to_ms,
+            "clamped": observation.clamped,
+        }
+        seen_ids = [(stated["key"], stated["role"], stated["linking"]) for stated in ids]
+        signature = _digest([row["source"], row["kind"], seen_ids, row["retracts"], row["valid_to_ms"]])
+        row["signature"] = int.from_bytes(signature[:8], "big", signed=True)
+        row["content_hash"] = self._token("observation", observation.content)
+        into.add(OBSERVATIONS, row)
+        for rejection in observation.rejections:
+            namespace, scope, value = rejection.identifier
+            refused = {
+                "namespace": namespace,
+                "scope": scope,
+                "value_token": self._token("rejected", value),
+                "rule": rejection.rule,
+            }
+            place = {
+                "source": observation.source,
+                "observation_id": observation.observation_id,
+                "interval": record.context.interval,
+            }
+            into.add(REJECTIONS, {**place, **refused})
+
+    def _stored(self, node: Identifier, into: Shaped) -> tuple[str, str, str]:
+        """The identifier as the lake keeps it: a personal value becomes its token, its clear text a vault entry."""
+        if not is_personal(node, self.policy.spec(node.namespace)):
+            return node.namespace, node.scope, node.value
+        token = self._token(node.namespace, node.value)
+        if node.namespace == "phone":
+            self._vault(token, "phone", node.value, into)
+        return node.namespace, node.scope, token
+
+    def _tokenise(self, clear: Clear, into: Shaped) -> str | None:
+        if not clear.value:
+            return None
+        if clear.kind == "phone":
+            reading = normalise_identifier(Identifier("phone", "", clear.value), self.policy)
+            return None if reading.refusal else self._stored(reading.identifier, into)[2]
+        token = self._token(clear.kind, clear.value)
+        self._vault(token, clear.kind, clear.value, into)
+        return token
+
+    def token(self, family: str, value: str) -> str:
+        """The keyed digest of a value, 32 hex characters."""
+        return pii_token(self.keys.identity, family, value)
+
+    def _vault(self, token: str, kind: str, clear: str, into: Shaped) -> None:
+        if token in self._vaulted:
+            return
+        self._vaulted.add(token)
+        forms: list[Row] = []
+        if kind == "phone" and len(clear) == 11 and clear.isdigit():
+            given = phone_forms(self.keys.identity, clear, self.mix_keys)
+            forms = [
+                {"namespace": namespace, "scope": "", "value": value}
+                for namespace in sorted(given)
+                for value in sorted(given[namespace])
+            ]
+        cipher = seal(self.keys.vault, token, clear)
+        into.add(VAULT, {"token": token, "kind": kind, "cipher": cipher, "key_id": self.keys.vault_id, "forms": forms})
+
+
+def tables_of(shaped: Shaped) -> Iterator[tuple[str, list[Row]]]:
+    """The tables that received rows, sorted by name."""
+    for table in sorted(shaped.rows):
+        yield table, shaped.rows[table]
+
+
+def _lineage(record: Record, parsed: Parsed) -> Row:
+    return {
+        "feed": record.context.feed,
+        "interval": record.context.interval,
+        "record_hash": record.digest,
+        "rescued": orjson.dumps(parsed.unknown, option=orjson.OPT_SORT_KEYS).decode() if parsed.unknown else None,
+    }
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.blake2b(orjson.dumps(value), digest_size=16).digest()

@@ -1,0 +1,153 @@
+"""Publishing: one manifest names the version of every published table, and one rename makes it the present one.
+
+`<home>/snapshots/<id>/manifest.json` with the serving snapshot beside it; `<home>/CURRENT` holds the id. Readers follow
+CURRENT and the manifest only, so they see one whole run or the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+from pipelines.errors import ConfigurationError, IntegrityError
+from pipelines.store.marks import sync_folder
+from pipelines.tables import ALL
+
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A published snapshot: its id, the run and day it answers for, and every table's version with its checks."""
+
+    snapshot_id: str
+    run_id: str
+    as_of: str
+    tables: dict[str, dict[str, Any]]
+
+    def to_json(self) -> str:
+        """The manifest as stable JSON."""
+        body = {"snapshot_id": self.snapshot_id, "run_id": self.run_id, "as_of": self.as_of, "tables": self.tables}
+        return json.dumps(body, sort_keys=True, indent=1)
+
+
+def table_state(lake: Path, full_name: str) -> dict[str, Any] | None:
+    """The newest version of a table with its row count, the digest of its commit file and of its active files."""
+    table = ALL[full_name]
+    path = lake / table.layer / table.name
+    if not DeltaTable.is_deltatable(str(path)):
+        return None
+    delta = DeltaTable(str(path))
+    version = delta.version()
+    commit = path / "_delta_log" / f"{version:020d}.json"
+    files = sorted(delta.file_uris())
+    names = "\n".join(uri.removeprefix(str(path)) for uri in files)
+    actions = delta.get_add_actions(flatten=True)
+    rows = sum(actions.column("num_records").to_pylist()) if len(files) else 0
+    return {
+        "version": version,
+        "rows": rows,
+        "commit_sha256": hashlib.sha256(commit.read_bytes()).hexdigest(),
+        "files_sha256": hashlib.sha256(names.encode()).hexdigest(),
+    }
+
+
+def build_manifest(home: Path, run_id: str, as_of: str) -> Manifest:
+    """The manifest of the lake as it stands; its id begins with the run's."""
+    names = [table.full_name for table in ALL.tables if table.published]
+    states = {name: state for name in names if (state := table_state(home / "lake", name)) is not None}
+    digest = hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()[:8]
+    return Manifest(f"{run_id}-{digest}", run_id, as_of, states)
+
+
+def publish(home: Path, manifest: Manifest, build: Callable[[Path, Manifest], None], keep: int) -> Path:
+    """The snapshot is complete on disk and the present one; snapshots beyond `keep` are removed.
+
+    `build(folder, manifest)` writes the serving snapshot. A crash anywhere before the last rename leaves the old one.
+    """
+    root = home / "snapshots"
+    folder, partial = root / manifest.snapshot_id, root / f".{manifest.snapshot_id}.partial"
+    if not folder.exists():
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        build(partial, manifest)
+        _write_synced(partial / MANIFEST, manifest.to_json())
+        sync_folder(partial)
+        partial.rename(folder)
+        sync_folder(root)
+    point_to(home, manifest.snapshot_id)
+    _prune(home, keep)
+    return folder
+
+
+def current(home: Path) -> Manifest | None:
+    """The present snapshot's manifest, or None before the first publish; a damaged one raises IntegrityError."""
+    pointer = home / CURRENT
+    if not pointer.is_file():
+        return None
+    return load_manifest(home, pointer.read_text(encoding="ascii").strip())
+
+
+def load_manifest(home: Path, snapshot_id: str) -> Manifest:
+    """The manifest of a snapshot."""
+    path = home / "snapshots" / snapshot_id / MANIFEST
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest(body["snapshot_id"], body["run_id"], body["as_of"], body["tables"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise IntegrityError(
+            "the snapshot's manifest is missing or damaged", where=str(path), hint="run `cdp repair`"
+        ) from None
+
+
+def snapshots(home: Path) -> list[str]:
+    """The snapshots that are kept, oldest first."""
+    root = home / "snapshots"
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+
+
+def rollback(home: Path) -> str:
+    """The snapshot before the present one is the present one; gives its id."""
+    kept = snapshots(home)
+    present = current(home)
+    earlier = [name for name in kept if present is not None and name < present.snapshot_id]
+    if not earlier:
+        raise ConfigurationError(
+            "there is no earlier snapshot to go back to", where=str(home / "snapshots"), hint="see `cdp status`"
+        )
+    load_manifest(home, earlier[-1])
+    point_to(home, earlier[-1])
+    return earlier[-1]
+
+
+def point_to(home: Path, snapshot_id: str) -> None:
+    """CURRENT names the snapshot, by one atomic rename."""
+    pointer = home / CURRENT
+    temporary = home / f".{CURRENT}.new"
+    _write_synced(temporary, snapshot_id + "\n")
+    os.replace(temporary, pointer)
+    sync_folder(home)
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _prune(home: Path, keep: int) -> None:
+    kept = snapshots(home)
+    present = (home / CURRENT).read_text(encoding="ascii").strip()
+    for name in kept[:-keep]:
+        if name != present:
+            shutil.rmtree(home / "snapshots" / name, ignore_errors=True)

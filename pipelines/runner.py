@@ -1,0 +1,225 @@
+"""Runs the jobs of the catalog for a range of business days, records each, and says what happened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from identity import Policy
+from pipelines.catalog import JOBS, Job
+from pipelines.clock import clock_of, stopwatch, utc
+from pipelines.errors import CdpError
+from pipelines.jobs.context import JobOutcome, RunContext, RunState, Say
+from pipelines.jobs.landing import Batch, landing_batches
+from pipelines.jobs.worker import WorkerSetup
+from pipelines.jobs.s7_publish import publish_snapshot
+from pipelines.keys import Keys, load_keys
+from pipelines.memory import PeakMemory
+from pipelines.quality import check_tables
+from pipelines.settings import Settings
+from pipelines.sources.config import load_mix_keys, load_sources
+from pipelines.store.lake import Lake
+from pipelines.store.ledger import known_files
+from pipelines.store.marks import Marks
+from pipelines.tables import ALL
+
+RUNS = ALL["ops.job_runs"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished run: its jobs as written to ops.job_runs."""
+
+    run_id: str
+    first: str
+    last: str
+    jobs: tuple[dict[str, object], ...]
+    changed_rows: int
+    snapshot: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain data."""
+        jobs = [{**job, "inputs": json.loads(str(job["inputs"])), "outputs": json.loads(str(job["outputs"]))} for job in self.jobs]
+        days = {"from": self.first, "to": self.last}
+        return {"run_id": self.run_id, **days, "changed_rows": self.changed_rows, "snapshot": self.snapshot, "jobs": jobs}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run: the days, whether to rebuild, and batches given on the command line (else landing is looked at)."""
+
+    first: str
+    last: str
+    full: bool = False
+    ignore_ledger: bool = False
+    batches: tuple[Batch, ...] | None = None
+    only: tuple[str, ...] = ()
+    keep_newest: bool = False
+
+
+def run_pipeline(
+    spark: SparkSession, settings: Settings, request: RunRequest, say: Say, *, publish: bool = True
+) -> dict[str, object]:
+    """The days ran and, unless only some jobs were asked for, the snapshot is published; gives the report as plain data.
+
+    With `keep_newest` the run answers for the newest business day the lake has seen, not for its own last day.
+    """
+    keys = load_keys(settings.keys)
+    context = make_context(spark, settings, keys, request, say)
+    report = run_jobs(context, request.only)
+    if publish and not request.only:
+        report = replace(report, snapshot=publish_snapshot(context))
+    return report.as_dict()
+
+
+def waiting_batches(settings: Settings, first: str, last: str) -> tuple[Batch, ...]:
+    """The landing files of the days that no run has read yet, without starting Spark."""
+    return landing_batches(settings.landing, days(first, last), known_files(settings.lake, first, last))
+
+
+def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: RunRequest, say: Say) -> RunContext:
+    """Everything the jobs of a run need, with the run's staging folder empty."""
+    lake = Lake(spark, settings.lake)
+    policy = Policy.load(settings.conf / settings.identity.policy_file)
+    run_id = next_run_id(lake, request.last)
+    staging = settings.home / "staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    sources = load_sources(settings.conf)
+    setup = WorkerSetup(
+        str(staging), policy, keys, load_mix_keys(settings.keys), sources, settings.ingest.max_line_bytes
+    )
+    clock = clock_of(settings.clock)
+    batches = request.batches
+    if batches is None:
+        known = frozenset() if request.ignore_ledger else known_files(settings.lake, request.first, request.last)
+        batches = landing_batches(settings.landing, days(request.first, request.last), known)
+    return RunContext(
+        lake=lake,
+        settings=settings,
+        keys=keys,
+        policy=policy,
+        setup=setup,
+        run_id=run_id,
+        first=request.first,
+        last=request.last,
+        as_of=max(request.last, newest_day(lake)) if request.keep_newest else request.last,
+        clock=clock,
+        say=say,
+        full=request.full,
+        batches=batches,
+        ignore_ledger=request.ignore_ledger,
+        state=RunState(),
+    )
+
+
+def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
+    """The jobs ran in their order; the first failure stops the run after what is done was recorded.
+
+    A mark on disk says that facts were written whose features may not follow yet: a run that finds the mark of another
+    looks at all people.
+    """
+    marks = Marks(context.settings.home)
+    context.state.touch_all = context.state.touch_all or context.full or marks.is_set("downstream")
+    records: list[dict[str, object]] = []
+    changed = 0
+    written: set[str] = set()
+    try:
+        for job in JOBS.jobs:
+            if only and job.name not in only:
+                continue
+            if job.name == "s2_silver":
+                marks.set("downstream")
+            outcome, record = _run_one(context, job)
+            records.append(record)
+            changed += sum(write.changed for write in outcome.writes)
+            written |= {write.table for write in outcome.writes if write.changed}
+        if not only:
+            check_tables(context, written)
+            marks.clear("downstream")
+    finally:
+        _record(context, records)
+        shutil.rmtree(context.staging, ignore_errors=True)
+    return RunReport(context.run_id, context.first, context.last, tuple(records), changed)
+
+
+def next_run_id(lake: Lake, as_of: str) -> str:
+    """The run's name: a running number over the lake's history and its last business day."""
+    if not lake.exists(RUNS):
+        return f"r000001-{as_of}"
+    newest = lake.read(RUNS).select(F.max(F.substring("run_id", 2, 6).cast("int")).alias("n")).first()
+    number = int(newest["n"] or 0) if newest else 0
+    return f"r{number + 1:06d}-{as_of}"
+
+
+def newest_day(lake: Lake) -> str:
+    """The newest business day any run answered for, empty before the first."""
+    row = lake.read(RUNS).select(F.max("interval_to").cast("string").alias("day")).first()
+    return str(row["day"] or "") if row else ""
+
+
+def days(first: str, last: str) -> list[str]:
+    """Every business day from first to last, both included."""
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days + 1)]
+
+
+def _run_one(context: RunContext, job: Job) -> tuple[JobOutcome, dict[str, object]]:
+    context.say(f"{job.name}: {job.doc}")
+    started, watch, peak = utc(context.clock), stopwatch(), PeakMemory()
+    status, outcome = "failed", JobOutcome()
+    try:
+        with peak:
+            outcome = job.run(context)
+        status = "skipped" if outcome.skipped else "done"
+    except CdpError as error:
+        outcome.detail = error.message
+        _record(context, [_row(context, job, status, started, watch(), peak, outcome)])
+        raise
+    row = _row(context, job, status, started, watch(), peak, outcome)
+    written = ", ".join(
+        f"{w.table.split('.')[1]} +{w.inserted} ~{w.updated} -{w.deleted}" for w in outcome.writes if w.changed
+    )
+    context.say(f"{job.name}: {outcome.skipped or written or 'nothing changed'} ({row['seconds']:.1f} s)")
+    return outcome, row
+
+
+def _row(
+    context: RunContext, job: Job, status: str, started: object, seconds: float, peak: PeakMemory, outcome: JobOutcome
+) -> dict[str, object]:
+    outputs = {
+        w.table: {"version": w.version, "inserted": w.inserted, "updated": w.updated, "deleted": w.deleted}
+        for w in outcome.writes
+    }
+    return {
+        "run_id": context.run_id,
+        "job": job.name,
+        "interval_from": context.first,
+        "interval_to": context.last,
+        "status": status,
+        "started_at": started,
+        "seconds": round(seconds, 3),
+        "inputs": json.dumps(outcome.rows_in, sort_keys=True),
+        "outputs": json.dumps(outputs, sort_keys=True),
+        "peak_mib": peak.mib,
+        "detail": outcome.skipped or outcome.detail,
+    }
+
+
+def _record(context: RunContext, records: Iterable[dict[str, object]]) -> None:
+    rows = [tuple(record[name] for name in RUNS.column_names) for record in records]
+    if not rows:
+        return
+    schema = (
+        RUNS.ddl()
+        .replace("`interval_from` date", "`interval_from` string")
+        .replace("`interval_to` date", "`interval_to` string")
+    )
+    context.lake.append_new(RUNS, context.lake.spark.createDataFrame(rows, schema))
+
+

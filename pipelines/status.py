@@ -1,0 +1,62 @@
+"""What the lake says about its runs and refusals, read without a JVM."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from deltalake import DeltaTable
+
+from pipelines.keys import Keys, unseal
+from pipelines.tables import ALL
+
+_DIGITS = re.compile(r"\d(?=\d{4})")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def rows_of(lake: Path, full_name: str, query: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
+    """Rows of a query over one table, which it calls `t`; none when the table does not exist."""
+    table = ALL[full_name]
+    path = lake / table.layer / table.name
+    if not DeltaTable.is_deltatable(str(path)):
+        return []
+    with duckdb.connect(":memory:") as connection:
+        connection.register("t", DeltaTable(str(path)).to_pyarrow_dataset())
+        result = connection.execute(query, parameters or {})
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def last_jobs(lake: Path) -> list[dict[str, Any]]:
+    """The jobs of the newest run in their order."""
+    query = "SELECT run_id, job, status, seconds, detail FROM t WHERE run_id = (SELECT max(run_id) FROM t) ORDER BY job"
+    return rows_of(lake, "ops.job_runs", query)
+
+
+def refused_records(lake: Path, feed: str | None, limit: int) -> list[dict[str, Any]]:
+    """Records in quarantine, newest interval first, without their raw text."""
+    columns = "quarantine_id, feed, interval::VARCHAR AS interval, source_file, line, element, reason, detail, status"
+    query = f"SELECT {columns} FROM t WHERE $feed IS NULL OR feed = $feed ORDER BY interval DESC, feed, source_file, line LIMIT $limit"
+    return rows_of(lake, "silver.quarantine", query, {"feed": feed, "limit": limit})
+
+
+def refused_record(lake: Path, quarantine_id: str, keys: Keys) -> dict[str, Any] | None:
+    """One record of the quarantine with its raw text masked, or None."""
+    rows = rows_of(lake, "silver.quarantine", "SELECT * FROM t WHERE quarantine_id = $id", {"id": quarantine_id})
+    if not rows:
+        return None
+    row = rows[0]
+    text = unseal(keys.vault, quarantine_id, row.pop("cipher"))
+    row.pop("key_id")
+    return {**row, "raw_masked": mask_text(text)}
+
+
+def mask_text(text: str) -> str:
+    """A raw text in which digits keep only their last four of each run, and Chinese characters are hidden.
+
+    >>> mask_text('{"phone":"13912345678","name":"李四"}')
+    '{"phone":"*******5678","name":"**"}'
+    """
+    return _HAN.sub("*", _DIGITS.sub("*", text))

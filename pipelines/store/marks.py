@@ -1,0 +1,42 @@
+"""Durable marks beside the lake: small files that say a step was begun and not finished."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class Marks:
+    """Marks of one lake, each a file in `<home>/marks`; setting and clearing survive a power cut."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "marks"
+
+    def is_set(self, name: str) -> bool:
+        """Whether the mark is there."""
+        return (self.folder / name).exists()
+
+    def set(self, name: str) -> None:
+        """The mark is on disk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(self.folder)
+
+    def clear(self, name: str) -> None:
+        """The mark is gone."""
+        (self.folder / name).unlink(missing_ok=True)
+        if self.folder.is_dir():
+            sync_folder(self.folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """The folder's entries are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
