@@ -1,0 +1,1 @@
+"""The platform's answering side: snapshot format, API and security; it never loads a JVM."""
