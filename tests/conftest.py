@@ -15,6 +15,8 @@ from hypothesis import settings as hypothesis_settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from pipelines.store.lake import Lake
+
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 20250301
 
@@ -46,6 +48,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    """An empty lake of the test's own."""
+    from pipelines.store.lake import Lake
+
+    return Lake(spark, tmp_path / "lake")
 
 
 @pytest.fixture(scope="session")
