@@ -1,1 +1,1 @@
-"""The platform's answering side: snapshot format, API and security; it never loads a JVM."""
+"""Serving: published snapshots and the API that answers from them; imports the pure identity rules only."""

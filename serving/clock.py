@@ -17,3 +17,8 @@ def wall_clock_ms() -> int:
 def monotonic_ms() -> int:
     """Milliseconds that never run backwards: for durations and cache ages only."""
     return time.monotonic_ns() // 1_000_000
+
+
+def monotonic_us() -> int:
+    """Microseconds that never run backwards: for the durations of requests."""
+    return time.monotonic_ns() // 1_000

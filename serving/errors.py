@@ -21,7 +21,7 @@ class ServingError(Exception):
         self.hint = hint
 
 
-class InputRefused(ServingError):
+class InputRefusedError(ServingError):
     """An input of the snapshot lacks a column or holds a type that the contract does not allow."""
 
     code = 4
@@ -34,7 +34,7 @@ class InputRefused(ServingError):
         )
 
 
-class InputsDisagree(ServingError):
+class InputsDisagreeError(ServingError):
     """Two inputs come from different runs: one names a OneID that the registry does not hold as living."""
 
     code = 4
@@ -47,7 +47,7 @@ class InputsDisagree(ServingError):
         )
 
 
-class UpdateRefused(ServingError):
+class UpdateRefusedError(ServingError):
     """A snapshot cannot be updated in place of a full build because its shape differs."""
 
     code = 4
@@ -56,7 +56,7 @@ class UpdateRefused(ServingError):
         super().__init__(f"the previous snapshot cannot be updated: {reason}", where="serving", hint="build it in full")
 
 
-class StorageFull(ServingError):
+class StorageFullError(ServingError):
     """The disk has no room for the snapshot; the one before is still served."""
 
     code = 6
@@ -65,7 +65,7 @@ class StorageFull(ServingError):
         super().__init__("no room left for the serving snapshot", where=where, hint="free space, then `cdp publish`")
 
 
-class SnapshotMissing(ServingError):
+class SnapshotMissingError(ServingError):
     """No snapshot was published yet, or CURRENT names a file that is not there."""
 
     code = 4
@@ -74,7 +74,7 @@ class SnapshotMissing(ServingError):
         super().__init__(f"no serving snapshot: {problem}", where=where, hint="run `cdp publish`")
 
 
-class SnapshotDamaged(ServingError):
+class SnapshotDamagedError(ServingError):
     """The snapshot's file is cut, altered or of another schema version."""
 
     code = 4
@@ -87,13 +87,13 @@ class SnapshotDamaged(ServingError):
         )
 
 
-class ConfigRefused(ServingError):
+class ConfigRefusedError(ServingError):
     """A setting or secret of the API is missing, empty or malformed."""
 
     code = 2
 
 
-class PortInUse(ServingError):
+class PortInUseError(ServingError):
     """The address the API should listen on cannot be bound."""
 
     code = 2
@@ -106,15 +106,15 @@ class PortInUse(ServingError):
         )
 
 
-class KeyRefused(ServingError):
+class KeyRefusedError(ServingError):
     """An API key cannot be made or revoked as asked."""
 
     code = 2
 
 
 HTTP_STATUS: dict[type[ServingError], int] = {
-    SnapshotMissing: 503,
-    SnapshotDamaged: 503,
-    ConfigRefused: 503,
+    SnapshotMissingError: 503,
+    SnapshotDamagedError: 503,
+    ConfigRefusedError: 503,
 }
 """How the API answers an error of this package; anything else is a 500 without details."""

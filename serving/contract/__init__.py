@@ -8,6 +8,8 @@ a mask never stands in the row of its token.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from pathlib import Path
 
 from serving.contract.format import (
@@ -23,12 +25,29 @@ from serving.contract.format import (
 )
 
 CURRENT = "CURRENT"
-"""File inside the serving folder that holds the name of the snapshot to serve."""
+"""File in the home of a lake that holds the id of the published snapshot."""
+
+SNAPSHOT_FILE = "serving.sqlite"
+"""Name of the serving snapshot inside the folder of a published snapshot."""
 
 
-def serving_dir(home: Path) -> Path:
-    """The folder of the serving snapshots of one lake: `CDP_HOME/serving`."""
-    return home / "serving"
+def pointer_path(home: Path) -> Path:
+    """The file that names the published snapshot; publishing replaces it by one atomic rename."""
+    return home / CURRENT
+
+
+def snapshot_path(home: Path, snapshot_id: str) -> Path:
+    """Where the serving snapshot of a published snapshot lies: `<home>/snapshots/<id>/serving.sqlite`."""
+    return home / "snapshots" / snapshot_id / SNAPSHOT_FILE
+
+
+def key_check(identity_key: str) -> str:
+    """A digest that tells whether two processes hold the same identity key; it says nothing about the key.
+
+    >>> key_check("a" * 64) == key_check("a" * 64), key_check("a" * 64) == key_check("b" * 64)
+    (True, False)
+    """
+    return hmac.new(identity_key.encode(), b"serving key check", hashlib.sha256).hexdigest()[:16]
 
 
 __all__ = [
@@ -38,9 +57,12 @@ __all__ = [
     "INDEXES",
     "PERSONAL_NAMESPACES",
     "SCHEMA_VERSION",
+    "SNAPSHOT_FILE",
     "TABLES",
     "Column",
     "SnapshotTable",
     "contract_markdown",
-    "serving_dir",
+    "key_check",
+    "pointer_path",
+    "snapshot_path",
 ]

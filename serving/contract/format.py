@@ -49,8 +49,9 @@ class SnapshotTable:
 
     def insert(self) -> str:
         """The INSERT statement that fills every column in declared order."""
+        names = ", ".join(column.name for column in self.columns)
         marks = ", ".join("?" for _ in self.columns)
-        return f"INSERT OR {self.on_conflict} INTO {self.name} ({', '.join(c.name for c in self.columns)}) VALUES ({marks})"
+        return f"INSERT OR {self.on_conflict} INTO {self.name} ({names}) VALUES ({marks})"
 
 
 PERSON = Column("person", "INTEGER NOT NULL", "Dense number of the person in this file")
@@ -63,7 +64,7 @@ META = SnapshotTable(
         Column(
             "key",
             "TEXT PRIMARY KEY",
-            "schema_version, snapshot_id, as_of, built_at_ms, manifest, counts, persons, key_check",
+            "schema_version, snapshot_id, as_of, built_at_ms, manifest, counts, persons, key_check, identity_policy",
         ),
         Column(
             "value",

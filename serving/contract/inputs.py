@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.errors import InputRefused
+from serving.errors import InputRefusedError
 
 Batches = Iterable[pa.RecordBatch | pa.Table]
 Kind = Literal["text", "int", "flag", "time", "date", "texts"]
@@ -66,8 +66,9 @@ class SnapshotInputs:
     identifier is personal data; `personal` defaults to the phone namespaces); `features` holds one row per person,
     every other column being a feature (`layer_column` among them is the relation layer); `timeline` rows without OneID
     are left out; `aliases` are keys of hashed forms of phones; `access` rows name brands and guides whose restricted
-    API keys may see a person; `key_check` is `serving.contract.key_check` of the identity key. For an update the
-    streams hold every row of the touched people, and every identifier and order that nobody owns and that changed.
+    API keys may see a person; `key_check` is `serving.contract.key_check` of the identity key and
+    `identity_policy` the plain data of `conf/identity.yaml`, so that readers normalise as the lake did. For an update
+    the streams hold every row of the touched people, and every identifier and order that nobody owns and that changed.
     """
 
     snapshot_id: str
@@ -86,6 +87,7 @@ class SnapshotInputs:
     feature_groups: Mapping[str, str] = field(default_factory=dict)
     layer_column: str = "relation_layer"
     key_check: str | None = None
+    identity_policy: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_columns(inputs: SnapshotInputs, table: str) -> Iterator[dict[str, pa.Array]]:
@@ -108,7 +110,7 @@ def batches_of(inputs: SnapshotInputs, table: str) -> Iterator[pa.RecordBatch]:
 def _require(table: str, names: list[str]) -> None:
     lacking = [column.name for column in INPUTS[table] if column.required and column.name not in names]
     if lacking:
-        raise InputRefused(
+        raise InputRefusedError(
             table,
             problem=f"column {', '.join(lacking)} is missing; received {', '.join(names)}",
             allowed=[f"{column.name} ({column.kind})" for column in INPUTS[table]],
@@ -124,7 +126,7 @@ def _cast(table: str, column: InputColumn, batch: pa.RecordBatch) -> pa.Array:
     try:
         return _to_kind(array, column.kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputRefused(
+        raise InputRefusedError(
             table,
             problem=f"column {column.name} of type {array.type} does not read as {column.kind}",
             allowed=[f"{wanted.name} ({wanted.kind})" for wanted in INPUTS[table]],

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from serving.contract.inputs import SnapshotInputs, read_columns
-from serving.errors import InputsDisagree
+from serving.errors import InputsDisagreeError
 
 LIVING = frozenset({"active", "visitor"})
 _VECTOR_FROM = 20_000
@@ -64,8 +63,7 @@ class Numbering:
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
         self._numbers = dict(numbers)
-        self._one_ids: pa.Array | None = None
-        self._values: np.ndarray[tuple[int], np.dtype[np.int64]] = np.empty(0, dtype=np.int64)
+        self._columns: tuple[pa.Array, pa.Array] | None = None
 
     @property
     def length(self) -> int:
@@ -79,23 +77,24 @@ class Numbering:
         """The number of a OneID; None when it does not live."""
         return None if one_id is None else self._numbers.get(one_id)
 
-    def numbers_of(self, one_ids: pa.Array) -> list[int | None]:
-        """The number of each OneID of a column, None where it does not live or is null."""
+    def numbers_of(self, one_ids: pa.Array) -> pa.Array:
+        """The number of each OneID of a column (int64), null where it does not live or is null."""
         if len(one_ids) < _VECTOR_FROM:
-            return [self.get(one_id) for one_id in one_ids.to_pylist()]
-        if self._one_ids is None:
-            self._one_ids = pa.array(list(self._numbers), pa.string())
-            self._values = np.fromiter(self._numbers.values(), dtype=np.int64, count=len(self._numbers))
-        places = pc.index_in(one_ids, value_set=self._one_ids)
-        return [None if place is None else place for place in pa.array(self._values).take(places).to_pylist()]
+            return pa.array([self.get(one_id) for one_id in one_ids.to_pylist()], pa.int64())
+        if self._columns is None:
+            names = pa.array(list(self._numbers), pa.string())
+            self._columns = (names, pa.array(list(self._numbers.values()), pa.int64()))
+        names, values = self._columns
+        return values.take(pc.index_in(one_ids, value_set=names))
 
     def owners_of(self, table: str, one_ids: pa.Array) -> list[int | None]:
-        """Like `numbers_of`, but a OneID that does not live raises InputsDisagree; nulls stay None."""
+        """Like `numbers_of` as a list, but a OneID that does not live raises InputsDisagreeError; nulls stay None."""
         numbers = self.numbers_of(one_ids)
-        strangers = sum(number is None for number in numbers) - one_ids.null_count
+        strangers = numbers.null_count - one_ids.null_count
         if strangers:
-            raise InputsDisagree(table, strangers=strangers)
-        return numbers
+            raise InputsDisagreeError(table, strangers=strangers)
+        owners: list[int | None] = numbers.to_pylist()
+        return owners
 
 
 def number_people(one_ids: Iterable[str], *, start: int = 0) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 
 from serving.contract.columns import BitmapBuilder, FeatureArrays, Numbers
 from serving.contract.format import SCHEMA_VERSION
-from serving.errors import UpdateRefused
+from serving.errors import UpdateRefusedError
 
 PERSON_TABLES = ("tags", "timeline", "orders", "consents", "profiles")
 
@@ -26,13 +26,13 @@ class Previous:
 
 
 def load_previous(connection: sqlite3.Connection, *, where: str) -> Previous:
-    """The people and features of the snapshot before; UpdateRefused when its schema is another one."""
+    """The people and features of the snapshot before; UpdateRefusedError when its schema is another one."""
     try:
         version = _fact(connection, "schema_version")
     except (sqlite3.DatabaseError, TypeError) as error:
-        raise UpdateRefused(f"{where} is not a readable snapshot") from error
+        raise UpdateRefusedError(f"{where} is not a readable snapshot") from error
     if version != str(SCHEMA_VERSION):
-        raise UpdateRefused(f"{where} has schema version {version}, this writer makes {SCHEMA_VERSION}")
+        raise UpdateRefusedError(f"{where} has schema version {version}, this writer makes {SCHEMA_VERSION}")
     rows = connection.execute("SELECT name, kind, numbers FROM feature_columns")
     features = {name: (kind, np.frombuffer(numbers, dtype="<f8")) for name, kind, numbers in rows}
     numbers = dict(connection.execute("SELECT one_id, person FROM profiles"))
@@ -100,10 +100,10 @@ class Removal:
         return bitmaps, arrays
 
     def require_same_features(self, names: Iterable[str]) -> None:
-        """UpdateRefused when the inputs bring features that the snapshot before did not have."""
+        """UpdateRefusedError when the inputs bring features that the snapshot before did not have."""
         added = sorted(set(names) - set(self._before.features))
         if added and self._before.features:
-            raise UpdateRefused(f"features {', '.join(added)} are new")
+            raise UpdateRefusedError(f"features {', '.join(added)} are new")
 
     def shorten_redirects(self) -> None:
         """Every redirect ends at a living OneID or at nothing, also where its target was retired just now."""

@@ -12,7 +12,7 @@ from serving.contract.columns import BitmapBuilder, FeatureArrays
 from serving.contract.format import PERSONAL_NAMESPACES
 from serving.contract.inputs import INPUTS, SnapshotInputs, batches_of, read_columns
 from serving.contract.people import Numbering, Registry
-from serving.errors import InputRefused, InputsDisagree
+from serving.errors import InputRefusedError, InputsDisagreeError
 
 Row = tuple[object, ...]
 OTHER_GROUP = "other"
@@ -89,7 +89,7 @@ def identifier_rows(inputs: SnapshotInputs, numbering: Numbering) -> Iterator[tu
     """Rows of `identifiers` without their id, each with the mask it may be shown as."""
     names = [column.name for column in INPUTS["oneid_map"] if column.name != "one_id"]
     for columns in read_columns(inputs, "oneid_map"):
-        owners = numbering.numbers_of(columns["one_id"])
+        owners = numbering.numbers_of(columns["one_id"]).to_pylist()
         _refuse_retired_owners(columns, owners)
         plain = zip(*(columns[name].to_pylist() for name in names), strict=True)
         for owner, one_id, row in zip(owners, columns["one_id"].to_pylist(), plain, strict=True):
@@ -101,7 +101,7 @@ def _refuse_retired_owners(columns: Mapping[str, pa.Array], owners: list[int | N
     last = pc.and_(pc.is_null(columns["valid_to"]), pc.is_valid(columns["one_id"])).to_pylist()
     strangers = sum(owner is None and is_last for owner, is_last in zip(owners, last, strict=True))
     if strangers:
-        raise InputsDisagree("oneid_map", strangers=strangers)
+        raise InputsDisagreeError("oneid_map", strangers=strangers)
 
 
 def _identifier_row(row: Mapping[str, object], owner: int | None, one_id: str | None) -> tuple[Row, str | None]:
@@ -181,7 +181,7 @@ def fill_access(inputs: SnapshotInputs, numbering: Numbering, bitmaps: BitmapBui
 def _known(owners: list[int | None], table: str) -> list[int]:
     known = [owner for owner in owners if owner is not None]
     if len(known) != len(owners):
-        raise InputRefused(table, problem="one_id is null in some rows", allowed=("one_id of a living OneID",))
+        raise InputRefusedError(table, problem="one_id is null in some rows", allowed=("one_id of a living OneID",))
     return known
 
 

@@ -1,4 +1,4 @@
-"""The writer of serving snapshots: a full build, an update of the people a run touched, and the swap of `CURRENT`.
+"""The writer of serving snapshots: a full build, and an update of the people a run touched.
 
 A snapshot is written beside its final name, flushed to disk and renamed: a reader sees a whole file or none. An update
 holds the same content as a full build from the same tables (only the dense numbers may differ); pages freed by it are
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import orjson
 
-from serving.contract import CURRENT
 from serving.contract.columns import BitmapBuilder, FeatureArrays
 from serving.contract.format import (
     ALIASES,
@@ -53,7 +52,7 @@ from serving.contract.rows import (
     tag_rows,
     timeline_rows,
 )
-from serving.errors import InputRefused, StorageFull
+from serving.errors import InputRefusedError, StorageFullError
 
 Counts = dict[str, int]
 
@@ -61,7 +60,7 @@ Counts = dict[str, int]
 def build_snapshot(path: Path, inputs: SnapshotInputs) -> Counts:
     """A new snapshot stands at `path`, holding everything in the inputs; returns rows by table.
 
-    Raises InputRefused or InputsDisagree for unfit inputs and StorageFull; `path` is untouched then.
+    Raises InputRefusedError or InputsDisagreeError for unfit inputs and StorageFullError; `path` is untouched then.
     """
     with _replacing(path) as partial:
         connection = _open_writer(partial)
@@ -82,7 +81,8 @@ def update_snapshot(previous: Path, path: Path, inputs_of_touched: SnapshotInput
     """A new snapshot stands at `path`: `previous` with the touched OneIDs replaced by what the inputs say of them.
 
     `touched` names every OneID that was minted, merged, split, retired or whose facts, features, tags or redirect
-    changed. Raises UpdateRefused when the previous snapshot has another schema or other features: build in full then.
+    changed. Raises UpdateRefusedError when the previous snapshot has another schema or other features: then build it
+    in full.
     """
     with _replacing(path) as partial:
         shutil.copyfile(previous, partial)
@@ -107,17 +107,6 @@ def update_snapshot(previous: Path, path: Path, inputs_of_touched: SnapshotInput
 
 def _newcomers(registry: Registry, numbers: dict[str, int]) -> Iterator[str]:
     return (person.one_id for person in registry.living if person.one_id not in numbers)
-
-
-def point_current(folder: Path, snapshot: str) -> None:
-    """`CURRENT` in the serving folder names the snapshot file, swapped by one atomic rename and flushed to disk."""
-    partial = folder / f"{CURRENT}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(f"{snapshot}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / CURRENT)
-    _flush_folder(folder)
 
 
 class _Writer:
@@ -159,7 +148,7 @@ class _Writer:
                 self._connection.execute(statement)
             except sqlite3.IntegrityError as error:
                 table = statement.split(" ON ")[1].split(" ")[0]
-                raise InputRefused(
+                raise InputRefusedError(
                     table, problem=f"two rows share a key: {error}", allowed=["one row per key"]
                 ) from error
 
@@ -178,6 +167,7 @@ class _Writer:
             "counts": _json(counts),
             "persons": self._numbering.length,
             "key_check": inputs.key_check or "",
+            "identity_policy": _json(inputs.identity_policy),
         }
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in facts.items()])
         return counts
@@ -186,7 +176,7 @@ class _Writer:
         try:
             self._connection.executemany(table.insert(), rows)
         except sqlite3.IntegrityError as error:
-            raise InputRefused(table.name, problem=str(error), allowed=[c.name for c in table.columns]) from error
+            raise InputRefusedError(table.name, problem=str(error), allowed=[c.name for c in table.columns]) from error
 
     def _fill_identifiers(self) -> None:
         masks: list[tuple[int, str]] = []
@@ -262,7 +252,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         _flush_folder(path.parent)
     except sqlite3.OperationalError as error:
         if "full" in str(error):
-            raise StorageFull(str(path.parent)) from error
+            raise StorageFullError(str(path.parent)) from error
         raise
     finally:
         partial.unlink(missing_ok=True)

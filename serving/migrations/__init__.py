@@ -1,0 +1,1 @@
+"""Migrations of the operational store, applied by Alembic."""
