@@ -1,4 +1,4 @@
-"""Amounts and quantities that cannot be negative, and what masks and decrypted texts give away."""
+"""Amounts that cannot be negative, what masks and decrypted texts give away, times in whatever form they come."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import unicodedata
 from typing import Any
 
 from pipelines.sources.base import RecordRefusedError
-from pipelines.sources.fields import fen_of_yuan, integer, text
+from pipelines.sources.fields import epoch_ms, epoch_s, fen_of_yuan, integer, rfc3339, text, top_time
 
 _TAIL = re.compile(r"^[^-,转]*\*(\d+)$")
 _VIRTUAL = re.compile(r"^\+?\d{8,15}\s*[-,转]\s*\d{1,6}$")
 _PLAIN = re.compile(r"^\+?[\d\s()-]{7,24}$")
+
+_MS_DIGITS = 12
+"""Epoch numbers of so many digits are milliseconds: as seconds they would lie beyond the year 5100."""
 
 MOST = 10**15
 """Ten thousand billion yuan in fen: more is a broken value, and would not fit the sums built on it."""
@@ -34,6 +37,22 @@ def yuan(value: Any, name: str) -> int | None:
     18800
     """
     return _in_bounds(fen_of_yuan(value, name), name)
+
+
+def any_time(value: Any, name: str) -> int | None:
+    """A time as a platform writes it in one place or another: epoch s, epoch ms, RFC 3339 or local text; UTC ms.
+
+    >>> any_time(1735700530, "t"), any_time("1735700530000", "t"), any_time("2025-01-01 11:02:10", "t")
+    (1735700530000, 1735700530000, 1735700530000)
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    if "T" in raw:
+        return rfc3339(raw, name)
+    if "-" in raw[1:]:
+        return top_time(raw, name)
+    return epoch_s(raw, name) if len(raw) < _MS_DIGITS else epoch_ms(raw, name)
 
 
 def _in_bounds(amount: int | None, name: str) -> int | None:

@@ -28,6 +28,8 @@ _ORDER_RANK = {"1": 1, "105": 3, "2": 4, "101": 5, "3": 6, "5": 7, "4": 8}
 _PARTLY_PAID = "103"
 _REFUNDED = frozenset({"21", "22", "39"})
 _REFUND_STATE_RANK = {"none": 0, "unknown": 1, "open": 2, "closed": 3, "success": 4}
+_CASE_RANK = {"unknown": 0, "applied": 1, "processing": 2, "exchange": 3, "failed": 4, "closed": 5, "success": 6}
+_MONEYLESS = frozenset({"exchange", "resend", "repair"})
 _MONEY_BACK = "3"
 _MONEY_FAILED = "4"
 
@@ -105,6 +107,25 @@ def refund_state(info: Mapping[str, Any], states: Mapping[str, str]) -> tuple[st
     if state == "success" and (money == _MONEY_FAILED or text(info.get("after_sale_type")) == "3"):
         return "closed", None
     return state, None
+
+
+def aftersale_status(stated: str, kind: str, *, money: str | None = None) -> str:
+    """The state of an after-sale case in our words from its stated state, its kind, and the state of the money.
+
+    A case of exchange, re-send or repair that ends well is no success of a refund; money that went back is one.
+    """
+    if kind in _MONEYLESS:
+        return "exchange" if stated == "success" else stated
+    return "success" if money == _MONEY_BACK and stated in ("unknown", "processing") else stated
+
+
+def aftersale_rank(status: str) -> int:
+    """Rank of a case's state among versions of one second: applied < processing < ... < success.
+
+    >>> aftersale_rank("applied") < aftersale_rank("failed") < aftersale_rank("success")
+    True
+    """
+    return _CASE_RANK.get(status, 0)
 
 
 def refund_state_rank(state: str) -> int:

@@ -126,8 +126,8 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
         "updated_at": order.updated,
         "business_date": business_date(paid or order.created),
         "list_fen": fen(value.get("order_amount"), "order_amount"),
-        "paid_fen": (fen(value.get("pay_amount"), "pay_amount") or 0) if paid else 0,
-        "freight_fen": (fen(value.get("post_amount"), "post_amount") or 0) if paid else 0,
+        "paid_fen": _when(paid, value, "pay_amount"),
+        "freight_fen": _when(paid, value, "post_amount"),
         "discount_fen": fen(value.get("promotion_amount"), "promotion_amount"),
         "platform_subsidy_fen": fen(value.get("promotion_platform_amount"), "promotion_platform_amount"),
         "deposit_fen": deposit,
@@ -166,7 +166,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "quantity": fen(get("item_num"), "item_num"),
         "unit_price_fen": fen(get("origin_amount"), "origin_amount"),
         "list_fen": fen(get("sum_amount"), "sum_amount"),
-        "paid_fen": (fen(get("pay_amount"), "pay_amount") or 0) if paid and not gift else 0,
+        "paid_fen": _when(paid and not gift, line, "pay_amount"),
         "is_gift": gift,
         "is_paid": paid is not None,
         "status": order_status(codes, maps, paid=paid is not None),
@@ -283,6 +283,12 @@ def _origin(
 def _strongest(origins: Iterable[str]) -> str:
     seen = set(origins)
     return next((origin for origin in _ORIGINS if origin in seen), "unknown")
+
+
+def _when(counts: object, value: Mapping[str, Any], name: str) -> int:
+    """The amount where it counts, else 0; it is read in any case, so that a broken one never passes."""
+    amount = fen(value.get(name), name)
+    return amount if counts and amount else 0
 
 
 def _name(address: Mapping[str, Any], part: str) -> str | None:

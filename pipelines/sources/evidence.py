@@ -29,6 +29,15 @@ def first_known(context: Context, *candidates: int | None) -> int:
     return day_start_ms(context.interval)
 
 
+def listed(at_ms: int) -> int:
+    """The version time of a row out of a listing: listings are ordered among themselves, and below every stated change.
+
+    A listing only shows that somebody is there (a buyer in a member list, a member who asked); what a call stated (a
+    membership begun or ended) must not be undone by it, so its seconds stand where a stated change has milliseconds.
+    """
+    return at_ms // 1000
+
+
 def observe(parsed: Parsed, context: Context, about: str, *, ids: Sequence[Id], at: int, kind: str = "link") -> None:
     """The observation is added unless it names nobody. `about` is the source's record (`order:6923`), `at` UTC ms."""
     if not ids:

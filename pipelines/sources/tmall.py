@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pipelines.sources.base import Context
+import orjson
+
+from pipelines.sources.amounts import plain_phone
+from pipelines.sources.base import Context, RecordRefusedError, Subject
 from pipelines.sources.evidence import named
-from pipelines.sources.fields import identifier, text
+from pipelines.sources.fields import identifier, mapping, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import Id
 
@@ -95,6 +98,29 @@ def platform_id(value: Mapping[str, Any], name: str) -> str | None:
 def shop_of(value: Mapping[str, Any], context: Context) -> str:
     """The shop as Tmall names it, by its seller's nick."""
     return text(value.get("seller_nick")) or context.seller_nick or context.shop_id
+
+
+def as_mapping(value: Any, name: str) -> dict[str, Any]:
+    """An object that the platform sends as an object or as JSON text; absent means empty."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise RecordRefusedError("bad_json", f"{name} is no valid JSON") from None
+    return dict(mapping(value, name))
+
+
+def phone_ids(value: Mapping[str, Any]) -> list[Id]:
+    """The member's phone as the platform verified it: its hash under the merchant's key, and the number if in clear."""
+    mixed = text(value.get("mix_mobile"))
+    return named(MIX_MOBILE, "", mixed.lower() if mixed else None, "verified") + named(
+        "phone", "", plain_phone(value.get("mobile")), "verified"
+    )
+
+
+def subject_of(ids: Sequence[Id]) -> Subject | None:
+    """The identifier that a fact of these ids belongs to: the first one."""
+    return Subject(ids[0]["namespace"], ids[0]["scope"], ids[0]["value"]) if ids else None
 
 
 def buyer_ids(value: Mapping[str, Any], context: Context, shop: str) -> list[Id]:

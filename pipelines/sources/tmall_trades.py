@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from pipelines.sources.amounts import fen, mask_tail, yuan
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, observe
 from pipelines.sources.fields import (
@@ -32,20 +30,22 @@ from pipelines.sources.sightings import Id
 from pipelines.sources.tmall import (
     PLATFORM,
     VOLATILE,
+    as_mapping,
     buyer_ids,
     order_rank,
     platform_id,
     refund_rank,
     shop_of,
     split_answer,
+    subject_of,
 )
 
 ORDERS, LINES = "silver.orders", "silver.order_lines"
 
 _TRADE_FIELDS = (
     "tid tid_str status type seller_nick buyer_open_uid ouid omid created modified pay_time consign_time end_time "
-    "payment total_fee discount_fee post_fee platform_subsidy_fee step_trade_status step_paid_fee receiver_state receiver_city "
-    "receiver_mobile receiver_phone"
+    "payment total_fee discount_fee post_fee platform_subsidy_fee step_trade_status step_paid_fee receiver_state "
+    "receiver_city receiver_mobile receiver_phone"
 )
 _LINE_FIELDS = (
     "oid oid_str num_iid sku_id outer_sku_id outer_iid title price num payment divide_order_fee part_mjz_discount "
@@ -109,20 +109,14 @@ def _pushed(value: dict[str, Any]) -> dict[str, Any]:
     inner = value.get("jdp_response")
     if inner is None:
         return value
-    if isinstance(inner, str):
-        try:
-            inner = orjson.loads(inner)
-        except orjson.JSONDecodeError:
-            raise RecordRefusedError("bad_json", "jdp_response is no valid JSON") from None
-    answer = mapping(inner, "jdp_response")
+    answer = as_mapping(inner, "jdp_response")
     found = mapping(answer.get("trade_fullinfo_get_response", answer), "jdp_response")
     return {"seller_nick": value.get("seller_nick"), **as_object(found.get("trade", found), "jdp_response")}
 
 
 def _read_trade(value: Mapping[str, Any], keys: dict[str, Any], ids: Sequence[Id]) -> _Trade:
     if ids:
-        first = ids[0]
-        keys["subject"] = Subject(first["namespace"], first["scope"], first["value"])
+        keys["subject"] = subject_of(ids)
     step = text(value.get("step_trade_status"))
     paid = None if step in _FINAL_OPEN else top_time(value.get("pay_time"), "pay_time")
     return _Trade(
@@ -133,14 +127,14 @@ def _read_trade(value: Mapping[str, Any], keys: dict[str, Any], ids: Sequence[Id
         created=top_time(value.get("created"), "created"),
         paid=paid,
         updated=top_time(value.get("modified"), "modified"),
-        paid_fen=(yuan(value.get("payment"), "payment") or 0) if paid else 0,
-        freight_fen=(yuan(value.get("post_fee"), "post_fee") or 0) if paid else 0,
+        paid_fen=_when(paid, value, "payment"),
+        freight_fen=_when(paid, value, "post_fee"),
     )
 
 
 def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     value, paid, settings = trade.value, trade.paid, record.settings
-    deposit = (yuan(value.get("step_paid_fee"), "step_paid_fee") or 0) if trade.step in _DEPOSIT_HELD else 0
+    deposit = _when(trade.step in _DEPOSIT_HELD, value, "step_paid_fee")
     status = category(parsed, settings, "trade_status", trade.status, path="status") or UNKNOWN
     ended = top_time(value.get("end_time"), "end_time")
     if trade.step is not None:
@@ -179,6 +173,12 @@ def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Ma
     }
 
 
+def _when(counts: object, value: Mapping[str, Any], name: str) -> int:
+    """The amount where it counts, else 0; it is read in any case, so that a broken one never passes."""
+    amount = yuan(value.get(name), name)
+    return amount if counts and amount else 0
+
+
 def _discounts(value: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> int:
     """Discounts of the trade and of its lines; a line's part_mjz_discount is its share of the trade's own."""
     total = fen_of_yuan(value.get("discount_fee"), "discount_fee") or 0
@@ -192,6 +192,7 @@ def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed
     refund_raw = text(get("refund_status"))
     status = category(parsed, settings, "trade_status", status_raw, path="orders.order[].status") or UNKNOWN
     refund = category(parsed, settings, "line_refund_state", refund_raw, path="orders.order[].refund_status")
+    share = _line_share(line, trade, alone=alone)
     price, quantity = yuan(get("price"), "orders.order[].price"), fen(get("num"), "orders.order[].num")
     return trade.keys | {
         "line_id": required(platform_id(line, "oid"), "orders.order[].oid"),
@@ -202,7 +203,7 @@ def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed
         "quantity": quantity,
         "unit_price_fen": price,
         "list_fen": None if price is None or quantity is None else price * quantity,
-        "paid_fen": _line_share(line, trade, alone=alone) if trade.paid and not gift else 0,
+        "paid_fen": share if trade.paid and not gift else 0,
         "is_gift": gift,
         "is_paid": trade.paid is not None,
         "status": _deposit_or(status, trade),

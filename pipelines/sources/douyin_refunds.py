@@ -1,0 +1,104 @@
+"""Douyin after-sales: `afterSale.List`. Amounts are fen and contain freight, numbers may come as (quoted) texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.sources.amounts import fen
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
+from pipelines.sources.categories import UNKNOWN, as_object, category
+from pipelines.sources.douyin import CIPHERS, PLATFORM, aftersale_rank, aftersale_status, split_answer
+from pipelines.sources.fields import business_date, epoch_s, identifier, mapping, objects, required, text
+from pipelines.sources.shape import Shape
+
+REFUNDS = "silver.refunds"
+PULLED = 1
+"""A pulled case outranks a push of the same second and state: the push tells less."""
+
+_CASE_FIELDS = (
+    "aftersale_id aftersale_type aftersale_status related_id apply_time create_time update_time refund_amount "
+    "refund_post_amount refund_status reason_code reason_second_labels[].code"
+)
+_ORDER_FIELDS = "shop_order_id related_order_info[].sku_order_id"
+SHAPE = Shape(
+    "refund",
+    (
+        *(f"aftersale_info.{name}" for name in _CASE_FIELDS.split()),
+        *(f"order_info.{name}" for name in _ORDER_FIELDS.split()),
+    ),
+)
+
+_PATHS = (("data", "items"),)
+
+
+def split_refunds(payload: bytes, context: Context) -> Sequence[bytes]:
+    """The cases of a page."""
+    return split_answer(payload, _PATHS)
+
+
+def parse_refunds(record: Record) -> Parsed:
+    """A case in its state; its line is named when it concerns one line only."""
+    value = as_object(record.value, "refund")
+    parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
+    settings = record.settings
+    case = mapping(value.get("aftersale_info"), "aftersale_info")
+    order = mapping(value.get("order_info"), "order_info")
+    applied = epoch_s(case.get("apply_time") or case.get("create_time"), "aftersale_info.apply_time")
+    updated = epoch_s(case.get("update_time"), "aftersale_info.update_time") or applied
+    kind = category(
+        parsed, settings, "aftersale_type", case.get("aftersale_type"), path="aftersale_info.aftersale_type"
+    )
+    raw = text(case.get("aftersale_status"))
+    stated = category(parsed, settings, "aftersale_status", raw, path="aftersale_info.aftersale_status")
+    status = aftersale_status(stated or UNKNOWN, kind or UNKNOWN, money=text(case.get("refund_status")))
+    succeeded = updated if status == "success" else None
+    parsed.row(
+        REFUNDS,
+        platform=PLATFORM,
+        shop_id=record.context.shop_id,
+        refund_id=required(identifier(case.get("aftersale_id")), "aftersale_info.aftersale_id"),
+        order_id=identifier(order.get("shop_order_id")),
+        line_id=_line_id(case, order),
+        status=status,
+        status_raw=raw,
+        refund_type=kind or UNKNOWN,
+        amount_fen=fen(case.get("refund_amount"), "aftersale_info.refund_amount"),
+        freight_fen=fen(case.get("refund_post_amount"), "aftersale_info.refund_post_amount"),
+        applied_at=applied,
+        updated_at=updated,
+        success_at=succeeded,
+        business_date=business_date(succeeded),
+        reason_code=_reason(case),
+        version_key=version_key(updated, record.digest, rank=aftersale_rank(status), refund_rank=PULLED),
+    )
+    return parsed
+
+
+def _line_id(case: Mapping[str, Any], order: Mapping[str, Any]) -> str | None:
+    lines = {
+        identifier(line.get("sku_order_id"))
+        for line in objects(order.get("related_order_info"), "order_info.related_order_info")
+    }
+    named = sorted(line for line in lines if line)
+    if not named:
+        return identifier(case.get("related_id"))
+    return named[0] if len(named) == 1 else None
+
+
+def _reason(case: Mapping[str, Any]) -> str | None:
+    code = text(case.get("reason_code"))
+    labels = objects(case.get("reason_second_labels"), "aftersale_info.reason_second_labels")
+    return code or next((text(label.get("code")) for label in labels), None)
+
+
+PARSERS: tuple[FeedParser, ...] = (
+    FeedParser(
+        feed="douyin_refunds",
+        source="douyin",
+        split=split_refunds,
+        parse=parse_refunds,
+        tables=(REFUNDS,),
+        volatile=CIPHERS,
+    ),
+)
