@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import yaml
+from fastapi import Depends
+from pydantic import SecretStr
 
 from features.catalog import CATALOG
 from features.spec import Tag
@@ -23,10 +28,18 @@ from identity.namespace import Strength
 from pipelines.sources.base import Context, Parsed, Record
 from pipelines.sources.config import load_sources
 from pipelines.tables import ALL
+from serving.app import create_app
+from serving.clock import wall_clock_ms
+from serving.keys import KeyRequest, create_key
+from serving.operational import open_store
+from serving.runtime import BEARER
+from serving.settings import ServingSettings
 from tests.laws.code import ROOT
+from tests.serving.sample import CROWD, KEY, publish, sample_inputs
 
 BLOCK = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PARSER = "pipelines/sources/loyalty.py"
+PARSER, ROUTER = "pipelines/sources/loyalty.py", "serving/routers/people.py"
+Get = Callable[..., httpx.Response]
 CARD = {"card_no": "C1", "mobile": "13912345670", "grade": "gold", "updated": "2025-03-01T10:00:00+08:00"}
 
 
@@ -43,17 +56,44 @@ def conf(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def loyalty(tmp_path: Path) -> ModuleType:
-    """The recipe's parser, loaded from a file as it would lie in the package."""
-    path = tmp_path / "loyalty.py"
-    path.write_text(blocks()[PARSER], encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("loyalty_recipe", path)
+def load(block: str, folder: Path) -> ModuleType:
+    """A recipe's module, loaded from a file as it would lie in its package."""
+    path = folder / Path(block).name
+    path.write_text(blocks()[block], encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def loyalty(tmp_path: Path) -> ModuleType:
+    """The recipe's parser."""
+    return load(PARSER, tmp_path)
+
+
+@pytest.fixture
+def get(tmp_path: Path) -> Iterator[Get]:
+    """Asks an API over the sample brand that has the recipe's endpoint; with a key that may read profiles, or none."""
+    publish(tmp_path, sample_inputs())
+    settings = ServingSettings(home=tmp_path, identity_key=SecretStr(KEY))
+    request = KeyRequest("recipe", ["profiles:read"])
+    token = create_key(open_store(settings.store_url), request, now_ms=wall_clock_ms()).token
+    app = create_app(settings)
+    app.include_router(load(ROUTER, tmp_path).router, dependencies=[Depends(BEARER)])
+
+    async def ask(path: str, headers: dict[str, str]) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            return await client.get(path, headers=headers)
+
+    def answer(path: str, *, with_key: bool = True) -> httpx.Response:
+        return asyncio.run(ask(path, {"Authorization": f"Bearer {token}"} if with_key else {}))
+
+    yield answer
+    app.state.runtime.holder.close()
 
 
 def parse(loyalty: ModuleType, conf: Path, card: dict[str, Any]) -> Parsed:
@@ -81,9 +121,10 @@ def test_a_new_source_reports_what_nobody_expected(loyalty: ModuleType, conf: Pa
     assert parsed.unknown == {"colour": "red"}
 
 
-def test_the_parser_of_the_recipe_passes_the_linter() -> None:
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", PARSER, "-"]
-    done = subprocess.run(command, input=blocks()[PARSER], cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("block", [PARSER, ROUTER])
+def test_the_code_of_the_recipe_passes_the_linter(block: str) -> None:
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", block, "-"]
+    done = subprocess.run(command, input=blocks()[block], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -107,3 +148,13 @@ def test_a_tag_without_a_reason_is_refused() -> None:
     tag = eval(blocks()["features/tags.py"], {"Tag": Tag})
     with pytest.raises(ValueError, match="has no reason"):
         replace(tag, reason=" ")
+
+
+def test_a_new_endpoint_answers_from_the_snapshot(get: Get) -> None:
+    answer = get("/v1/people/count")
+    assert answer.json() == {"people": len(CROWD) + 2}
+    assert answer.headers["X-Snapshot-Id"] == "s1"
+
+
+def test_a_new_endpoint_answers_nobody_without_a_key(get: Get) -> None:
+    assert get("/v1/people/count", with_key=False).status_code == 401
