@@ -39,7 +39,10 @@ def diagnose(settings: Settings) -> list[Finding]:
         _check("jars", lambda: f"{len(jar_paths())} jars in the cache"),
         _check("keys", lambda: f"vault key {load_keys(settings.keys).vault_id}"),
         _check("sources", lambda: f"{len(load_sources(settings.conf))} sources configured"),
-        _check("identity policy", lambda: f"{len(Policy.load(settings.conf / settings.identity.policy_file).namespaces)} namespaces"),
+        _check(
+            "identity policy",
+            lambda: f"{len(Policy.load(settings.conf / settings.identity.policy_file).namespaces)} namespaces",
+        ),
         _space(settings),
     ]
 
@@ -58,4 +61,9 @@ def _space(settings: Settings) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
-    return Finding("space", ok=free >= MIN_FREE_GIB, detail=f"{free:.1f} GiB free at {folder}", hint=f"free at least {MIN_FREE_GIB} GiB")
+    return Finding(
+        "space",
+        ok=free >= MIN_FREE_GIB,
+        detail=f"{free:.1f} GiB free at {folder}",
+        hint=f"free at least {MIN_FREE_GIB} GiB",
+    )

@@ -20,7 +20,8 @@ class ExitCode(IntEnum):
 class CdpError(Exception):
     """A failure with its exit code; its text never holds personal data.
 
-    `message` says what happened and what was expected, `where` names the file, table or setting, `hint` the next command.
+    `message` says what happened and what was expected, `where` names the file, table or setting, `hint` the next
+    command.
     """
 
     def __init__(self, code: ExitCode, message: str, *, where: str = "", hint: str = "") -> None:

@@ -21,6 +21,7 @@ from pipelines.errors import ConfigurationError, IntegrityError
 
 NAMES = ("identity", "pepper", "vault")
 BYTES = 32
+DEMO_MARK = "DEMO"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,27 @@ def create_keys(folder: Path) -> bool:
             os.fsync(handle.fileno())
         made = True
     return made
+
+
+def create_demo_keys(folder: Path, mix_keys: str) -> None:
+    """The demo's fixed keys stand in the folder, marked as such; keys that are there stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any((folder / f"{name}.key").exists() for name in NAMES):
+        return
+    (folder / DEMO_MARK).write_text("Fixed keys of the demo: anyone can know them.\n", encoding="utf-8")
+    (folder / "mix_keys.yaml").write_text(mix_keys, encoding="utf-8")
+    for name in NAMES:
+        path = folder / f"{name}.key"
+        path.write_text(hashlib.sha256(f"demo {name}".encode()).hexdigest() + "\n", encoding="ascii")
+        path.chmod(0o600)
+
+
+def refuse_demo_keys(folder: Path, env: str) -> None:
+    """Keys that anyone can know are refused in production."""
+    if env == "prod" and (folder / DEMO_MARK).exists():
+        raise ConfigurationError(
+            "the lake has the demo's keys", where=str(folder), hint="make a new lake with `cdp init`"
+        )
 
 
 def load_keys(folder: Path) -> Keys:

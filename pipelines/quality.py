@@ -36,7 +36,9 @@ class CheckResult:
 
 def checks_of(table: Table) -> tuple[Check, ...]:
     """The declared checks, and that required columns and the key are present."""
-    required = tuple(Check(f"{column.name}_present", f"`{column.name}` IS NOT NULL") for column in table.columns if column.required)
+    required = tuple(
+        Check(f"{column.name}_present", f"`{column.name}` IS NOT NULL") for column in table.columns if column.required
+    )
     return (*table.checks, *required)
 
 
@@ -51,7 +53,9 @@ def check_table(lake: Lake, table: Table) -> list[CheckResult]:
     for check in checks:
         failed = int(counts.get(check.name) or 0)
         samples = _samples(lake, table, check) if failed else ()
-        results.append(CheckResult(table.full_name, check.name, check.severity, int(counts.get("__rows") or 0), failed, samples))
+        results.append(
+            CheckResult(table.full_name, check.name, check.severity, int(counts.get("__rows") or 0), failed, samples)
+        )
     return results
 
 
@@ -69,7 +73,8 @@ def check_tables(context: RunContext, written: Iterable[str]) -> list[CheckResul
     if blocking:
         first = blocking[0]
         raise IntegrityError(
-            f"{first.table} breaks the rule {first.check} in {first.failed} of {first.rows} rows, for example {json.dumps(first.samples)}",
+            f"{first.table} breaks the rule {first.check} in {first.failed} of {first.rows} rows,"
+            f" for example {json.dumps(first.samples)}",
             where=first.table,
             hint="nothing was published; look at the rows, mend their source and run again",
         )
@@ -87,7 +92,14 @@ def mask(value: object) -> str:
 
 
 def _samples(lake: Lake, table: Table, check: Check) -> tuple[dict[str, str], ...]:
-    rows = lake.read(table).where(f"NOT ({check.predicate})").select(*table.key).orderBy(*table.key).limit(SAMPLES).collect()
+    rows = (
+        lake.read(table)
+        .where(f"NOT ({check.predicate})")
+        .select(*table.key)
+        .orderBy(*table.key)
+        .limit(SAMPLES)
+        .collect()
+    )
     return tuple({name: mask(row[name]) for name in table.key} for row in rows)
 
 
@@ -97,4 +109,6 @@ def _record(context: RunContext, results: list[CheckResult]) -> None:
         for r in results
     ]
     if rows:
-        context.lake.append(RESULTS, context.lake.spark.createDataFrame(rows, RESULTS.ddl()), app_id=f"quality:{context.run_id}")
+        context.lake.append(
+            RESULTS, context.lake.spark.createDataFrame(rows, RESULTS.ddl()), app_id=f"quality:{context.run_id}"
+        )

@@ -17,8 +17,8 @@ from pipelines.clock import clock_of, stopwatch, utc
 from pipelines.errors import CdpError
 from pipelines.jobs.context import JobOutcome, RunContext, RunState, Say
 from pipelines.jobs.landing import Batch, landing_batches
-from pipelines.jobs.worker import WorkerSetup
 from pipelines.jobs.s7_publish import publish_snapshot
+from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys, load_keys
 from pipelines.memory import PeakMemory
 from pipelines.quality import check_tables
@@ -45,9 +45,18 @@ class RunReport:
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain data."""
-        jobs = [{**job, "inputs": json.loads(str(job["inputs"])), "outputs": json.loads(str(job["outputs"]))} for job in self.jobs]
+        jobs = [
+            {**job, "inputs": json.loads(str(job["inputs"])), "outputs": json.loads(str(job["outputs"]))}
+            for job in self.jobs
+        ]
         days = {"from": self.first, "to": self.last}
-        return {"run_id": self.run_id, **days, "changed_rows": self.changed_rows, "snapshot": self.snapshot, "jobs": jobs}
+        return {
+            "run_id": self.run_id,
+            **days,
+            "changed_rows": self.changed_rows,
+            "snapshot": self.snapshot,
+            "jobs": jobs,
+        }
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class RunRequest:
 def run_pipeline(
     spark: SparkSession, settings: Settings, request: RunRequest, say: Say, *, publish: bool = True
 ) -> dict[str, object]:
-    """The days ran and, unless only some jobs were asked for, the snapshot is published; gives the report as plain data.
+    """The days ran and, unless only some jobs were asked for, the snapshot is published; gives the report as data.
 
     With `keep_newest` the run answers for the newest business day the lake has seen, not for its own last day.
     """
@@ -179,9 +188,9 @@ def _run_one(context: RunContext, job: Job) -> tuple[JobOutcome, dict[str, objec
         status = "skipped" if outcome.skipped else "done"
     except CdpError as error:
         outcome.detail = error.message
-        _record(context, [_row(context, job, status, started, watch(), peak, outcome)])
+        _record(context, [_row(context, job, outcome, status=status, started=started, figures=(watch(), peak.mib))])
         raise
-    row = _row(context, job, status, started, watch(), peak, outcome)
+    row = _row(context, job, outcome, status=status, started=started, figures=(watch(), peak.mib))
     written = ", ".join(
         f"{w.table.split('.')[1]} +{w.inserted} ~{w.updated} -{w.deleted}" for w in outcome.writes if w.changed
     )
@@ -190,7 +199,7 @@ def _run_one(context: RunContext, job: Job) -> tuple[JobOutcome, dict[str, objec
 
 
 def _row(
-    context: RunContext, job: Job, status: str, started: object, seconds: float, peak: PeakMemory, outcome: JobOutcome
+    context: RunContext, job: Job, outcome: JobOutcome, *, status: str, started: object, figures: tuple[float, float]
 ) -> dict[str, object]:
     outputs = {
         w.table: {"version": w.version, "inserted": w.inserted, "updated": w.updated, "deleted": w.deleted}
@@ -203,10 +212,10 @@ def _row(
         "interval_to": context.last,
         "status": status,
         "started_at": started,
-        "seconds": round(seconds, 3),
+        "seconds": round(figures[0], 3),
         "inputs": json.dumps(outcome.rows_in, sort_keys=True),
         "outputs": json.dumps(outputs, sort_keys=True),
-        "peak_mib": peak.mib,
+        "peak_mib": figures[1],
         "detail": outcome.skipped or outcome.detail,
     }
 
@@ -221,5 +230,3 @@ def _record(context: RunContext, records: Iterable[dict[str, object]]) -> None:
         .replace("`interval_to` date", "`interval_to` string")
     )
     context.lake.append_new(RUNS, context.lake.spark.createDataFrame(rows, schema))
-
-

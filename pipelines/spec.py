@@ -99,7 +99,9 @@ class TableSet:
         index: dict[str, Table] = {}
         for table in self.tables:
             if table.full_name in index:
-                raise ValueError(f"table {table.full_name} is declared twice: {index[table.full_name].doc!r}, {table.doc!r}")
+                raise ValueError(
+                    f"table {table.full_name} is declared twice: {index[table.full_name].doc!r}, {table.doc!r}"
+                )
             index[table.full_name] = table
         object.__setattr__(self, "by_name", index)
 
@@ -107,7 +109,9 @@ class TableSet:
         try:
             return self.by_name[full_name]
         except KeyError:
-            raise KeyError(f"no table {full_name!r} is declared; declared are {', '.join(sorted(self.by_name))}") from None
+            raise KeyError(
+                f"no table {full_name!r} is declared; declared are {', '.join(sorted(self.by_name))}"
+            ) from None
 
     def layer(self, layer: str) -> tuple[Table, ...]:
         """The tables of one layer in declared order."""

@@ -16,7 +16,9 @@ _DIGITS = re.compile(r"\d(?=\d{4})")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
-def rows_of(lake: Path, full_name: str, query: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
+def rows_of(
+    lake: Path, full_name: str, query: str, parameters: dict[str, object] | None = None
+) -> list[dict[str, Any]]:
     """Rows of a query over one table, which it calls `t`; none when the table does not exist."""
     table = ALL[full_name]
     path = lake / table.layer / table.name
@@ -38,7 +40,8 @@ def last_jobs(lake: Path) -> list[dict[str, Any]]:
 def refused_records(lake: Path, feed: str | None, limit: int) -> list[dict[str, Any]]:
     """Records in quarantine, newest interval first, without their raw text."""
     columns = "quarantine_id, feed, interval::VARCHAR AS interval, source_file, line, element, reason, detail, status"
-    query = f"SELECT {columns} FROM t WHERE $feed IS NULL OR feed = $feed ORDER BY interval DESC, feed, source_file, line LIMIT $limit"
+    order = "ORDER BY interval DESC, feed, source_file, line"
+    query = f"SELECT {columns} FROM t WHERE $feed IS NULL OR feed = $feed {order} LIMIT $limit"
     return rows_of(lake, "silver.quarantine", query, {"feed": feed, "limit": limit})
 
 

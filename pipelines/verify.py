@@ -56,7 +56,9 @@ def _table_damage(home: Path, name: str, manifest: Manifest) -> list[Damage]:
         return [Damage(str(path / "_delta_log"), f"{name}: version {version} cannot be read from the log")]
     names = "\n".join(uri.removeprefix(str(path)) for uri in files)
     if hashlib.sha256(names.encode()).hexdigest() != state["files_sha256"]:
-        return [Damage(str(path / "_delta_log"), f"{name}: version {version} names other files than when it was published")]
+        return [
+            Damage(str(path / "_delta_log"), f"{name}: version {version} names other files than when it was published")
+        ]
     return _file_damage(name, files, int(state["rows"]))
 
 

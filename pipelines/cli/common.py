@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from pipelines.clock import clock_of, utc
-from pipelines.keys import Keys, load_keys
+from pipelines.keys import Keys, load_keys, refuse_demo_keys
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def settings_of(config: Path | None) -> Settings:
 
 def keys_of(settings: Settings) -> Keys:
     """The lake's keys; without them the command says to run `cdp init`."""
+    refuse_demo_keys(settings.keys, settings.env)
     return load_keys(settings.keys)
 
 

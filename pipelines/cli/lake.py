@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, keys_of, say, settings_of, show, writing
-from pipelines.errors import CdpError, ConfigurationError, ExitCode, IntegrityError
+from pipelines.errors import ConfigurationError, IntegrityError
 from pipelines.settings import Settings, load_settings
 
 quarantine_app = typer.Typer(help="Look at refused records.", no_args_is_help=True)
@@ -46,13 +46,14 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         "last_jobs": jobs,
     }
     lines = [f"home      {result['home']}", f"running   {result['holder'] or 'nothing'}"]
-    lines += [f"snapshot  {result['snapshot'] or 'none'} (as of {result['as_of'] or '-'}), kept {len(snapshots(settings.home))}"]
+    kept = len(snapshots(settings.home))
+    lines += [f"snapshot  {result['snapshot'] or 'none'} (as of {result['as_of'] or '-'}), kept {kept}"]
     lines += [f"{job['run_id']}  {job['job']:<12} {job['status']:<8} {job['seconds']:>8.1f} s" for job in jobs]
     show(result, as_json=as_json, text="\n".join(lines))
 
 
 def publish(
-    back: Annotated[bool, typer.Option("--rollback", help="Make the snapshot before the present one the present one.")] = False,
+    back: Annotated[bool, typer.Option("--rollback", help="Go back to the snapshot before the present one.")] = False,
     wait: WaitOption = 0.0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -64,8 +65,14 @@ def publish(
     if not back:
         manifest = current(settings.home)
         if manifest is None:
-            raise ConfigurationError("nothing is published yet", where=str(settings.home), hint="run `cdp run`, it publishes at its end")
-        show({"snapshot": manifest.snapshot_id}, as_json=as_json, text=f"published: {manifest.snapshot_id}; to go back: --rollback")
+            raise ConfigurationError(
+                "nothing is published yet", where=str(settings.home), hint="run `cdp run`, it publishes at its end"
+            )
+        show(
+            {"snapshot": manifest.snapshot_id},
+            as_json=as_json,
+            text=f"published: {manifest.snapshot_id}; to go back: --rollback",
+        )
         return
     with writing(settings, wait):
         name = rollback(settings.home)
@@ -82,7 +89,9 @@ def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         for item in damage[1:]:
             say(f"damage: {item.where}: {item.problem}")
         raise IntegrityError(
-            damage[0].problem, where=damage[0].where, hint="restore the file, or run the day again with `cdp run --full`"
+            damage[0].problem,
+            where=damage[0].where,
+            hint="restore the file, or run the day again with `cdp run --full`",
         )
     show({"damage": []}, as_json=as_json, text="the published snapshot is whole")
 
@@ -96,7 +105,9 @@ def serve(
     from pipelines.cli.server import serve_api
 
     settings = settings_of(config)
-    serve_api(settings, keys_of(settings), host=host or settings.serving.host, port=port or settings.serving.port, say=say)
+    serve_api(
+        settings, keys_of(settings), host=host or settings.serving.host, port=port or settings.serving.port, say=say
+    )
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -132,7 +143,11 @@ def quarantine_list(
 
     settings = settings_of(config)
     rows = refused_records(settings.lake, feed, limit)
-    text = "\n".join(f"{r['quarantine_id']}  {r['feed']} {r['interval']} {r['source_file']}:{r['line']}/{r['element']}  {r['reason']}: {r['detail']}" for r in rows)
+    text = "\n".join(
+        f"{r['quarantine_id']}  {r['feed']} {r['interval']} {r['source_file']}:{r['line']}/{r['element']}"
+        f"  {r['reason']}: {r['detail']}"
+        for r in rows
+    )
     show(rows, as_json=as_json, text=text or "nothing is quarantined")
 
 
@@ -146,6 +161,43 @@ def quarantine_show(quarantine_id: str, config: ConfigOption = None, as_json: Js
     if row is None:
         raise ConfigurationError("no such record in quarantine", where=quarantine_id, hint="see `cdp quarantine list`")
     show(row, as_json=as_json, text="\n".join(f"{name}: {value}" for name, value in row.items()))
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")],
+    days: Annotated[int, typer.Option(help="Days until it expires.")] = 90,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an API key; its secret is shown once."""
+    from pipelines.cli.server import create_api_key
+
+    made = create_api_key(settings_of(config), name, tuple(scope), days)
+    show(made, as_json=as_json, text=f"key {made['key_id']}: {made['key']}")
+
+
+@keys_app.command("list")
+def keys_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the API keys, without their secrets."""
+    from pipelines.cli.server import list_api_keys
+
+    rows = list_api_keys(settings_of(config))
+    show(
+        rows,
+        as_json=as_json,
+        text="\n".join("  ".join(f"{k}={v}" for k, v in row.items()) for row in rows) or "no keys",
+    )
+
+
+@keys_app.command("revoke")
+def keys_revoke(key_id: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Take a key back: it opens nothing from now on."""
+    from pipelines.cli.server import revoke_api_key
+
+    row = revoke_api_key(settings_of(config), key_id)
+    show(row, as_json=as_json, text=f"key {key_id} is revoked")
 
 
 @config_app.command("show")
@@ -175,8 +227,3 @@ def _setting_rows(settings: Settings, origins: object, prefix: str = "") -> list
             row["origin"] = known.get(f"{prefix}{name}", "default")
         rows.append(row)
     return rows
-
-
-def refuse_policy(message: str, where: str, hint: str) -> CdpError:
-    """A refusal by policy (exit 7)."""
-    return CdpError(ExitCode.POLICY, message, where=where, hint=hint)

@@ -65,11 +65,11 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Write a simulated brand's raw data, with the truth and the books beside it."""
-    from pipelines.demo import simulate_brand
+    from pipelines.demo import World, simulate_brand
 
     settings = settings_of(config)
     target = out or settings.home
-    report = simulate_brand(target, people=people, days=days, start=start, seed=seed, dirt=dirt, say=say)
+    report = simulate_brand(target, World(people, days, start, seed, dirt), say)
     show(
         report,
         as_json=as_json,
@@ -176,9 +176,9 @@ def demo(
     config: ConfigOption = None,
 ) -> None:
     """Simulate a brand, run its history and one more day, measure against the truth, serve the API."""
-    from pipelines.demo import run_demo
+    from pipelines.demo import World, run_demo
 
-    run_demo(settings_of(config), people=people, days=days, seed=seed, serve=serve, report=report, say=say)
+    run_demo(settings_of(config), World(people, days, seed=seed), say, serve=serve, report=report)
 
 
 def _batches(
@@ -250,4 +250,5 @@ def _run(
 
 
 def _text(report: dict[str, object]) -> str:
-    return f"run {report['run_id']}: {report['changed_rows']} rows changed; snapshot {report.get('snapshot') or 'unchanged'}"
+    snapshot = report.get("snapshot") or "unchanged"
+    return f"run {report['run_id']}: {report['changed_rows']} rows changed; snapshot {snapshot}"

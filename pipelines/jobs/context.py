@@ -21,9 +21,9 @@ Say = Callable[[str], None]
 
 @dataclass
 class RunState:
-    """What earlier jobs of this run found out; lost with the run, so a crashed run makes the next one look at everything.
+    """What earlier jobs of this run found out; a run that was cut off makes the next one look at everything.
 
-    `staged`: staged files by full table name; `staged_batches`: batches those files hold; `touched`: surrogate keys whose
+    `staged`: staged files by full table name; `staged_batches`: batches they hold; `touched`: surrogate keys whose
     facts or OneID changed (None: take all as touched); `people`: `one_id` of the people s4 looked at (None: all).
     """
 

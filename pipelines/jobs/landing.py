@@ -131,7 +131,7 @@ def landing_batches(
 
 
 def chunks(batch: Batch, chunk_bytes: int) -> Iterator[Chunk]:
-    """The batch's files cut at line ends into ranges of about `chunk_bytes`; compressed and whole documents stay whole."""
+    """The batch's files cut at line ends into ranges of about `chunk_bytes`; compressed files stay whole."""
     for file in batch.files:
         if not file.path.name.endswith(".jsonl"):
             yield Chunk(batch.feed, batch.interval, batch.batch_id, str(file.path), file.name, 0, file.size, 1)

@@ -1,4 +1,4 @@
-"""Records out of landing lines: the wrapper taken off, the page split, each record with its digest, refusals told apart."""
+"""Records out of landing lines: the wrapper off, the page split, each record with its digest, refusals told apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from pipelines.sources.fields import business_date, rfc3339
 _WRAPPER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONTEXT_KEYS = frozenset(field.name for field in fields(Context)) - {"feed", "interval", "params", "received_ms"}
 _SECRETS = re.compile(rb'("session_key"\s*:\s*)"(?:[^"\\]|\\.)*"')
-_WELCOME = re.compile(rb"(<WelcomeCode>)(?:(?!</WelcomeCode>).)*(</WelcomeCode>)", re.DOTALL)
+_WELCOME_CDATA = re.compile(rb"(<WelcomeCode>\s*<!\[CDATA\[).*?(\]\]>\s*</WelcomeCode>)", re.DOTALL)
+_WELCOME_TEXT = re.compile(rb"(<WelcomeCode>)[^<]*(</WelcomeCode>)")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def redact(raw: bytes) -> bytes:
     if b"session_key" in raw:
         raw = _SECRETS.sub(rb'\1"<redacted>"', raw)
     if b"WelcomeCode" in raw:
-        raw = _WELCOME.sub(rb"\1<redacted>\2", raw)
+        raw = _WELCOME_CDATA.sub(rb"\1<redacted>\2", raw)
+        raw = _WELCOME_TEXT.sub(rb"\1&lt;redacted&gt;\2", raw)
     return raw
 
 
@@ -143,7 +145,7 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Recor
 
 
 def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:
-    """The record's content together with what only its context says, where a parser names such keys; else the value itself."""
+    """The record's content with what only its context says, where a parser names such keys; else the value itself."""
     return [value, [_context_value(context, name) for name in names]] if names else value
 
 

@@ -7,8 +7,10 @@ cut off is recognised by its id: its own records of the first try count as good,
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -21,7 +23,10 @@ from pipelines.spec import Table
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.tables import ALL
 
-CHUNK_SCHEMA = "feed string, interval string, batch_id string, path string, name string, start bigint, end bigint, first_line bigint"
+CHUNK_SCHEMA = (
+    "feed string, interval string, batch_id string, path string, name string,"
+    " start bigint, end bigint, first_line bigint"
+)
 POSITION = ("batch_id", "source_file", "line", "element")
 BatchKey = tuple[str, str, str]
 
@@ -80,11 +85,11 @@ def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, d
     return collect_results(context, results)
 
 
-def collect_results(context: RunContext, results: list[object]) -> dict[BatchKey, dict[str, int]]:
+def collect_results(context: RunContext, results: Sequence[Any]) -> dict[BatchKey, dict[str, int]]:
     """The staged files are known to the run; gives, per batch, the number of good records and of each refusal."""
     seen: dict[BatchKey, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     signals: dict[tuple[str, str, str], int] = defaultdict(int)
-    for kind, name, file, feed, interval, batch_id, rows in results:  # type: ignore[misc]  # rows of RESULT_SCHEMA
+    for kind, name, file, feed, interval, batch_id, rows in results:
         if kind == "staged":
             context.state.staged.setdefault(name, []).append(file)
         elif kind in ("good", "quarantined"):
@@ -223,9 +228,9 @@ def _verdicts(lake: Lake, table: Table, rows: DataFrame) -> DataFrame:
     return joined.withColumn("verdict", verdict).drop("n", "owner")
 
 
-def _count(feed: str, counted: list[object], balances: dict[BatchKey, Balance]) -> dict[str, int]:
+def _count(feed: str, counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[str, int]:
     totals = {"new": 0, "again": 0, "duplicate": 0}
-    for interval, batch_id, verdict, count in counted:  # type: ignore[misc]  # rows of four columns
+    for interval, batch_id, verdict, count in counted:
         totals[verdict] += count
         key = (feed, str(interval), batch_id)
         old = balances[key]

@@ -63,15 +63,15 @@ def _order_spans(orders: DataFrame) -> DataFrame:
 
 def _member_spans(members: DataFrame) -> DataFrame:
     known = members.where("status <> 'seen' AND subject_key IS NOT NULL")
-    begin = f"coalesce({business_day_sql('joined_at')}, {business_day_sql('updated_at')}, interval)"
-    end = f"CASE WHEN status = 'left' THEN coalesce({business_day_sql('updated_at')}, interval) END"
+    begin = f"coalesce({business_day_sql('joined_at')}, {business_day_sql('updated_at')}, `interval`)"
+    end = f"CASE WHEN status = 'left' THEN coalesce({business_day_sql('updated_at')}, `interval`) END"
     return _span(known, layer="'private'", begin=begin, end=end, via="concat('member:', programme)")
 
 
 def _friend_spans(follows: DataFrame) -> DataFrame:
     known = follows.where("subject_key IS NOT NULL")
-    begin = f"coalesce({business_day_sql('added_at')}, {business_day_sql('updated_at')}, interval)"
-    ended = f"coalesce({business_day_sql('ended_at')}, {business_day_sql('updated_at')}, interval)"
+    begin = f"coalesce({business_day_sql('added_at')}, {business_day_sql('updated_at')}, `interval`)"
+    ended = f"coalesce({business_day_sql('ended_at')}, {business_day_sql('updated_at')}, `interval`)"
     end = f"CASE WHEN status <> 'active' THEN {ended} END"
     via = "concat('friend:', coalesce(state, add_way, 'unknown'))"
     return _span(known, layer="'friend'", begin=begin, end=end, via=via, staff="concat_ws('|', corp_id, userid)")

@@ -85,7 +85,11 @@ def shops(orders: DataFrame) -> DataFrame:
 def staff(listed: DataFrame, follows: DataFrame) -> DataFrame:
     """Rows of gold.dim_staff: all listed guides, and those only the given relations name."""
     columns = ["corp_id", "userid", "store_id", "store_name", "region", "status", "hired_at", "left_at"]
-    named = follows.select("corp_id", "userid").distinct().join(listed.select("corp_id", "userid"), ["corp_id", "userid"], "left_anti")
+    named = (
+        follows.select("corp_id", "userid")
+        .distinct()
+        .join(listed.select("corp_id", "userid"), ["corp_id", "userid"], "left_anti")
+    )
     both = listed.select(*columns).unionByName(named.withColumn("status", fn.lit("unknown")), allowMissingColumns=True)
     return both.select(fn.expr(key_sql("corp_id", "userid")).alias("staff_key"), *columns)
 

@@ -98,7 +98,14 @@ def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manife
 
 
 def _duckdb_type(spark_type: str) -> str:
-    names = {"string": "VARCHAR", "bigint": "BIGINT", "int": "INTEGER", "boolean": "BOOLEAN", "date": "DATE", "double": "DOUBLE"}
+    names = {
+        "string": "VARCHAR",
+        "bigint": "BIGINT",
+        "int": "INTEGER",
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "double": "DOUBLE",
+    }
     if spark_type == "timestamp":
         return "TIMESTAMPTZ"
     if spark_type.startswith("array<struct"):
@@ -136,4 +143,6 @@ def _aliases(connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
         for namespace, value, token in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             keys.append(key64(namespace, "", value))
             targets.append(key64("phone", "", token))
-        yield pa.RecordBatch.from_arrays([pa.array(keys, pa.int64()), pa.array(targets, pa.int64())], names=["key", "target_key"])
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(keys, pa.int64()), pa.array(targets, pa.int64())], names=["key", "target_key"]
+        )

@@ -29,7 +29,8 @@ SELECT platform, shop_id, order_id, sum(amount_fen) AS refunded_fen FROM silver_
 GROUP BY ALL)"""
 
 ORDERS = f"""
-SELECT o.platform, o.shop_id, o.order_id, m.one_id, o.status, o.is_paid, o.is_internal, coalesce(o.paid_fen, 0) AS paid_fen,
+SELECT o.platform, o.shop_id, o.order_id, m.one_id, o.status, o.is_paid, o.is_internal,
+       coalesce(o.paid_fen, 0) AS paid_fen,
        coalesce(r.refunded_fen, 0)::BIGINT AS refunded_fen, coalesce(o.paid_at, o.created_at) AS at_ms
 FROM silver_orders o LEFT JOIN {OWNED} m ON o.subject_key = m.identifier_key
 LEFT JOIN {REFUNDED} r USING (platform, shop_id, order_id)
@@ -67,11 +68,13 @@ SELECT one_id, at_ms, kind, ref, source, amount_fen, detail FROM (
          json_object('points', p.points, 'reason', p.reason)::VARCHAR
   FROM silver_points_ledger p JOIN {OWNED} m ON p.subject_key = m.identifier_key
   UNION ALL
-  SELECT m.one_id, f.added_at, 'relation', concat_ws(':', f.corp_id, f.external_userid, f.userid, 'added'), 'wecom', NULL,
+  SELECT m.one_id, f.added_at, 'relation', concat_ws(':', f.corp_id, f.external_userid, f.userid, 'added'),
+         'wecom', NULL,
          json_object('guide', f.userid, 'way', f.add_way, 'state', f.state)::VARCHAR
   FROM silver_contact_follows f JOIN {OWNED} m ON f.subject_key = m.identifier_key
   UNION ALL
-  SELECT m.one_id, f.ended_at, 'relation', concat_ws(':', f.corp_id, f.external_userid, f.userid, 'ended'), 'wecom', NULL,
+  SELECT m.one_id, f.ended_at, 'relation', concat_ws(':', f.corp_id, f.external_userid, f.userid, 'ended'),
+         'wecom', NULL,
          json_object('guide', f.userid, 'status', f.status)::VARCHAR
   FROM silver_contact_follows f JOIN {OWNED} m ON f.subject_key = m.identifier_key
 ) WHERE at_ms IS NOT NULL ORDER BY one_id, at_ms, kind, ref

@@ -30,7 +30,7 @@ VAULT = "silver.pii_vault"
 
 @dataclass
 class Shaped:
-    """Final rows by full table name, and what nobody expected: unknown fields by path, unknown values by (path, value)."""
+    """Final rows by full table name; unknown fields by path and unknown values by (path, value), counted."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Shaped:
 
 
 class Shaper:
-    """Turns parsed records into rows under one policy and one set of keys; remembers which vault entries it has given."""
+    """Turns parsed records into rows under one policy and one set of keys; each vault entry is given once."""
 
     def __init__(self, policy: Policy, keys: Keys, mix_keys: Mapping[str, str]) -> None:
         self.policy = policy

@@ -179,10 +179,10 @@ def run_task(
                 read(worker, row)
         results = list(worker.stage.finish())
         names = [part.split(" ")[0] for part in RESULT_SCHEMA.split(", ")]
-        columns = list(zip(*results, strict=True)) if results else [[] for _ in names]
+        columns: list[list[object]] = [[row[place] for row in results] for place in range(len(names))]
         types = [pa.string()] * 6 + [pa.int64()]
         yield pa.RecordBatch.from_arrays(
-            [pa.array(list(values), kind) for values, kind in zip(columns, types, strict=True)], names=names
+            [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)], names=names
         )
 
     return task

@@ -4,10 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipelines.sources import douyin_orders, miniprogram_users, wecom_contacts
+from pipelines.sources import (
+    claims,
+    consents,
+    douyin_members,
+    douyin_messages,
+    douyin_orders,
+    douyin_refunds,
+    miniprogram_events,
+    miniprogram_users,
+    observations,
+    points,
+    staff,
+    tmall_members,
+    tmall_messages,
+    tmall_refunds,
+    tmall_trades,
+    wecom_contacts,
+    wecom_events,
+    wecom_group_chats,
+    wecom_staff_stats,
+    wecom_tags,
+    wecom_transfers,
+)
 from pipelines.sources.base import FeedParser
 
-MODULES = (douyin_orders, miniprogram_users, wecom_contacts)
+MODULES = (
+    claims,
+    consents,
+    douyin_members,
+    douyin_messages,
+    douyin_orders,
+    douyin_refunds,
+    miniprogram_events,
+    miniprogram_users,
+    observations,
+    points,
+    staff,
+    tmall_members,
+    tmall_messages,
+    tmall_refunds,
+    tmall_trades,
+    wecom_contacts,
+    wecom_events,
+    wecom_group_chats,
+    wecom_staff_stats,
+    wecom_tags,
+    wecom_transfers,
+)
 
 
 def by_feed(parsers: Iterable[FeedParser]) -> Mapping[str, FeedParser]:
@@ -15,7 +59,9 @@ def by_feed(parsers: Iterable[FeedParser]) -> Mapping[str, FeedParser]:
     index: dict[str, FeedParser] = {}
     for parser in parsers:
         if parser.feed in index:
-            raise ValueError(f"feed {parser.feed} has two parsers: of {index[parser.feed].source} and of {parser.source}")
+            raise ValueError(
+                f"feed {parser.feed} has two parsers: of {index[parser.feed].source} and of {parser.source}"
+            )
         index[parser.feed] = parser
     return index
 

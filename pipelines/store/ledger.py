@@ -20,4 +20,6 @@ def known_files(lake: Path, first: str, last: str) -> frozenset[tuple[str, str, 
     rows = DeltaTable(str(path)).to_pyarrow_table(columns=["feed", "interval", "sha256"])
     days = rows.column("interval")
     inside = pc.and_(pc.greater_equal(days, date.fromisoformat(first)), pc.less_equal(days, date.fromisoformat(last)))
-    return frozenset((row["feed"], row["interval"].isoformat(), row["sha256"]) for row in rows.filter(inside).to_pylist())
+    return frozenset(
+        (row["feed"], row["interval"].isoformat(), row["sha256"]) for row in rows.filter(inside).to_pylist()
+    )

@@ -1,7 +1,7 @@
 """One writer per lake: an advisory `flock` on one file, taken before any JVM starts.
 
-The lock dies with the process that holds it, so a killed run leaves nothing to clean up, and a stale file means nothing:
-its text only tells who holds or held the lock.
+The lock dies with the process that holds it, so a killed run leaves nothing to clean up, and a stale file means
+nothing: its text only tells who holds or held the lock.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def _acquire(descriptor: int, home: Path, *, wait: float, tell: Callable[[str], 
             return
         except BlockingIOError:
             owner = _owner(descriptor)
-        who = f"process {owner.get('pid', '?')} ({owner.get('command', 'unknown command')}, since {owner.get('started', '?')})"
+        command, started = owner.get("command", "unknown command"), owner.get("started", "?")
+        who = f"process {owner.get('pid', '?')} ({command}, since {started})"
         if time.monotonic() >= deadline:
             raise CdpError(
                 ExitCode.LOCKED,

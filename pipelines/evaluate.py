@@ -1,0 +1,145 @@
+"""How well the stitched OneIDs agree with a known truth, by pairs of identifiers.
+
+Pairwise precision, recall and F1 as in the entity-resolution literature (Menestrina, Whang and Garcia-Molina 2010):
+counted from cluster sizes, so that no pair is ever listed. Identifiers that belong to more than one person (shared or
+re-issued phones) are nobody's in particular and left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from identity.identifier import Identifier
+from identity.policy import Policy
+from identity.token import node_token
+from pipelines.status import rows_of
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Pairs found, true and reachable, and the measures made of them."""
+
+    found: int
+    found_true: int
+    reachable: int
+    reachable_found: int
+    identifiers: int
+    one_ids: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the found pairs that are of one person."""
+        return self.found_true / self.found if self.found else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the pairs that the allowed evidence can reach which were found."""
+        return self.reachable_found / self.reachable if self.reachable else 1.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+    def as_dict(self) -> dict[str, float | int]:
+        """The measures as plain data, rounded to six places."""
+        measures = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return {name: round(value, 6) for name, value in measures.items()} | {
+            "pairs_found": self.found,
+            "pairs_reachable": self.reachable,
+            "identifiers": self.identifiers,
+            "one_ids": self.one_ids,
+        }
+
+
+def pairs(count: int) -> int:
+    """Number of pairs among `count` things."""
+    return count * (count - 1) // 2
+
+
+def accuracy(owner: Mapping[str, str], person: Mapping[str, str], groups: Iterable[Iterable[str]]) -> Accuracy:
+    """The accuracy of `owner` (identifier to OneID) against `person` (identifier to person).
+
+    `groups`: per person the identifiers that allowed evidence connects; their pairs are the reachable ones.
+    """
+    cluster: dict[str, int] = defaultdict(int)
+    agreed: dict[tuple[str, str], int] = defaultdict(int)
+    for identifier, one_id in owner.items():
+        who = person.get(identifier)
+        if who is not None:
+            cluster[one_id] += 1
+            agreed[one_id, who] += 1
+    reachable = reached = 0
+    for group in groups:
+        members = [identifier for identifier in group if identifier in person]
+        inside: dict[str, int] = defaultdict(int)
+        for identifier in members:
+            if identifier in owner:
+                inside[owner[identifier]] += 1
+        reachable += pairs(len(members))
+        reached += sum(pairs(count) for count in inside.values())
+    found, true = sum(map(pairs, cluster.values())), sum(map(pairs, agreed.values()))
+    return Accuracy(found, true, reachable, reached, sum(cluster.values()), len(cluster))
+
+
+def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> Accuracy:
+    """The accuracy of the lake at `home` against a simulated world's truth folder."""
+
+    def stored(namespace: str, scope: str, value: str) -> str:
+        node = Identifier(namespace, scope, value)
+        return f"{namespace}:{scope}:{node_token(identity_key, node, policy.spec(namespace))}"
+
+    people: dict[str, set[str]] = defaultdict(set)
+    for row in _lines(truth / "identifiers.jsonl"):
+        people[stored(row["namespace"], row["scope"], row["value"])].add(row["person"])
+    person = {identifier: next(iter(who)) for identifier, who in people.items() if len(who) == 1}
+    groups = [[stored(*parts) for parts in row["identifiers"]] for row in _lines(truth / "reachable_pairs.jsonl")]
+    query = (
+        "SELECT namespace || ':' || scope || ':' || value AS identifier, one_id FROM t "
+        "WHERE valid_to IS NULL AND one_id IS NOT NULL"
+    )
+    owner = {row["identifier"]: row["one_id"] for row in rows_of(home / "lake", "identity.oneid_map", query)}
+    return accuracy(owner, person, groups)
+
+
+def compare_books(home: Path, truth: Path) -> list[dict[str, object]]:
+    """Paid and refunded fen per platform in silver beside the world's books; equal to the fen when nothing was lost."""
+    books: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in _lines(truth / "books.jsonl"):
+        for place, name in enumerate(("orders", "paid_fen", "refunded_fen")):
+            books[row["platform"]][place] += row[name]
+    paid = {
+        row["platform"]: (row["orders"], row["fen"])
+        for row in rows_of(
+            home / "lake",
+            "silver.orders",
+            "SELECT platform, count(*) AS orders, sum(paid_fen)::BIGINT AS fen FROM t WHERE is_paid GROUP BY platform",
+        )
+    }
+    refund_query = "SELECT platform, sum(amount_fen)::BIGINT AS fen FROM t WHERE status = 'success' GROUP BY platform"
+    refunded = {row["platform"]: row["fen"] for row in rows_of(home / "lake", "silver.refunds", refund_query)}
+    return [
+        {
+            "platform": platform,
+            "orders_books": books[platform][0],
+            "orders_lake": paid.get(platform, (0, 0))[0],
+            "paid_fen_books": books[platform][1],
+            "paid_fen_lake": paid.get(platform, (0, 0))[1],
+            "refunded_fen_books": books[platform][2],
+            "refunded_fen_lake": refunded.get(platform, 0),
+        }
+        for platform in sorted(books)
+    ]
+
+
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
+    with path.open("rb") as handle:
+        for line in handle:
+            yield orjson.loads(line)

@@ -1,0 +1,250 @@
+"""s6: facts and features become the star schema that BI tools read.
+
+A run writes the facts that arrived, the facts of identifiers whose person changed, and the people it touched; a rebuild
+writes all. Both give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as fn
+
+from features.catalog import declared_tags
+from features.parameters import Parameters
+from features.spec import Tag
+from pipelines.jobs import s6_aggregates, s6_dims, s6_facts
+from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
+from pipelines.jobs.s4_relations import layer_changes, relation_spans
+from pipelines.store.lake import Lake, WriteResult
+from pipelines.tables import ALL
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run has to look at.
+
+    `read` gives a table's rows by full name; `people`: `one_id` of the people touched (None: everything is written
+    anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows; `as_of`: the business day
+    answered for.
+    """
+
+    read: Callable[[str], DataFrame]
+    people: DataFrame | None
+    first: str
+    last: str
+    as_of: str
+    arrived: frozenset[str]
+    tags: tuple[Tag, ...]
+
+    @cached_property
+    def owners(self) -> DataFrame:
+        """All owned identifiers with their person."""
+        return owners_of(self.read("identity.oneid_map"), None)
+
+    @cached_property
+    def keys(self) -> DataFrame | None:
+        """`subject_key` of every identifier that a touched person holds or held; None for all."""
+        if self.people is None:
+            return None
+        held = self.read("identity.oneid_map").join(self.people, "one_id", "left_semi")
+        return held.select(fn.col("identifier_key").alias("subject_key")).distinct()
+
+    def is_new(self, column: str = "interval") -> Column:
+        """Whether a row arrived in the run's intervals."""
+        return fn.coalesce(fn.col(column).between(self.first, self.last), fn.lit(False))
+
+    def due(self, frame: DataFrame, *more: str) -> DataFrame:
+        """The rows that arrived (also by the columns `more`) or whose person may have changed; all in a rebuild."""
+        if self.keys is None:
+            return frame
+        marked = frame.join(self.keys.withColumn("_held", fn.lit(True)), "subject_key", "left")
+        new = self.is_new()
+        for column in more:
+            new = new | self.is_new(column)
+        return marked.where(new | fn.col("_held").isNotNull()).drop("_held")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a table and the keys they replace; without keys they are the whole table."""
+
+    rows: DataFrame
+    keys: DataFrame | None = None
+    key_columns: tuple[str, ...] = ()
+
+
+Builder = Callable[[Scope], Part]
+
+
+def run(context: RunContext) -> JobOutcome:
+    """The star schema holds what silver, identity and features hold."""
+    lake = context.lake
+    parameters = Parameters.load(context.settings.conf / "features")
+    staged = frozenset(context.state.staged)
+    known = lake.exists(ALL["gold.dim_date"])
+    scope = Scope(
+        read=lambda name: lake.read(ALL[name]),
+        people=context.state.people if known else None,
+        first=context.first,
+        last=context.last,
+        as_of=context.as_of,
+        arrived=staged,
+        tags=declared_tags(parameters),
+    )
+    nobody = scope.people is not None and scope.people.isEmpty()
+    writes = [
+        _write(lake, name, build(scope))
+        for name, (build, inputs) in PARTS.items()
+        if _is_due(scope, inputs, nobody=nobody)
+    ]
+    return JobOutcome(writes=writes)
+
+
+def _is_due(scope: Scope, inputs: tuple[str, ...], *, nobody: bool) -> bool:
+    if scope.people is None or ALWAYS in inputs:
+        return True
+    return bool(scope.arrived.intersection(inputs)) or (PEOPLE in inputs and not nobody)
+
+
+def _write(lake: Lake, name: str, part: Part) -> WriteResult:
+    table = ALL[name]
+    if part.key_columns:
+        rows = part.rows.persist()
+        try:
+            return lake.replace_keys(table, rows, rows.select(*part.key_columns))
+        finally:
+            rows.unpersist()
+    return lake.replace(table, part.rows) if part.keys is None else lake.replace_keys(table, part.rows, part.keys)
+
+
+def _keyed(scope: Scope, rows: DataFrame, *key: str) -> Part:
+    return Part(rows) if scope.people is None else Part(rows, key_columns=key)
+
+
+def order_line_part(scope: Scope) -> Part:
+    """Lines of the orders that arrived, whose lines arrived, or whose buyer may have changed."""
+    orders, lines = scope.read("silver.orders"), scope.read("silver.order_lines")
+    if scope.people is not None:
+        wanted = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER)).distinct()
+        orders, lines = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines))
+    return _keyed(scope, s6_facts.order_lines(orders, lines, scope.owners), *ORDER)
+
+
+def refund_part(scope: Scope) -> Part:
+    """Refunds that arrived, whose order arrived, or whose buyer may have changed."""
+    joined = s6_facts.with_order(scope.read("silver.refunds"), scope.read("silver.orders"))
+    return _keyed(
+        scope, s6_facts.refunds(scope.due(joined, "order_interval"), scope.owners), "platform", "shop_id", "refund_id"
+    )
+
+
+def event_part(scope: Scope) -> Part:
+    """Events that arrived or whose person may have changed."""
+    return _keyed(scope, s6_facts.events(scope.due(scope.read("silver.events")), scope.owners), "event_id")
+
+
+def points_part(scope: Scope) -> Part:
+    """Points movements that arrived or whose holder may have changed."""
+    rows = s6_facts.points(scope.due(scope.read("silver.points_ledger")), scope.owners)
+    return _keyed(scope, rows, "source", "record_id")
+
+
+def relation_part(scope: Scope) -> Part:
+    """Layer changes of the people touched; visitors are in no layer."""
+    oneid_map = scope.read("identity.oneid_map")
+    persons = living_people(scope.read("identity.oneids"), scope.people).where("NOT is_visitor")
+    owners = owners_of(oneid_map, persons.select("one_id"))
+    spans = relation_spans(
+        oneid_map,
+        scope.read("silver.orders"),
+        scope.read("silver.members"),
+        scope.read("silver.contact_follows"),
+        owners,
+    )
+    return Part(s6_facts.relation_days(layer_changes(spans)), scope.people)
+
+
+def customer_part(scope: Scope) -> Part:
+    """The people touched, as their features say."""
+    features = _of_people(scope.read("features.customer_features"), scope.people)
+    return Part(s6_dims.customers(features, scope.read("identity.oneids")), scope.people)
+
+
+def bridge_part(scope: Scope) -> Part:
+    """Tags of the people touched and of those whose tags changed in the run."""
+    people = scope.people
+    if people is not None:
+        today = scope.read("features.tag_changes").where(fn.col("as_of") == fn.lit(scope.as_of).cast("date"))
+        people = people.unionByName(today.select("one_id")).distinct()
+    return Part(s6_facts.tag_bridge(_of_people(scope.read("features.customer_tags"), people), scope.tags), people)
+
+
+def product_part(scope: Scope) -> Part:
+    """All listed products, and those only order lines name: with new lines the ones they name."""
+    lines = scope.read("silver.order_lines")
+    if scope.people is not None and "silver.products" not in scope.arrived:
+        named = lines.where(scope.is_new()).select("platform", "product_id").distinct()
+        lines = lines.join(named, ["platform", "product_id"], "left_semi")
+    return _keyed(scope, s6_dims.products(scope.read("silver.products"), lines), "product_key")
+
+
+def shop_part(scope: Scope) -> Part:
+    """The shops of the orders that arrived."""
+    orders = scope.read("silver.orders")
+    return _keyed(scope, s6_dims.shops(orders if scope.people is None else orders.where(scope.is_new())), "shop_key")
+
+
+def staff_part(scope: Scope) -> Part:
+    """All guides."""
+    return Part(s6_dims.staff(scope.read("silver.staff"), scope.read("silver.contact_follows")))
+
+
+def group_part(scope: Scope) -> Part:
+    """All customer groups."""
+    return Part(s6_dims.groups(scope.read("silver.groups"), scope.read("silver.group_members")))
+
+
+def date_part(scope: Scope) -> Part:
+    """The calendar."""
+    return Part(s6_dims.calendar(scope.read("silver.staff").limit(0), as_of=scope.as_of))
+
+
+def funnel_part(scope: Scope) -> Part:
+    """People in each layer, day by day."""
+    return Part(s6_aggregates.funnel(scope.read("gold.fact_relation_daily"), as_of=scope.as_of))
+
+
+def assets_part(scope: Scope) -> Part:
+    """People known in each channel, day by day."""
+    changes = scope.read("identity.oneid_changes")
+    return Part(s6_aggregates.oneid_assets(scope.read("features.customer_features"), changes, as_of=scope.as_of))
+
+
+def _of_people(frame: DataFrame, people: DataFrame | None) -> DataFrame:
+    return frame if people is None else frame.join(people, "one_id", "left_semi")
+
+
+PEOPLE, ALWAYS = "people", "always"
+
+PARTS: Mapping[str, tuple[Builder, tuple[str, ...]]] = {
+    "gold.dim_date": (date_part, (ALWAYS,)),
+    "gold.dim_shop": (shop_part, ("silver.orders",)),
+    "gold.dim_product": (product_part, ("silver.products", "silver.order_lines")),
+    "gold.dim_staff": (staff_part, ("silver.staff", "silver.contact_follows")),
+    "gold.dim_group": (group_part, ("silver.groups", "silver.group_members")),
+    "gold.dim_customer": (customer_part, (PEOPLE,)),
+    "gold.fact_order_line": (order_line_part, (PEOPLE, "silver.orders", "silver.order_lines")),
+    "gold.fact_refund": (refund_part, (PEOPLE, "silver.orders", "silver.refunds")),
+    "gold.fact_event": (event_part, (PEOPLE, "silver.events")),
+    "gold.fact_points": (points_part, (PEOPLE, "silver.points_ledger")),
+    "gold.fact_relation_daily": (relation_part, (PEOPLE,)),
+    "gold.bridge_customer_tag": (bridge_part, (ALWAYS,)),
+    "gold.agg_funnel_daily": (funnel_part, (ALWAYS,)),
+    "gold.agg_oneid_daily": (assets_part, (ALWAYS,)),
+}
+"""Every gold table with its builder and what makes it due: touched people, new rows of a silver table, or each run."""
