@@ -143,7 +143,7 @@ class Brand:
 
     @cached_property
     def guides(self) -> tuple[Guide, ...]:
-        """All guides; each store has guides in both corps, and one in twelve resigns in the window."""
+        """All guides; each store has guides in both corps, and one in ten resigns in the window."""
         rng = stream(self.config.seed, "guides")
         count = max(2 * GUIDES_PER_STORE, self.config.people // PEOPLE_PER_GUIDE)
         return tuple(self._guide(index, rng.random(), rng.random()) for index in range(count))
@@ -152,7 +152,8 @@ class Brand:
         rng = stream(self.config.seed, "guide", index)
         within = index % GUIDES_PER_STORE
         # The last guide of each corp in a store stays, so that every leaver has a successor.
-        leaves = fate < 0.12 and within in (0, 1, 2) and self.config.days >= 4
+        # One guide leaves in every world, so that no reader goes without a hand-over.
+        leaves = ((fate < 0.2 and within in (0, 1, 2)) or index == 1) and self.config.days >= 4
         return Guide(
             index=index,
             corp=0 if within % 3 else 1,
@@ -160,7 +161,7 @@ class Brand:
             name=full_name(rng, pick(rng, SURNAMES)),
             store=self.store(index // GUIDES_PER_STORE),
             hired_at=self.clock.start - int(30 + history * 900) * DAY,
-            left_day=between(rng, 1, self.config.days - 1) if leaves else None,
+            left_day=between(rng, 1, max(2, self.config.days * 3 // 4)) if leaves else None,
         )
 
     @staticmethod

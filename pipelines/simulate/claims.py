@@ -14,7 +14,7 @@ CLAIMING_SHARE = 0.25  # orders of people who have the main mini-program that th
 
 @dataclass(slots=True)
 class Claim:
-    """One claim; `kind` is right, wrong or rival, `steps` are (epoch seconds, status), `rivals` says there is another."""
+    """One claim: `kind` is right, wrong or rival; `steps` are (epoch seconds, status); `rivals`: another claims too."""
 
     number: int
     kind: str

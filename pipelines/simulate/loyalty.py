@@ -87,7 +87,7 @@ class Loyalty:
             if order.platform == "tmall" and person.tmall_member:
                 moves.append(self._move(person, order.finished + 60, order.pay_fen // 100, ("order", "tmc"), order))
             elif order.platform in ("mall", "pos"):
-                way = "mall" if order.platform == "pos" and 0 in person.apps and self._rng.random() < 0.3 else "ledger"
+                way = "mall" if order.platform == "pos" and 0 in person.apps and self._rng.random() < 0.4 else "ledger"
                 moves.append(self._move(person, order.finished + 60, order.pay_fen // 100, ("order", way), order))
                 moves += self._taken_back(person, order, way)
         moves += self._spending([move for move in moves if move.points > 0])

@@ -1,6 +1,6 @@
 """Tells the answers that turn one platform's id into another's, and what the Douyin mini-program knows."""
 
-from pipelines.simulate import wire_douyin, wire_wecom
+from pipelines.simulate import wire_douyin_calls, wire_wecom
 from pipelines.simulate.brand import CORPS, DOUYIN_APP, DOUYIN_SHOPS, MINI_PROGRAMS, SUITE_ID, Guide
 from pipelines.simulate.chance import between
 from pipelines.simulate.clock import DAY, HOUR
@@ -89,7 +89,7 @@ def _douyin_app(scene: Scene, person: Person, shop: int | None) -> None:
         asked = min(at + between(scene.rng, HOUR, 5 * DAY), scene.end - 1)
         params = {"dy_open_id": openid[2], "dy_client_key": DOUYIN_APP.app_id}
         context = {**douyin_context(shop, "user.getDoudianOpenID"), "client_key": DOUYIN_APP.app_id, "params": params}
-        answer = wire_douyin.doudian_open_id_answer(node[2], asked)
+        answer = wire_douyin_calls.doudian_open_id_answer(node[2], asked)
         scene.landing.line("id_conversions", f"doudian:{openid[2]}", asked, context, answer)
         scene.link(person, openid, node)
 

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from pipelines.simulate import wire_douyin, wire_tmall
+from pipelines.simulate import wire_douyin, wire_douyin_calls, wire_tmall
 from pipelines.simulate.brand import DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chance import between
 from pipelines.simulate.clock import DAY, HOUR
@@ -28,17 +28,17 @@ DETAIL_SHARE = 0.03
 def channel(feed: str, method: str, shop: int, size: int) -> Channel:
     """The paged answers of one method for one shop."""
     envelopes = {
-        "order.searchList": wire_douyin.order_page,
-        "afterSale.List": wire_douyin.aftersale_page,
-        "order.batchDecrypt": wire_douyin.decrypt_page,
-        "member.searchList": wire_douyin.member_page,
+        "order.searchList": wire_douyin_calls.order_page,
+        "afterSale.List": wire_douyin_calls.aftersale_page,
+        "order.batchDecrypt": wire_douyin_calls.decrypt_page,
+        "member.searchList": wire_douyin_calls.member_page,
         "taobao.trades.sold.increment.get": wire_tmall.trade_page,
         "taobao.refunds.receive.get": wire_tmall.refund_page,
         "taobao.crm.members.increment.get": wire_tmall.crm_member_page,
     }
     on_tmall = method.startswith("taobao.")
     context = tmall_context(shop, method) if on_tmall else douyin_context(shop, method)
-    error = wire_tmall.error_response if on_tmall else wire_douyin.error_envelope
+    error = wire_tmall.error_response if on_tmall else wire_douyin_calls.error_envelope
     return Channel(feed, f"{method}:{shop}", context, envelopes[method], error, size)
 
 
@@ -79,7 +79,7 @@ def _play_douyin(scene: Scene, order: Order) -> None:
         if rng.random() < DETAIL_SHARE:
             at = max(moment, brand.clock.midnight(day) + 60)
             context = douyin_context(order.shop, "order.orderDetail")
-            scene.landing.line("douyin_orders", name, at, context, wire_douyin.order_detail(record, at))
+            scene.landing.line("douyin_orders", name, at, context, wire_douyin_calls.order_detail(record, at))
         else:
             scene.landing.item(pages, name, day, record, wire_douyin.renew_ciphers)
         if rng.random() < PUSHED_SHARE:
@@ -91,7 +91,7 @@ def _play_douyin(scene: Scene, order: Order) -> None:
 
 
 def _push_douyin(scene: Scene, order: Order, moment: int) -> None:
-    message = wire_douyin.trade_message(order, moment)
+    message = wire_douyin_calls.trade_message(order, moment)
     if message is not None:
         push_douyin(scene, order, moment, *message)
 
@@ -99,7 +99,7 @@ def _push_douyin(scene: Scene, order: Order, moment: int) -> None:
 def push_douyin(scene: Scene, order: Order, moment: int, tag: int, data: dict[str, object]) -> None:
     """One pushed message; most carry their data as text and a text tag, some as an object and a number."""
     as_object = scene.rng.random() < 0.1
-    payload = wire_douyin.push(tag, data, moment, order.number, as_object=as_object)
+    payload = wire_douyin_calls.push(tag, data, moment, order.number, as_object=as_object)
     context = douyin_context(order.shop, "push")
     scene.landing.line("douyin_messages", f"{order.number}:{tag}:{moment}", moment + 1, context, payload)
 
@@ -112,7 +112,7 @@ def _play_douyin_refund(scene: Scene, order: Order, refund: Refund) -> None:
         item = wire_douyin.aftersale_item(order, refund, moment, quoted=quoted)
         scene.landing.item(pages, f"{refund.number}@{moment}", clock.day_of(moment), item)
         if rng.random() < PUSHED_SHARE and refund.kind <= RefundKind.EXCHANGE:
-            push_douyin(scene, order, moment, *wire_douyin.refund_message(order, refund, moment, clock))
+            push_douyin(scene, order, moment, *wire_douyin_calls.refund_message(order, refund, moment, clock))
 
 
 def _decrypt(scene: Scene, order: Order) -> None:
@@ -125,15 +125,15 @@ def _decrypt(scene: Scene, order: Order) -> None:
     day, name = clock.day_of(at), f"decrypt:{order.number}"
     fate = rng.random()
     if fate < 0.04:
-        record = wire_douyin.not_decrypted(order, rng)
+        record = wire_douyin_calls.not_decrypted(order, rng)
     elif fate < 0.04 + scene.brand.config.dirt.virtual_numbers:
-        record = wire_douyin.decrypted(order, virtual_number(rng), rng, virtual_until=at + 15 * DAY)
+        record = wire_douyin_calls.decrypted(order, virtual_number(rng), rng, virtual_until=at + 15 * DAY)
     else:
-        record = wire_douyin.decrypted(order, order.receiver.phone, rng, virtual_until=0)
+        record = wire_douyin_calls.decrypted(order, order.receiver.phone, rng, virtual_until=0)
         _note_receiver(scene, order, at)
     scene.landing.item(pages, name, day, record)
     if rng.random() < 0.3:
-        scene.landing.item(pages, f"{name}:name", day, wire_douyin.decrypted_name(order, rng))
+        scene.landing.item(pages, f"{name}:name", day, wire_douyin_calls.decrypted_name(order, rng))
 
 
 def _note_receiver(scene: Scene, order: Order, moment: int) -> None:

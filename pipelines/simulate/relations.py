@@ -108,8 +108,8 @@ class Relating:
         )
         fate = rng.random()
         if fate < 0.10:
-            contact.deleted = between(rng, max(added, self._clock.start) + HOUR, self._clock.end + 60 * DAY)
-            contact.deleted_by = "customer" if fate < 0.08 else "staff"
+            contact.deleted = between(rng, max(added, self._clock.start) + HOUR, self._clock.end + 30 * DAY)
+            contact.deleted_by = "customer" if fate < 0.07 else "staff"
         self._hand_over(contact)
         return contact
 
