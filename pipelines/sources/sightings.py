@@ -16,12 +16,13 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from pipelines.sources.base import Context, Parsed, RecordRefusedError
+from pipelines.sources.base import Context, Parsed, RecordRefusedError, Subject
 from pipelines.sources.fields import rfc3339, text
 
 DAY_MS = 86_400_000
 SHANGHAI_MS = 28_800_000
 _EPOCH = date(1970, 1, 1)
+_LONGEST_PHONE = 15
 _LONGEST_MS = 253_402_300_799_000
 
 IdKey = tuple[str, str, str]
@@ -116,6 +117,35 @@ def make_id(namespace: str, scope: str, value: str, role: str = "") -> Id:
     return made
 
 
+def observe_subject(parsed: Parsed, context: Context, record_id: str, subject: Subject, at_ms: int) -> None:
+    """The one a fact belongs to was seen: whoever is new gets a OneID. A phone stated there is the person's own."""
+    if is_phone(subject.namespace):
+        ids = [make_id(subject.namespace, subject.scope, subject.value, "verified")]
+        observe_once(parsed, context.feed, record_id, at_ms=at_ms, ids=ids)
+    else:
+        key = (subject.namespace, subject.scope, subject.value)
+        observe_day(parsed, context.feed, [key], sighting_day(at_ms, context))
+
+
+def is_phone(namespace: str) -> bool:
+    """Whether the namespace holds phones, in clear or hashed.
+
+    >>> is_phone("phone_sha256"), is_phone("tmall_mix_mobile"), is_phone("member_id")
+    (True, True, False)
+    """
+    return namespace.startswith("phone") or namespace == "tmall_mix_mobile"
+
+
+def read_subject(value: Any, name: str) -> Subject:
+    """The subject `{namespace, scope, value}` of one of the brand's own records; without it the record is refused."""
+    if not isinstance(value, dict):
+        raise RecordRefusedError("missing_field", f"{name} is required, an object of namespace, scope and value")
+    namespace, found = text(value.get("namespace")), text(value.get("value"))
+    if not namespace or not found:
+        raise RecordRefusedError("missing_field", f"{name}.namespace and {name}.value are required")
+    return Subject(namespace, text(value.get("scope")) or "", found)
+
+
 def observe_day(parsed: Parsed, feed: str, keys: Iterable[IdKey], day: str) -> None:
     """The identifiers, none of them a phone, were seen together on a day: one observation however often it is said."""
     order = sorted(set(keys))
@@ -123,13 +153,18 @@ def observe_day(parsed: Parsed, feed: str, keys: Iterable[IdKey], day: str) -> N
         return
     parsed.observations.append(
         {
-            "observation_id": f"{stable_id(*[part for key in order for part in key])}:{day}",
+            "observation_id": f"{stable_id(*[_id_part(part) for key in order for part in key])}:{day}",
             "source": feed,
             "kind": "link",
             "event_time": day_start_ms(day),
             "ids": [{"namespace": namespace, "scope": scope, "value": value} for namespace, scope, value in order],
         }
     )
+
+
+def _id_part(part: str) -> str:
+    """A member or login id that may be a mobile number takes no part in ids of observations."""
+    return "" if part[-11:].isdigit() and 11 <= len(part) <= _LONGEST_PHONE else part
 
 
 def observe_once(

@@ -7,10 +7,11 @@ from typing import Any
 
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category, known_code
+from pipelines.sources.evidence import observe
 from pipelines.sources.fields import epoch_s, identifier, items, mapping, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
-from pipelines.sources.sightings import day_start_ms, make_id, observe_day, observe_once, seen_ms, stable_id
+from pipelines.sources.sightings import day_start_ms, make_id, observe_day, seen_ms, stable_id
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
@@ -134,19 +135,14 @@ def _observe_contact(
 def _observe_remark(
     parsed: Parsed, record: Record, relation: Mapping[str, Any], scope: WecomScope, external: str
 ) -> None:
-    """Each phone that a guide typed is a candidate for review, in a row of its own beside the contact's."""
-    day = record.context.interval
-    name = stable_id("remark", scope.namespace, scope.tenant, external, str(relation.get("userid")))
+    """Each phone that a guide typed is a candidate for review: one sighting per relation, however often pulled."""
     typed = {text(mobile): None for mobile in items(relation.get("remark_mobiles"), "remark_mobiles")}
-    for number, mobile in enumerate(typed):
+    added_ms = epoch_s(relation.get("createtime"), "createtime") or day_start_ms(record.context.interval)
+    about = f"remark:{stable_id(scope.namespace, scope.tenant, external, str(relation.get('userid')))}"
+    for mobile in typed:
         if mobile:
-            observe_once(
-                parsed,
-                record.context.feed,
-                f"{name}:{number}:{day}",
-                at_ms=day_start_ms(day),
-                ids=[make_id(*scope.contact_key(external)), make_id("phone", "", mobile, "staff")],
-            )
+            ids = [make_id(*scope.contact_key(external)), make_id("phone", "", mobile, "staff")]
+            observe(parsed, record.context, about, ids=ids, at=added_ms)
 
 
 PARSERS: tuple[FeedParser, ...] = (

@@ -10,6 +10,9 @@ from pipelines.sources.base import Context, Subject
 from pipelines.sources.fields import integer
 from pipelines.sources.sightings import IdKey
 
+RANK_BEGUN, RANK_ENDED = 1, 2
+"""Of what is told for one instant, an event outranks a pull (0), and an end outranks a beginning."""
+
 
 @dataclass(frozen=True)
 class WecomScope:

@@ -69,7 +69,7 @@ EVENTS = Table(
     partition_by=("business_date",),
     columns=columns(
         Column("event_id", "string", "Digest of the dialect's deduplication key", required=True),
-        Column("source", "string", "sensors, youshu, wecom or douyin", required=True),
+        Column("source", "string", "sensors, youshu, wecom, douyin, tmall or wechat_mall", required=True),
         Column("app_id", "string", "Mini-program app id, or corp id for WeCom"),
         subject("the person"),
         Column("event", "string", "Event name as sent, WeCom: `<Event>.<ChangeType>`", required=True),
@@ -84,7 +84,9 @@ EVENTS = Table(
         Column("product_id", "string", "Product looked at, where the event says"),
         Column("staff_userid", "string", "Guide in a WeCom event"),
         Column("duration_ms", "bigint", "Stay or show duration"),
-        Column("sharer_key", "bigint", "64-bit surrogate key of whose share led here: for referral trees, never a link"),
+        Column(
+            "sharer_key", "bigint", "64-bit surrogate key of whose share led here: for referral trees, never a link"
+        ),
         Column("properties", "string", "Other properties as JSON, without identifiers and personal data"),
         LINEAGE,
     ),
@@ -163,6 +165,8 @@ MEMBERS = Table(
     grain="one member identifier of one programme",
     key=("programme", "programme_scope", "member_value"),
     version="version_key",
+    keep_min=("joined_at",),
+    fill=("level", "points", "trade_count", "trade_fen"),
     columns=columns(
         Column("programme", "string", "tmall, douyin or crm", required=True),
         Column("programme_scope", "string", "Shop, app key or brand of the programme", required=True),

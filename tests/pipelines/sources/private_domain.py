@@ -1,0 +1,100 @@
+"""Payloads of the private domain in tests: read as landing brings them, under the shipped settings of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipelines.jobs.records import RawRecord, make_record
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, Settings
+from pipelines.sources.config import load_sources
+
+ROOT = Path(__file__).resolve().parents[3]
+FIXTURES = ROOT / "tests" / "fixtures"
+SETTINGS: Mapping[str, Settings] = load_sources(ROOT / "conf")
+DAY = "2025-01-01"
+RECEIVED_MS = 1735700800000
+"""2025-01-01 11:06:40 in Shanghai."""
+
+WECHAT_APP = "wx0000000000000001"
+BRAND_PLATFORM = "op_brand_01"
+CORP = "ww0000000000000001"
+SUITE = "ww5u1te00000000001"
+
+
+def make_context(feed: str, **known: Any) -> Context:
+    """A context of the brand's own app and corp, received on the day; `known` replaces parts of it."""
+    given = {
+        "interval": DAY,
+        "received_ms": RECEIVED_MS,
+        "brand": "brandA",
+        "corp_id": CORP,
+        "app_id": WECHAT_APP,
+        "open_platform_id": BRAND_PLATFORM,
+    }
+    return Context(feed=feed, **(given | known))
+
+
+def records(parser: FeedParser, payload: Any, **known: Any) -> list[Record]:
+    """The records of one payload (bytes as they are, anything else as JSON), as the ingest layer makes them."""
+    raw = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    context = make_context(parser.feed, **known)
+    settings = SETTINGS[parser.source]
+    return [
+        make_record(RawRecord(1, element, bytes(part), context, "{}"), parser, settings)
+        for element, part in enumerate(parser.split(raw, context))
+    ]
+
+
+def read(parser: FeedParser, payload: Any, **known: Any) -> list[Parsed]:
+    """What the records of one payload say."""
+    return [parser.parse(record) for record in records(parser, payload, **known)]
+
+
+def read_one(parser: FeedParser, payload: Any, **known: Any) -> Parsed:
+    """What the only record of a payload says."""
+    (parsed,) = read(parser, payload, **known)
+    return parsed
+
+
+def rows(parsed: Parsed, table: str) -> list[dict[str, Any]]:
+    """The rows for one silver table."""
+    return [row for name, row in parsed.rows if name == f"silver.{table}"]
+
+
+def one_row(parsed: Parsed, table: str) -> dict[str, Any]:
+    """The only row for one silver table."""
+    (row,) = rows(parsed, table)
+    return row
+
+
+def ids_of(observation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The identifiers of an observation in short."""
+    return [(one["namespace"], one["scope"], one["value"]) for one in observation["ids"]]
+
+
+def fixture(name: str) -> bytes:
+    """A composed payload, `tests/fixtures/<name>`."""
+    return (FIXTURES / name).read_bytes()
+
+
+def as_text(parsed: list[Parsed]) -> str:
+    """What records say, as text for a golden file."""
+    listed = [
+        {
+            "rows": [{"table": table, **{key: _plain(value) for key, value in row.items()}} for table, row in one.rows],
+            "observations": one.observations,
+            "unknown": one.unknown,
+            "unknown_values": one.unknown_values,
+        }
+        for one in parsed
+    ]
+    return orjson.dumps(listed, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Personal values as their kind only: golden files show that they are on their way to the vault."""
+    return vars(value) if hasattr(value, "__dataclass_fields__") else value
