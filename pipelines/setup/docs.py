@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import BaseModel
+from typer.core import TyperGroup, TyperOption
 
 from pipelines.settings import Settings
 from pipelines.spec import Column, Table, TableSet
@@ -78,6 +80,40 @@ def render_adr_index(folder: Path) -> str:
         rows.append(_row(f"[{path.stem[:4]}]({path.name})", title, status))
     head = ("# Decisions\n", NOTE, "Choices that are hard to take back, each with its reason and its price.\n")
     return "\n".join((*head, _row("no.", "decision", "status"), _row("---", "---", "---"), *rows)) + "\n"
+
+
+def render_commands(app: typer.Typer, name: str = "cdp") -> str:
+    """Every command of an app with its arguments and options as a Markdown page."""
+    parts = ["# Commands\n", NOTE, "Exit codes and the refusal on stderr: see [architecture](../architecture.md).\n"]
+    for path, command in command_rows(typer.main.get_command(app), name):
+        words = (command.help or "").strip().splitlines()
+        parts += [f"## {path}\n", words[0] if words else "", ""]
+        rows = [_option(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
+        if rows:
+            parts += [_row("argument or option", "default", "meaning"), _row("---", "---", "---"), *rows, ""]
+    return "\n".join(parts)
+
+
+def command_rows(command: Any, path: str) -> Iterable[tuple[str, Any]]:
+    """(words to type, command) of every command that does something; groups are opened, in their own order."""
+    if isinstance(command, TyperGroup):
+        for name, inner in command.commands.items():
+            yield from command_rows(inner, f"{path} {name}")
+    else:
+        yield path, command
+
+
+def _option(parameter: Any) -> str:
+    names = parameter.opts + parameter.secondary_opts if isinstance(parameter, TyperOption) else [parameter.name]
+    default = "" if callable(parameter.default) or parameter.default in (None, False) else f"`{parameter.default}`"
+    default = "required" if parameter.required else default
+    return _row(", ".join(f"`{name}`" for name in names), default, getattr(parameter, "help", None) or "")
+
+
+def _commands_page() -> str:
+    from pipelines.cli.app import app
+
+    return render_commands(app)
 
 
 PAGES: Mapping[Path, Callable[[], str]] = {

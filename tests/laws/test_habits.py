@@ -22,6 +22,16 @@ ENVIRONMENT_HOMES = ("pipelines.settings", "pipelines.session", "pipelines.setup
 SCRATCH_HOMES = ("pipelines.jobs.worker",)
 """The only modules that may draw a name: of scratch files that tasks of one run write side by side."""
 
+COLLECT_HOMES = (
+    "pipelines.store",
+    "pipelines.quality",
+    "pipelines.jobs.s1_bronze",
+    "pipelines.jobs.s2_silver",
+    "pipelines.jobs.s3_identity",
+)
+"""The only modules that bring rows to the driver: counts and verdicts per batch, results of checks."""
+
+COLLECTS = {"collect", "toPandas", "toArrow", "toLocalIterator"}
 SPARK_ATTRIBUTES = {"read", "readStream", "write", "writeStream"}
 CLOCK_CALLS = {
     "datetime.now",
@@ -62,6 +72,14 @@ def spark_out_of_place(source: Module) -> list[str]:
         if isinstance(node, ast.Attribute) and chain(node) == "SparkSession.builder":
             found.append(f"{at(source, node)} builds a session; only pipelines.session may")
     return found
+
+
+def collected(source: Module) -> list[str]:
+    if source.inside(*COLLECT_HOMES):
+        return []
+    calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    steps = ((call, call.func.attr) for call in calls if isinstance(call.func, ast.Attribute))
+    return [f"{at(source, call)} brings rows to the driver with .{step}()" for call, step in steps if step in COLLECTS]
 
 
 def prints(source: Module) -> list[str]:
@@ -143,6 +161,7 @@ def environment_reads(source: Module) -> list[str]:
 
 LAWS: tuple[Callable[[Module], list[str]], ...] = (
     spark_out_of_place,
+    collected,
     prints,
     wall_clock,
     unseeded,
@@ -164,6 +183,8 @@ def test_the_code_keeps_the_habit(law: Callable[[Module], list[str]]) -> None:
         (spark_out_of_place, "rows = session.read.json('x')"),
         (spark_out_of_place, "from delta.tables import DeltaTable"),
         (spark_out_of_place, "session = SparkSession.builder.getOrCreate()"),
+        (collected, "rows = frame.limit(5).collect()"),
+        (collected, "table = frame.toArrow()"),
         (prints, "print('x')"),
         (wall_clock, "from datetime import datetime\nx = datetime.now(UTC)"),
         (wall_clock, "started = time.time()"),

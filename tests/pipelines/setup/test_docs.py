@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
 from pipelines.settings import Settings
 from pipelines.setup import docs
@@ -59,3 +61,39 @@ def test_the_command_brings_every_page_up_to_date(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(docs, "PAGES", {Path("docs/new/page.md"): lambda: "now"})
     assert docs.main() == 0
     assert docs.stale(tmp_path) == []
+
+
+def sample_commands() -> typer.Typer:
+    app = typer.Typer()
+    inner = typer.Typer()
+    app.add_typer(inner, name="identity")
+
+    @app.command("run")
+    def run(
+        path: Annotated[Path, typer.Argument(help="What to read.")],
+        days: Annotated[int, typer.Option(help="Business days.")] = 90,
+        full: Annotated[bool, typer.Option("--full", help="Rebuild.")] = False,
+    ) -> None:
+        """Run the days.
+
+        More words.
+        """
+
+    @inner.command("lookup")
+    def lookup() -> None:
+        """Find a person."""
+
+    return app
+
+
+def test_every_command_is_shown_with_its_first_sentence() -> None:
+    page = docs.render_commands(sample_commands())
+    assert "## cdp run\n\nRun the days.\n" in page
+    assert "## cdp identity lookup\n\nFind a person.\n" in page
+
+
+def test_every_option_is_shown_with_default_and_meaning() -> None:
+    page = docs.render_commands(sample_commands())
+    assert "| `path` | required | What to read. |" in page
+    assert "| `--days` | `90` | Business days. |" in page
+    assert "| `--full` |  | Rebuild. |" in page
