@@ -18,7 +18,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from fastapi import Depends
 from pydantic import SecretStr
 
 from features.catalog import CATALOG
@@ -32,7 +31,6 @@ from serving.app import create_app
 from serving.clock import wall_clock_ms
 from serving.keys import KeyRequest, create_key
 from serving.operational import open_store
-from serving.runtime import BEARER
 from serving.settings import ServingSettings
 from tests.laws.code import ROOT
 from tests.serving.sample import CROWD, KEY, publish, sample_inputs
@@ -83,7 +81,7 @@ def get(tmp_path: Path) -> Iterator[Get]:
     request = KeyRequest("recipe", ["profiles:read"])
     token = create_key(open_store(settings.store_url), request, now_ms=wall_clock_ms()).token
     app = create_app(settings)
-    app.include_router(load(ROUTER, tmp_path).router, dependencies=[Depends(BEARER)])
+    app.include_router(load(ROUTER, tmp_path).router)
 
     async def ask(path: str, headers: dict[str, str]) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
