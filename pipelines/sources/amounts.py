@@ -11,6 +11,9 @@ from pipelines.sources.fields import epoch_ms, epoch_s, fen_of_yuan, integer, rf
 
 _TAIL = re.compile(r"^[^-,转]*\*(\d+)$")
 _VIRTUAL = re.compile(r"^\+?\d{8,15}\s*[-,转]\s*\d{1,6}$")
+_DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
+_LOCAL_LENGTH = len("2025-01-01 00:00:00")
+_CIPHER = re.compile(r"[A-Za-z$#=/~]")
 _PLAIN = re.compile(r"^\+?[\d\s()-]{7,24}$")
 
 _MS_DIGITS = 12
@@ -39,8 +42,20 @@ def yuan(value: Any, name: str) -> int | None:
     return _in_bounds(fen_of_yuan(value, name), name)
 
 
+def stated_phone(value: Any) -> str | None:
+    """A phone as somebody stated it; None for a ciphertext. What is no usable number is refused where ids are read.
+
+    >>> stated_phone(" 139****5670 "), stated_phone("MTM5MTIz=="), stated_phone("$$x$1$$")
+    ('139****5670', None, None)
+    """
+    raw = text(value)
+    return None if raw is None or _CIPHER.search(raw) else raw
+
+
 def any_time(value: Any, name: str) -> int | None:
-    """A time as a platform writes it in one place or another: epoch s, epoch ms, RFC 3339 or local text; UTC ms.
+    """A time as a source writes it in one place or another, UTC ms: epoch s, epoch ms, RFC 3339, local time or day.
+
+    Local times and days are those of Asia/Shanghai.
 
     >>> any_time(1735700530, "t"), any_time("1735700530000", "t"), any_time("2025-01-01 11:02:10", "t")
     (1735700530000, 1735700530000, 1735700530000)
@@ -48,10 +63,10 @@ def any_time(value: Any, name: str) -> int | None:
     raw = text(value)
     if raw is None:
         return None
-    if "T" in raw:
-        return rfc3339(raw, name)
     if "-" in raw[1:]:
-        return top_time(raw, name)
+        if _DAY.match(raw):
+            raw += " 00:00:00"
+        return top_time(raw, name) if len(raw) == _LOCAL_LENGTH else rfc3339(raw, name)
     return epoch_s(raw, name) if len(raw) < _MS_DIGITS else epoch_ms(raw, name)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.sources.amounts import fen, plain_phone
+from pipelines.sources.amounts import fen, stated_phone
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
 from pipelines.sources.categories import as_object
 from pipelines.sources.douyin import MP_OPEN_ID, OPEN_ID, PLATFORM, split_answer
@@ -62,7 +62,7 @@ def _updated(value: Mapping[str, Any], subject: Subject, record: Record, parsed:
     told = {"level": text(value.get("level")), "points": fen(value.get("integral"), "integral")}
     _row(parsed, record, subject, status="left" if left else "member", version=at, **told)
     account = named(subject.namespace, subject.scope, subject.value)
-    phone = named("phone", "", plain_phone(value.get("mobile")), "verified")
+    phone = named("phone", "", stated_phone(value.get("mobile")), "verified")
     if not left:
         kind = "bind" if phone else "link"
         observe(parsed, record.context, f"member:{subject.value}", ids=account + phone, at=at, kind=kind)

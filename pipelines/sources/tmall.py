@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.sources.amounts import plain_phone
+from pipelines.sources.amounts import stated_phone
 from pipelines.sources.base import Context, RecordRefusedError, Subject
 from pipelines.sources.evidence import named
 from pipelines.sources.fields import identifier, mapping, text
@@ -114,7 +114,7 @@ def phone_ids(value: Mapping[str, Any]) -> list[Id]:
     """The member's phone as the platform verified it: its hash under the merchant's key, and the number if in clear."""
     mixed = text(value.get("mix_mobile"))
     return named(MIX_MOBILE, "", mixed.lower() if mixed else None, "verified") + named(
-        "phone", "", plain_phone(value.get("mobile")), "verified"
+        "phone", "", stated_phone(value.get("mobile")), "verified"
     )
 
 
