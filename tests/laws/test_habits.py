@@ -57,7 +57,7 @@ def spark_out_of_place(source: Module) -> list[str]:
     if source.inside(*SPARK_HOMES):
         return []
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Attribute)
@@ -77,7 +77,7 @@ def spark_out_of_place(source: Module) -> list[str]:
 def collected(source: Module) -> list[str]:
     if source.inside(*COLLECT_HOMES):
         return []
-    calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    calls = (node for node in source.nodes if isinstance(node, ast.Call))
     steps = ((call, call.func.attr) for call in calls if isinstance(call.func, ast.Attribute))
     return [f"{at(source, call)} brings rows to the driver with .{step}()" for call, step in steps if step in COLLECTS]
 
@@ -85,7 +85,7 @@ def collected(source: Module) -> list[str]:
 def prints(source: Module) -> list[str]:
     if source.inside(*PRINT_HOMES):
         return []
-    calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    calls = (node for node in source.nodes if isinstance(node, ast.Call))
     return [
         f"{at(source, call)} prints; raise, return or use the progress reporter"
         for call in calls
@@ -97,7 +97,7 @@ def wall_clock(source: Module) -> list[str]:
     if source.inside(*CLOCK_HOMES):
         return []
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = chain(node.func)
@@ -109,7 +109,7 @@ def wall_clock(source: Module) -> list[str]:
 
 def unseeded(source: Module) -> list[str]:
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = chain(node.func)
@@ -126,7 +126,7 @@ def unseeded(source: Module) -> list[str]:
 
 def dropped_frames(source: Module) -> list[str]:
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Call)
@@ -141,7 +141,7 @@ def dropped_frames(source: Module) -> list[str]:
 
 def swallowed(source: Module) -> list[str]:
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or chain(node.type) in ("Exception", "BaseException")
             if broad and all(isinstance(step, (ast.Pass, ast.Continue)) for step in node.body):
@@ -153,7 +153,7 @@ def environment_reads(source: Module) -> list[str]:
     if source.inside(*ENVIRONMENT_HOMES):
         return []
     names = ("os.environ", "os.getenv", "os.putenv")
-    nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
+    nodes = (node for node in source.nodes if isinstance(node, ast.Attribute))
     return [
         f"{at(source, node)} reads the environment; settings are handed in" for node in nodes if chain(node) in names
     ]

@@ -29,7 +29,7 @@ QUALITY_HOME = ("pipelines.quality",)
 
 
 def imported(source: Module) -> Iterator[tuple[ast.stmt, str]]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
