@@ -2,5 +2,6 @@
 
 from identity.errors import DecisionRefused, IdentityError
 from identity.policy import Policy
+from identity.resolver import Resolver
 
-__all__ = ["DecisionRefused", "IdentityError", "Policy"]
+__all__ = ["DecisionRefused", "IdentityError", "Policy", "Resolver"]

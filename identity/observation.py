@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 from identity.business_time import day_end_ms, parse_instant
 from identity.errors import ObservationError
 from identity.identifier import Identifier
-from identity.namespace import PHONE
+from identity.namespace import PHONE, Strength
 from identity.normalise import normalise_identifier
 from identity.policy import Policy
 from identity.token import TOKEN_LENGTH, is_personal, pii_token
@@ -63,7 +63,7 @@ def normalise_observation(raw: Mapping[str, Any], policy: Policy, interval: str)
     A refused value drops that identifier only. `interval` is the business day of the run the row arrived in.
     """
     kind = _kind(raw)
-    ids, rejections = _read_ids(_id_rows(raw, kind), policy)
+    ids, rejections = _read_ids(_id_rows(raw, kind), policy, every_role=kind == "replace")
     event_ms = parse_instant(raw.get("event_time"), "event_time")
     latest = day_end_ms(interval)
     valid_to = raw.get("valid_to")
@@ -134,7 +134,9 @@ def _id_rows(raw: Mapping[str, Any], kind: Kind) -> Sequence[Mapping[str, Any]]:
     return rows
 
 
-def _read_ids(rows: Sequence[Mapping[str, Any]], policy: Policy) -> tuple[tuple[StatedId, ...], tuple[Rejection, ...]]:
+def _read_ids(
+    rows: Sequence[Mapping[str, Any]], policy: Policy, *, every_role: bool
+) -> tuple[tuple[StatedId, ...], tuple[Rejection, ...]]:
     stated: dict[tuple[Identifier, str], StatedId] = {}
     rejections: dict[Rejection, None] = {}
     for row in rows:
@@ -145,7 +147,8 @@ def _read_ids(rows: Sequence[Mapping[str, Any]], policy: Policy) -> tuple[tuple[
             continue
         role = _field(row, "role").strip()
         spec = policy.namespaces[written.namespace]
-        stated[reading.identifier, role] = StatedId(reading.identifier, role, spec.links(role))
+        linking = spec.links(role) or (every_role and spec.strength < Strength.WEAK)
+        stated[reading.identifier, role] = StatedId(reading.identifier, role, linking)
     return tuple(stated.values()), tuple(rejections)
 
 

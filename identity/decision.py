@@ -1,0 +1,67 @@
+"""Steward decisions: what a person decided about identifiers, which outranks evidence until it is revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from identity.identifier import Identifier
+
+DecisionKind = Literal["must_link", "cannot_link", "detach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision with who, why and when.
+
+    `others`: for `detach` the cluster the identifier was taken out of; `as_of`: business day of the decision;
+    `revoked_as_of` is empty while it is in force.
+    """
+
+    decision_id: str
+    kind: DecisionKind
+    a: Identifier
+    b: Identifier | None
+    others: tuple[Identifier, ...]
+    actor: str
+    reason: str
+    as_of: str
+    revoked_as_of: str = ""
+    revoked_by: str = ""
+
+    @property
+    def in_force(self) -> bool:
+        """Whether nobody revoked it."""
+        return not self.revoked_as_of
+
+    @property
+    def pairs(self) -> tuple[tuple[Identifier, Identifier], ...]:
+        """The pairs it speaks about; they tie identifiers to one group like evidence does."""
+        others = self.others if self.b is None else (self.b,)
+        return tuple((self.a, other) for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The decisions in force, as the rules ask for them."""
+
+    must: tuple[Decision, ...]
+    cannot: tuple[Decision, ...]
+    detached: tuple[Decision, ...]
+
+    def forbidding(self) -> dict[frozenset[Identifier], Decision]:
+        """The pairs no evidence may join directly, with the decision that forbids it (the earliest)."""
+        found: dict[frozenset[Identifier], Decision] = {}
+        for decision in (*self.cannot, *self.detached):
+            for pair in decision.pairs:
+                found.setdefault(frozenset(pair), decision)
+        return found
+
+
+def in_force(decisions: Iterable[Decision]) -> Decisions:
+    """The decisions that are not revoked, in the order of their ids."""
+    standing = sorted((one for one in decisions if one.in_force), key=lambda one: one.decision_id)
+    return Decisions(
+        *(tuple(one for one in standing if one.kind == kind) for kind in ("must_link", "cannot_link", "detach"))
+    )

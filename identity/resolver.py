@@ -1,0 +1,331 @@
+"""The stitcher in process: rows in, OneIDs out, every answer explained; for tests, notebooks and simulation.
+
+State is rebuilt from all evidence and decisions in every run, never patched; only the registry of OneIDs, the journal
+of rows and the history of answers are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from identity.business_time import day_end_ms, parse_day
+from identity.causes import Causes
+from identity.changes import Change, World, compare
+from identity.decision import Decision, DecisionKind
+from identity.difference import partition_difference
+from identity.engine import Engine, View
+from identity.errors import DecisionRefused
+from identity.explain import Explainer, refused_values
+from identity.history import History, Run
+from identity.identifier import Identifier, parse_identifier
+from identity.journal import Journal
+from identity.lookup import Finder, holder_at
+from identity.normalise import normalise_identifier
+from identity.observation import rejection_label
+from identity.order import Order
+from identity.policy import Policy
+from identity.registry import RegistryOutcome, RegistryState, assign
+from identity.report import RunFacts, build_report
+from identity.review import build_queue
+from identity.steward import KINDS, Desk, check_cannot_link, check_detach, check_must_link, find_revocable
+from identity.token import TEST_KEY
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Plain = dict[str, Any]
+
+
+class Resolver:
+    """Who is who, run by run. Without `identity_key` a fixed one is used, for tests only.
+
+    `mix_keys`: Tmall key of each merchant, to recognise `tmall_mix_mobile`.
+    """
+
+    def __init__(
+        self, policy: Policy, identity_key: str | bytes = TEST_KEY, *, mix_keys: Mapping[str, str] | None = None
+    ) -> None:
+        self._policy = policy
+        self._earlier: list[Policy] = []
+        self._engine = Engine(identity_key, mix_keys or {})
+        self._journal = Journal()
+        self._history = History()
+        self._decisions: tuple[Decision, ...] = ()
+        self._as_of = "1970-01-01"
+        self._run = 0
+        self._view = self._engine.resolve([], (), policy, as_of=self._as_of)
+        self._outcome = self._assign(self._view, RegistryState(), policy, run=0)
+        self._report: Plain = {}
+        self._unreported: list[Change] = []
+        self._changes: list[tuple[Run, Change]] = []
+
+    # Runs
+
+    def apply(self, observations: Iterable[Mapping[str, Any]], as_of: str) -> list[Plain]:
+        """One run over new rows; the changes since the last one, those of steward decisions in between included.
+
+        `as_of` is the business date the rows arrived on. Rows that are no observations, or whose id is taken by other
+        content, are refused one by one and listed in `rejections`. Raises BusinessDateError.
+        """
+        parse_day(as_of)
+        run = self._run + 1
+        self._journal.accept(observations, self._policy, interval=as_of, run=run)
+        found = self._unreported + self._advance(self._policy, self._decisions, as_of)
+        self._unreported = []
+        return [change.to_dict() for change in found]
+
+    def rebuild(self) -> list[Plain]:
+        """Everything resolved anew from all evidence with the registry kept; the changes, empty when all is well."""
+        view = self._resolve(self._policy, self._decisions, self._as_of)
+        outcome = self._assign(view, self._outcome.state, self._policy, run=self._run + 1)
+        found = self._compare(view, outcome, self._policy, trigger="rule:rebuild")
+        self._view, self._outcome = view, outcome
+        return [change.to_dict() for change in found]
+
+    def adopt(self, other_policy: Policy, as_of: str) -> list[Plain]:
+        """Another policy is in force on all history; the changes."""
+        parse_day(as_of)
+        self._earlier.append(self._policy)
+        return self._enforce(other_policy, as_of)
+
+    def rollback(self, as_of: str) -> list[Plain]:
+        """The policy before the last adopted one is in force again; the changes. Raises DecisionRefused without one."""
+        parse_day(as_of)
+        if not self._earlier:
+            raise DecisionRefused("rollback", "no policy was adopted", hint="adopt one first")
+        return self._enforce(self._earlier.pop(), as_of)
+
+    def steward(self, kind: str, a: str, b: str | None = None, *, actor: str, reason: str, as_of: str) -> str:
+        """A decision is in force at once; its id. `kind`: must_link, cannot_link, detach (`a` only), or revoke (`a` is
+        a decision id). Raises DecisionRefused when it cannot stand or changes nothing."""
+        decided = self._decided(kind, a, b, actor=actor, reason=reason, as_of=as_of)
+        decisions, decision_id = decided
+        self._unreported += self._advance(self._policy, decisions, as_of, trigger=f"decision:{decision_id}")
+        return decision_id
+
+    def preview(self, kind: str, a: str, b: str | None = None, *, as_of: str) -> Plain:
+        """What a decision would merge and split, nothing changed. Raises DecisionRefused like `steward`."""
+        decisions, _ = self._decided(kind, a, b, actor="preview", reason="preview", as_of=as_of)
+        return self._difference(self._resolve(self._policy, decisions, as_of), self._policy)
+
+    def diff(self, other_policy: Policy) -> Plain:
+        """What another policy would merge and split on all history, nothing changed."""
+        return self._difference(self._resolve(other_policy, self._decisions, self._as_of), other_policy)
+
+    # Answers
+
+    def one_id(self, identifier: str, at: str | None = None, known_at: str | None = None) -> str | None:
+        """The living OneID an identifier belongs to, None when it is unknown or owned by nobody.
+
+        `at`: the business date it was valid on, by what is known today; `known_at`: what the run of that day answered.
+        """
+        found = self._read(identifier)
+        if found is None:
+            return None
+        run = None if known_at is None else self._history.run_of(known_at)
+        if known_at is not None and run is None:
+            return None
+        names = self._finder().names(found)
+        answers = self._outcome.placed if run is None else self._history.answers(run.number)
+        if at is None:
+            return next((answers[name] for name in names if answers.get(name)), None)
+        view = self._view_at(at, run)
+        return holder_at(names, view, at=day_end_ms(at), answers=answers, order=self._order()) or None
+
+    def lookup(self, identifier: str) -> Plain:
+        """An identifier's OneID and status, and the candidates where it is contested; status `unknown` when unseen."""
+        found = self._read(identifier)
+        for name in () if found is None else self._finder().names(found):
+            placement = self._view.resolution.placements.get(name)
+            if placement is not None:
+                candidates = sorted({self._outcome.one_ids[part] for part in placement.candidates})
+                one_id = self._outcome.placed.get(name)
+                return {"one_id": one_id, "status": placement.status, "candidates": candidates}
+        return {"one_id": None, "status": "unknown", "candidates": []}
+
+    def clusters(self) -> dict[str, set[str]]:
+        """By living OneID its identifiers; a number in its clear form, however it was seen."""
+        parts = zip(self._outcome.one_ids, self._view.resolution.parts, strict=True)
+        return {one_id: {str(identifier) for identifier in part.identifiers} for one_id, part in parts}
+
+    def redirects(self) -> dict[str, str]:
+        """Retired OneIDs that were merged, each with the living one it leads to."""
+        return self._outcome.state.redirects()
+
+    def explain(self, a: str, b: str, at: str | None = None) -> Plain:
+        """Why two identifiers are one person, or why not; on any past business date by what is known today."""
+        view = self._view if at is None else self._view_at(at, None)
+        ends = [self._read(text) for text in (a, b)]
+        if None in ends:
+            return {"linked": False, "path": [], "refused": self._refused_values(a, b)}
+        first, second = (self._finder(view).canonical(end) for end in ends if end is not None)
+        return Explainer(view.resolution, self._canonical_decisions(view)).explain(first, second)
+
+    def rejections(self) -> list[Plain]:
+        """Refused identifiers and rows: observation, source, identifier (personal values as tokens) and rule."""
+        rows = [
+            (row.observation_id, row.source, rejection_label(one, self._policy, self._engine.identity_key), one.rule)
+            for row in self._journal.observations(self._policy)
+            for one in row.rejections
+        ]
+        rows += [
+            (one.observation_id, one.source, self._token_label(one.identifier), one.rule)
+            for one in self._view.resolution.refusals
+        ]
+        rows += [(one.observation_id, one.source, "", one.rule) for one in self._journal.rejected.values()]
+        keys = ("observation_id", "source", "identifier", "rule")
+        return [dict(zip(keys, row, strict=True)) for row in sorted(set(rows))]
+
+    def review_queue(self) -> list[Plain]:
+        """What a person should look at: kind, identifier, candidate OneIDs and evidence."""
+        return build_queue(
+            self._view.resolution, self._view.claims, self._outcome.one_ids, self._outcome.placed, self._policy.review
+        )
+
+    def hubs(self) -> list[Plain]:
+        """Identifiers all of whose links are suspended, with the number of partners that made them hubs."""
+        return [{"identifier": str(hub.identifier), "count": hub.count} for hub in self._view.resolution.hubs]
+
+    def report(self) -> Plain:
+        """The report of the last run as plain data."""
+        return dict(self._report)
+
+    def changes(self) -> list[Plain]:
+        """All changes of all runs, each with its run and business day."""
+        return [change.to_dict() | {"run": run.number, "as_of": run.as_of} for run, change in self._changes]
+
+    def decisions(self) -> list[Decision]:
+        """All decisions, revoked ones included."""
+        return list(self._decisions)
+
+    def export_graph(self, identifier: str) -> nx.MultiGraph[str]:
+        """The cluster of an identifier as a graph: nodes with status, edges with rule, evidence and refusal."""
+        found = self._read(identifier)
+        name = None if found is None else self._finder().canonical(found)
+        return self._finder().graph(name)
+
+    # The one place where state moves
+
+    def _advance(self, policy: Policy, decisions: tuple[Decision, ...], as_of: str, trigger: str = "") -> list[Change]:
+        run = Run(self._run + 1, as_of, policy, decisions)
+        latest = max(self._as_of, as_of)
+        view = self._resolve(policy, decisions, latest)
+        outcome = self._assign(view, self._outcome.state, policy, run=run.number)
+        found = self._compare(view, outcome, policy, trigger=trigger)
+        self._history.record(run, self._outcome.placed, outcome.placed)
+        before = self._outcome.placed
+        self._run, self._as_of, self._policy, self._decisions = run.number, latest, policy, decisions
+        self._view, self._outcome = view, outcome
+        self._changes += [(run, change) for change in found]
+        refusals = Counter(row["rule"] for row in self.rejections())
+        facts = RunFacts(run.number, as_of, outcome.one_ids, before, outcome.placed, refusals)
+        self._report = build_report(view.resolution, facts)
+        return found
+
+    def _enforce(self, policy: Policy, as_of: str) -> list[Plain]:
+        found = self._advance(policy, self._decisions, as_of, trigger=f"configuration:{policy.digest()}")
+        return [change.to_dict() for change in found]
+
+    def _resolve(self, policy: Policy, decisions: Iterable[Decision], as_of: str) -> View:
+        return self._engine.resolve(self._journal.observations(policy), decisions, policy, as_of=as_of)
+
+    def _assign(self, view: View, registry: RegistryState, policy: Policy, *, run: int) -> RegistryOutcome:
+        return assign(
+            self._engine.parts(view, registry),
+            registry,
+            run=run,
+            identity_key=self._engine.identity_key,
+            order_value=self._engine.order_value(policy),
+        )
+
+    def _compare(self, view: View, outcome: RegistryOutcome, policy: Policy, *, trigger: str) -> list[Change]:
+        new = self._journal.of_run(policy, self._run + 1)
+        stated = {
+            (row.source, row.observation_id): [view.names.get(s.identifier, s.identifier) for s in row.ids]
+            for row in sorted(new, key=lambda row: (row.event_ms, row.source, row.observation_id))
+        }
+        before = World(self._outcome.placed, self._outcome.state)
+        return compare(before, World(outcome.placed, outcome.state), Causes(view.resolution, stated, trigger).of)
+
+    # Decisions
+
+    def _decided(
+        self, kind: str, a: str, b: str | None, *, actor: str, reason: str, as_of: str
+    ) -> tuple[tuple[Decision, ...], str]:
+        """All decisions with the new one, and its id; nothing changed yet."""
+        parse_day(as_of)
+        if kind not in KINDS:
+            raise DecisionRefused(kind, "unknown kind of decision", hint=", ".join(KINDS))
+        if not actor.strip() or not reason.strip():
+            raise DecisionRefused(kind, "a decision names its actor and its reason")
+        if kind == "revoke":
+            revoked = find_revocable(self._decisions, a)
+            after = replace(revoked, revoked_as_of=as_of, revoked_by=actor)
+            return tuple(after if one is revoked else one for one in self._decisions), self._decision_id("rev")
+        decision = self._new_decision(kind, a, b, actor=actor, reason=reason, as_of=as_of)  # type: ignore[arg-type]
+        return (*self._decisions, decision), decision.decision_id
+
+    def _new_decision(
+        self, kind: DecisionKind, a: str, b: str | None, *, actor: str, reason: str, as_of: str
+    ) -> Decision:
+        first = self._named(kind, a)
+        desk = Desk(self._view.resolution, self._canonical_decisions(self._view), self._order())
+        second: Identifier | None = None
+        others: tuple[Identifier, ...] = ()
+        if kind == "detach":
+            others = check_detach(desk, first)
+        else:
+            second = self._named(kind, b or "")
+            (check_must_link if kind == "must_link" else check_cannot_link)(desk, first, second)
+        return Decision(self._decision_id("dec"), kind, first, second, others, actor, reason, as_of)
+
+    def _named(self, kind: str, text: str) -> Identifier:
+        found = self._read(text)
+        if found is None:
+            raise DecisionRefused(kind, "an identifier cannot be read", hint="write namespace:scope:value")
+        return self._finder().canonical(found)
+
+    def _decision_id(self, prefix: str) -> str:
+        return f"{prefix}-{self._run + 1:06d}"
+
+    def _canonical_decisions(self, view: View) -> list[Decision]:
+        return [self._engine.canonical_decision(decision, view.names) for decision in self._decisions]
+
+    # Names and views
+
+    def _read(self, text: str) -> Identifier | None:
+        if text.count(":") < 2:
+            return None
+        reading = normalise_identifier(parse_identifier(text), self._policy)
+        return None if reading.refusal else reading.identifier
+
+    def _refused_values(self, a: str, b: str) -> list[Plain]:
+        """Why a value that no rule reads as an identifier joins nobody."""
+        if a.count(":") < 2 or b.count(":") < 2:
+            return []
+        first, second = (self._read(text) or parse_identifier(text) for text in (a, b))
+        return refused_values(self._journal.observations(self._policy), (first, second))
+
+    def _order(self) -> Order:
+        return Order(self._policy, self._engine.order_value(self._policy))
+
+    def _finder(self, view: View | None = None) -> Finder:
+        return Finder(view or self._view, self._engine)
+
+    def _token_label(self, identifier: Identifier) -> str:
+        value = self._engine.order_value(self._policy)(identifier)
+        return str(identifier._replace(value=value))
+
+    def _view_at(self, day: str, run: Run | None) -> View:
+        """What was valid on a day, by what is known today or by what a run knew."""
+        policy = self._policy if run is None else run.policy
+        rows = self._journal.observations(policy, until_run=None if run is None else run.number)
+        decisions = self._decisions if run is None else run.decisions
+        return self._engine.resolve(rows, decisions, policy, as_of=self._as_of, until=day_end_ms(day))
+
+    def _difference(self, view: View, policy: Policy) -> Plain:
+        outcome = self._assign(view, self._outcome.state, policy, run=self._run + 1)
+        return partition_difference(self._view.resolution.parts, self._outcome, view.resolution.parts, outcome)
