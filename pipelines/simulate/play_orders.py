@@ -59,14 +59,21 @@ def deliveries(scene: Scene, feed: str, order: Order) -> list[tuple[int, int]]:
     if order.paid and order.paid - order.created < 600 and len(moments) > 1 and rng.random() < 0.75:
         moments = moments[1:]
     arrivals = []
+    # The last version cannot be late, so the others bear its share.
+    rate = scene.brand.config.dirt.out_of_order * len(moments) / max(1, len(moments) - 1)
     for nth, moment in enumerate(moments):
         day, place = clock.day_of(moment), float(nth)
-        if nth + 1 < len(moments) and rng.random() < scene.brand.config.dirt.out_of_order:
+        if nth + 1 < len(moments) and rng.random() < rate:
             day = min(clock.day_of(moments[nth + 1]) + int(rng.random() * 3), clock.days - 1)
             place = nth + 1.5
-            scene.landing.fault(("out_of_order", feed, day, f"{order.number}@{moment}", ""))
         arrivals.append((day, place, moment))
-    return [(day, moment) for day, _, moment in sorted(arrivals)]
+    delivered = [(day, moment) for day, _, moment in sorted(arrivals)]
+    latest = 0
+    for day, moment in delivered:
+        if moment < latest:
+            scene.landing.fault(("out_of_order", feed, day, f"{order.number}@{moment}", ""))
+        latest = max(latest, moment)
+    return delivered
 
 
 def _play_douyin(scene: Scene, order: Order) -> None:
