@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.errors import ConfigurationError
 from pipelines.publish import current
+from pipelines.store.versions import active_files
 from pipelines.tables import ALL
 
 
@@ -31,11 +32,8 @@ def write_bi(home: Path) -> tuple[Path, list[str]]:
 
 
 def _add_view(connection: duckdb.DuckDBPyConnection, home: Path, name: str, version: int) -> str:
-    from deltalake import DeltaTable
-
     table = ALL[name]
-    location = home / "lake" / table.layer / table.name
-    files = sorted(DeltaTable(str(location), version=version).file_uris())
+    files = active_files(home / "lake", name, version)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
     columns = ", ".join(f'"{column}"' for column in table.column_names)
     partitions = ", hive_partitioning = true" if table.partition_by else ""

@@ -17,7 +17,7 @@ from pipelines.keys import create_demo_keys, load_keys
 from pipelines.runner import RunRequest, run_pipeline
 from pipelines.settings import Settings
 from pipelines.simulate import Dirt, SimulationConfig, simulate
-from pipelines.status import rows_of
+from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
 
 START = "2025-01-01"

@@ -18,7 +18,7 @@ import orjson
 from identity.identifier import Identifier
 from identity.policy import Policy
 from identity.token import node_token
-from pipelines.status import rows_of
+from pipelines.store.versions import rows_of
 
 
 @dataclass(frozen=True)

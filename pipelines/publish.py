@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
-
 from pipelines.errors import ConfigurationError, IntegrityError
 from pipelines.store.marks import sync_folder
+from pipelines.store.versions import table_state
 from pipelines.tables import ALL
 
 CURRENT = "CURRENT"
@@ -40,31 +39,11 @@ class Manifest:
         return json.dumps(body, sort_keys=True, indent=1)
 
 
-def table_state(lake: Path, full_name: str) -> dict[str, Any] | None:
-    """The newest version of a table with its row count, the digest of its commit file and of its active files."""
-    table = ALL[full_name]
-    path = lake / table.layer / table.name
-    if not DeltaTable.is_deltatable(str(path)):
-        return None
-    delta = DeltaTable(str(path))
-    version = delta.version()
-    commit = path / "_delta_log" / f"{version:020d}.json"
-    files = sorted(delta.file_uris())
-    names = "\n".join(uri.removeprefix(str(path)) for uri in files)
-    actions = delta.get_add_actions(flatten=True)
-    rows = sum(actions.column("num_records").to_pylist()) if len(files) else 0
-    return {
-        "version": version,
-        "rows": rows,
-        "commit_sha256": hashlib.sha256(commit.read_bytes()).hexdigest(),
-        "files_sha256": hashlib.sha256(names.encode()).hexdigest(),
-    }
-
-
 def build_manifest(home: Path, run_id: str, as_of: str) -> Manifest:
     """The manifest of the lake as it stands; its id begins with the run's."""
     names = [table.full_name for table in ALL.tables if table.published]
-    states = {name: state for name in names if (state := table_state(home / "lake", name)) is not None}
+    found = {name: table_state(home / "lake", name) for name in names}
+    states = {name: state.as_dict() for name, state in found.items() if state is not None}
     digest = hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()[:8]
     return Manifest(f"{run_id}-{digest}", run_id, as_of, states)
 

@@ -6,29 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import duckdb
-from deltalake import DeltaTable
-
 from pipelines.keys import Keys, unseal
-from pipelines.tables import ALL
+from pipelines.store.versions import rows_of
 
 _DIGITS = re.compile(r"\d(?=\d{4})")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-
-
-def rows_of(
-    lake: Path, full_name: str, query: str, parameters: dict[str, object] | None = None
-) -> list[dict[str, Any]]:
-    """Rows of a query over one table, which it calls `t`; none when the table does not exist."""
-    table = ALL[full_name]
-    path = lake / table.layer / table.name
-    if not DeltaTable.is_deltatable(str(path)):
-        return []
-    with duckdb.connect(":memory:") as connection:
-        connection.register("t", DeltaTable(str(path)).to_pyarrow_dataset())
-        result = connection.execute(query, parameters or {})
-        names = [column[0] for column in result.description]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def last_jobs(lake: Path) -> list[dict[str, Any]]:

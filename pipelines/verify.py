@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from pipelines.errors import IntegrityError
 from pipelines.publish import Manifest, current
-from pipelines.tables import ALL
+from pipelines.store.versions import UnreadableError, active_files, commit_file, files_digest
 from serving.contract import snapshot_path
 
 
@@ -41,24 +39,19 @@ def find_damage(home: Path) -> list[Damage]:
 
 
 def _table_damage(home: Path, name: str, manifest: Manifest) -> list[Damage]:
-    table, state = ALL[name], manifest.tables[name]
-    path = home / "lake" / table.layer / table.name
-    version = int(state["version"])
-    commit = path / "_delta_log" / f"{version:020d}.json"
+    state = manifest.tables[name]
+    lake, version = home / "lake", int(state["version"])
+    commit = commit_file(lake, name, version)
     if not commit.is_file():
         return [Damage(str(commit), f"{name}: the commit of version {version} is missing")]
     if hashlib.sha256(commit.read_bytes()).hexdigest() != state["commit_sha256"]:
         return [Damage(str(commit), f"{name}: the commit of version {version} was changed or cut")]
     try:
-        delta = DeltaTable(str(path), version=version)
-        files = sorted(delta.file_uris())
-    except (DeltaError, OSError, ValueError):
-        return [Damage(str(path / "_delta_log"), f"{name}: version {version} cannot be read from the log")]
-    names = "\n".join(uri.removeprefix(str(path)) for uri in files)
-    if hashlib.sha256(names.encode()).hexdigest() != state["files_sha256"]:
-        return [
-            Damage(str(path / "_delta_log"), f"{name}: version {version} names other files than when it was published")
-        ]
+        files = active_files(lake, name, version)
+    except UnreadableError:
+        return [Damage(str(commit.parent), f"{name}: version {version} cannot be read from the log")]
+    if files_digest(lake, name, files) != state["files_sha256"]:
+        return [Damage(str(commit.parent), f"{name}: version {version} names other files than when it was published")]
     return _file_damage(name, files, int(state["rows"]))
 
 

@@ -8,7 +8,6 @@ import sys
 import traceback
 from typing import NoReturn
 
-import click
 import typer
 
 from pipelines.cli import identity, lake, run
@@ -36,12 +35,12 @@ def main() -> NoReturn:
         app(standalone_mode=False)
     except CdpError as error:
         _fail(error, debug=debug)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "cdp"
+    except typer.TyperException as error:
+        where = getattr(getattr(error, "ctx", None), "command_path", "cdp")
         _fail(CdpError(ExitCode.USAGE, error.format_message(), where=where, hint=f"see `{where} --help`"), debug=debug)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail(
             CdpError(ExitCode.USAGE, "stopped by the user", hint="run the same command again, it continues"),
             debug=debug,

@@ -14,7 +14,7 @@ from pipelines.jobs.context import Say
 from pipelines.keys import Keys
 from pipelines.publish import current
 from pipelines.settings import Settings
-from pipelines.status import rows_of
+from pipelines.store.versions import rows_of
 
 DEMO_SCOPES = ("profiles:read", "segments:preview")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, replace
+from functools import reduce
 from hashlib import sha256
 from typing import Any
 
@@ -18,9 +19,9 @@ from pyspark.sql import functions as F
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.landing import Batch, chunks
-from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, read_chunk_row, run_task
-from pipelines.spec import Table
+from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, read_chunk_row, run_task
 from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.marks import Marks
 from pipelines.tables import ALL
 
 CHUNK_SCHEMA = (
@@ -60,10 +61,13 @@ def run(context: RunContext) -> JobOutcome:
     accepted = [batch for batch in batches if _key(batch) not in refused]
     outcome = JobOutcome(rows_in={"records": sum(sum(counts.values()) for counts in seen.values())})
     balances = {_key(batch): Balance() for batch in accepted}
-    for feed in sorted({batch.feed for batch in accepted}):
-        outcome.writes.append(_write_bronze(context, feed, frozenset(balances), balances))
+    marks = Marks(context.settings.home)
+    unsure = marks.is_set("bronze")
+    marks.set("bronze")
+    outcome.writes += _write_bronze(context, balances, unsure=unsure)
     outcome.writes.append(_write_quarantine(context, frozenset(balances), balances))
     outcome.writes.append(_write_ledger(context, accepted, balances))
+    marks.clear("bronze")
     context.state.staged_batches = frozenset(balances)
     if refused:
         _raise_refused(refused)
@@ -115,10 +119,10 @@ def _semi(lake: Lake, frame: DataFrame, ids: list[str]) -> DataFrame:
     return frame.join(F.broadcast(known), BATCH, "left_semi")
 
 
-def _application_id(feed: str, batches: frozenset[BatchKey]) -> str:
+def _application_id(name: str, batches: frozenset[BatchKey]) -> str:
     """The same batches commit once, also when the answer to the first try was lost (Delta's txnAppId)."""
-    own = sorted(key for key in batches if key[0] == feed)
-    return f"{feed}:{sha256(repr(own).encode()).hexdigest()[:32]}"
+    own = sorted(key for key in batches if f"bronze.{key[0]}" == name)
+    return f"{name}:{sha256(repr(own).encode()).hexdigest()[:32]}"
 
 
 def _key(batch: Batch) -> BatchKey:
@@ -185,70 +189,86 @@ def _raise_refused(refused: dict[BatchKey, str]) -> None:
     )
 
 
-def _write_bronze(
-    context: RunContext, feed: str, batches: frozenset[BatchKey], balances: dict[BatchKey, Balance]
-) -> WriteResult:
-    table = ALL[f"bronze.{feed}"]
-    files = context.state.staged.pop(table.full_name, [])
+def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, unsure: bool) -> list[WriteResult]:
+    """The new records of all feeds are in bronze; `unsure`: a run was cut off while it wrote there."""
+    staged = context.state.staged
+    names = sorted(name for name in staged if name.startswith("bronze."))
+    files = [file for name in names for file in staged.pop(name)]
     if not files:
-        return WriteResult(table.full_name, version=context.lake.version(table))
-    rows = staged_rows(context.lake, files, batches)
-    verdicts = _verdicts(context.lake, table, rows).persist()
+        return []
+    rows = staged_rows(context.lake, files, frozenset(balances))
+    verdicts = _verdicts(context, rows, _tables_to_check(context, frozenset(balances), unsure=unsure)).persist()
     try:
-        counted = verdicts.groupBy("interval", "batch_id", "verdict").count().collect()
-        totals = _count(feed, counted, balances)
-        rows = _without(context.lake, rows, verdicts, totals)
-        if not totals["new"]:
-            return WriteResult(table.full_name, version=context.lake.version(table))
-        return context.lake.append(table, rows.drop(BATCH), app_id=_application_id(feed, batches))
+        counted = verdicts.groupBy(TABLE, "interval", "batch_id", "verdict").count().collect()
+        new = _count(counted, balances)
+        rows = _without(rows, verdicts, sum(row["count"] for row in counted if row["verdict"] != "new"))
+        batches = frozenset(balances)
+
+        def append(name: str) -> WriteResult:
+            own = rows.where(F.col(TABLE) == name).drop(BATCH, TABLE)
+            return context.lake.append(ALL[name], own, rows=new[name], app_id=_application_id(name, batches))
+
+        return context.lake.each(append, sorted(new))
     finally:
         verdicts.unpersist()
 
 
-def _verdicts(lake: Lake, table: Table, rows: DataFrame) -> DataFrame:
+def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], *, unsure: bool) -> list[str]:
+    """The bronze tables that may hold records of these intervals already."""
+    feeds = {feed for feed, _, _ in batches}
+    if not unsure and not context.ignore_ledger:
+        ledger = context.lake.read(ALL["ops.batches"]).where(F.col("interval").isin(sorted({b[1] for b in batches})))
+        known = {(row["feed"], str(row["interval"])) for row in ledger.select("feed", "interval").distinct().collect()}
+        feeds = {feed for feed, interval, _ in batches if (feed, interval) in known}
+    return sorted(f"bronze.{feed}" for feed in feeds if context.lake.exists(ALL[f"bronze.{feed}"]))
+
+
+def _verdicts(context: RunContext, rows: DataFrame, check: list[str]) -> DataFrame:
     """Each staged record as new, again (its own batch brought it before) or duplicate."""
-    narrow = rows.select("interval", "record_hash", *POSITION)
-    window = Window.partitionBy("interval", "record_hash").orderBy(*POSITION)
-    ranked = narrow.withColumn("n", F.row_number().over(window))
-    if not lake.exists(table):
+    window = Window.partitionBy(TABLE, "interval", "record_hash").orderBy(*POSITION)
+    ranked = rows.select(TABLE, "interval", "record_hash", *POSITION).withColumn("n", F.row_number().over(window))
+    if not check:
         return ranked.withColumn("verdict", F.when(F.col("n") > 1, "duplicate").otherwise("new")).drop("n")
-    days = [row["interval"] for row in narrow.select("interval").distinct().collect()]
-    known = (
-        lake.read(table)
-        .where(F.col("interval").isin(days))
-        .select("interval", "record_hash", F.col("batch_id").alias("owner"))
-    )
-    joined = ranked.join(known, ["interval", "record_hash"], "left")
+    days = F.col("interval").between(context.first, context.last)
+    owned = [
+        context.lake.read(ALL[name])
+        .where(days)
+        .select(F.lit(name).alias(TABLE), "interval", "record_hash", F.col("batch_id").alias("owner"))
+        for name in check
+    ]
+    known = reduce(DataFrame.unionByName, owned)
     verdict = (
         F.when(F.col("n") > 1, "duplicate")
         .when(F.col("owner").isNull(), "new")
         .when(F.col("owner") == F.col("batch_id"), "again")
         .otherwise("duplicate")
     )
+    joined = ranked.join(known, [TABLE, "interval", "record_hash"], "left")
     return joined.withColumn("verdict", verdict).drop("n", "owner")
 
 
-def _count(feed: str, counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[str, int]:
-    totals = {"new": 0, "again": 0, "duplicate": 0}
-    for interval, batch_id, verdict, count in counted:
-        totals[verdict] += count
-        key = (feed, str(interval), batch_id)
+def _count(counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[str, int]:
+    """The balances count the verdicts; gives the new records per table that has any."""
+    new: dict[str, int] = defaultdict(int)
+    for name, interval, batch_id, verdict, count in counted:
+        key = (name.removeprefix("bronze."), str(interval), batch_id)
         old = balances[key]
         if verdict == "duplicate":
             balances[key] = replace(old, duplicate=old.duplicate + count)
         else:
             balances[key] = replace(old, good=old.good + count)
-    return totals
+        if verdict == "new":
+            new[name] += count
+    return dict(new)
 
 
-def _without(lake: Lake, rows: DataFrame, verdicts: DataFrame, totals: dict[str, int]) -> DataFrame:
-    dropped = totals["again"] + totals["duplicate"]
+def _without(rows: DataFrame, verdicts: DataFrame, dropped: int) -> DataFrame:
     if not dropped:
         return rows
-    known = verdicts.where(F.col("verdict") != "new").select("interval", *POSITION)
+    known = verdicts.where(F.col("verdict") != "new").select(TABLE, "interval", *POSITION)
     if dropped < 1_000_000:
         known = F.broadcast(known)
-    return rows.join(known, ["interval", *POSITION], "left_anti")
+    return rows.join(known, [TABLE, "interval", *POSITION], "left_anti")
 
 
 def _write_quarantine(
@@ -272,7 +292,7 @@ def _write_quarantine(
         balances[key] = replace(
             old, duplicate=old.duplicate + again, quarantined=old.quarantined + row["count"] - again
         )
-    result = context.lake.append_new(table, rows.drop(BATCH), order=POSITION)
+    result = context.lake.append_new(table, rows.drop(BATCH, TABLE), order=POSITION)
     rows.unpersist()
     return result
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s1_bronze import BatchKey, collect_results, staged_rows
 from pipelines.jobs.snapshots import members_who_left
-from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, read_bronze_row, run_task
+from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
 from pipelines.spec import Table
 from pipelines.store.lake import WriteResult
 from pipelines.tables import ALL, SILVER
@@ -34,12 +34,14 @@ def run(context: RunContext) -> JobOutcome:
     if unstaged:
         _stage_from_bronze(context, unstaged)
     outcome = JobOutcome(rows_in={"batches": len(pending)})
-    for table in (*SILVER, REJECTIONS):
-        files = context.state.staged.get(table.full_name, [])
-        if files:
-            rows = staged_rows(context.lake, files, frozenset(pending)).drop(BATCH)
-            outcome.writes.append(_write(context, table, rows))
-            _touch(context, table, rows)
+    staged = {
+        table.full_name: staged_rows(context.lake, files, frozenset(pending)).drop(BATCH, TABLE)
+        for table in (*SILVER, REJECTIONS)
+        if (files := context.state.staged.get(table.full_name))
+    }
+    outcome.writes += context.lake.each(lambda name: _write(context, ALL[name], staged[name]), list(staged))
+    for name, rows in staged.items():
+        _touch(context, ALL[name], rows)
     left = members_who_left(context.lake)
     if left is not None:
         outcome.writes.append(context.lake.upsert_latest(ALL["silver.group_members"], left))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from identity.identifier import key64
 from pipelines.clock import clock_of
@@ -18,6 +17,7 @@ from pipelines.jobs.context import RunContext
 from pipelines.jobs.s7_queries import ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
 from pipelines.keys import Keys, unseal
 from pipelines.publish import Manifest, build_manifest, publish
+from pipelines.store.versions import dataset
 from pipelines.tables import ALL
 from serving.contract import SNAPSHOT_FILE, key_check
 from serving.contract.inputs import SnapshotInputs
@@ -86,15 +86,13 @@ def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manife
     """Every source table is a view of the connection under its name with an underscore, at the manifest's version."""
     for name in SOURCES:
         table = ALL[name]
-        path = lake / table.layer / table.name
         view = f"{table.layer}_{table.name}"
-        if not DeltaTable.is_deltatable(str(path)):
+        rows = dataset(lake, name, manifest.tables.get(name, {}).get("version"))
+        if rows is None:
             columns = ", ".join(f"NULL::{_duckdb_type(column.type)} AS {column.name}" for column in table.columns)
             connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
-            continue
-        version = manifest.tables.get(name, {}).get("version")
-        delta = DeltaTable(str(path), version=version)
-        connection.register(view, delta.to_pyarrow_dataset())
+        else:
+            connection.register(view, rows)
 
 
 def _duckdb_type(spark_type: str) -> str:

@@ -34,6 +34,7 @@ unknown_field, unknown_value (signals; `name` is the path)."""
 
 QUARANTINE = "silver.quarantine"
 BATCH = "__batch"
+TABLE = "__table"
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ class Stage:
         folder = Path(self.setup.staging) / table
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{uuid.uuid4().hex}.parquet"
-        content = arrow_table(ALL[table], rows).append_column(
-            BATCH, pa.array([row[BATCH] for row in rows], pa.string())
-        )
+        content = arrow_table(ALL[table], rows)
+        content = content.append_column(BATCH, pa.array([row[BATCH] for row in rows], pa.string()))
+        content = content.append_column(TABLE, pa.array([table] * len(rows), pa.string()))
         pq.write_table(content, path, compression="zstd", use_dictionary=True, write_statistics=False)
         self.results.append(("staged", table, str(path), "", "", "", len(rows)))
 

@@ -6,11 +6,13 @@ writers and `DeltaTable` are used here and in `pipelines/session.py` only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import deltalake as delta_rs
 from delta.tables import DeltaTable
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -20,6 +22,7 @@ from pyspark.storagelevel import StorageLevel
 from pipelines.spec import Table
 
 OP = "__op"
+WRITERS = 4
 STATS_TYPES = ("string", "bigint", "int", "date", "timestamp", "double")
 
 
@@ -77,8 +80,12 @@ class Lake:
         """The table's newest Delta version, -1 when it does not exist."""
         if not self.exists(table):
             return -1
-        row = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()
-        return int(row["version"]) if row else -1
+        return int(delta_rs.DeltaTable(self.path(table), without_files=True).version())
+
+    def each(self, work: Callable[[str], WriteResult], names: Sequence[str]) -> list[WriteResult]:
+        """The results of `work` on each name, in the names' order; a few at a time, as a commit mostly waits."""
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return list(pool.map(work, names))
 
     def create(self, table: Table) -> None:
         """The table exists, with its comments, partitions and properties."""
@@ -94,13 +101,18 @@ class Lake:
         builder.execute()
         self._present.add(table.full_name)
 
-    def append(self, table: Table, frame: DataFrame, *, app_id: str) -> WriteResult:
-        """The rows are added once: a second append under the same `app_id` adds nothing."""
-        with self._materialised(_conform(table, frame)) as rows:
-            count = rows.count()
-            if count:
-                self._append(table, rows, app_id=app_id)
-        return WriteResult(table.full_name, inserted=count, version=self.version(table))
+    def append(self, table: Table, frame: DataFrame, *, app_id: str, rows: int | None = None) -> WriteResult:
+        """The rows are added once: a second append under the same `app_id` adds nothing.
+
+        `rows`: their number, where it is known already.
+        """
+        conformed = _conform(table, frame)
+        if rows is not None:
+            if rows:
+                self._append(table, conformed, app_id=app_id)
+            return WriteResult(table.full_name, inserted=rows, version=self.version(table))
+        with self._materialised(conformed) as kept:
+            return self.append(table, kept, app_id=app_id, rows=kept.count())
 
     def append_new(self, table: Table, frame: DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
         """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
