@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from serving.clock import Clock, monotonic_ms, wall_clock_ms
 from serving.errors import ServingError
 from serving.holder import SnapshotHolder
-from serving.middleware import BodyLimit, Gate, Gatekeeper, RequestFrame
+from serving.middleware import PROTECTED, BodyLimit, Gate, Gatekeeper, RequestFrame
 from serving.operational import open_store
 from serving.problems import Problem, answer_problem
 from serving.routers import lookup, operations, profiles, segments
-from serving.runtime import BEARER, Runtime
+from serving.runtime import Runtime
 from serving.security import Authenticator, RateLimits
 from serving.settings import ServingSettings, find_identity_key
 from serving.telemetry import Metrics
@@ -59,16 +61,15 @@ def create_app(settings: ServingSettings, clocks: Clocks | None = None) -> FastA
         lifespan=lifespan,
     )
     app.state.runtime = runtime
+    app.openapi = lambda: document_of(app)  # type: ignore[method-assign]  # the documented way to extend it
     _add_routes(app)
     _add_frame(app, runtime, times)
     return app
 
 
 def _add_routes(app: FastAPI) -> None:
-    app.include_router(operations.router)
-    protected = [Depends(BEARER)]
-    for part in (lookup.router, profiles.router, segments.router):
-        app.include_router(part, dependencies=protected)
+    for part in (lookup.router, profiles.router, segments.router, operations.router):
+        app.include_router(part)
     for kind in (Problem, HTTPException, RequestValidationError, ServingError):
         app.add_exception_handler(kind, answer_problem)
 
@@ -78,8 +79,26 @@ def _add_frame(app: FastAPI, runtime: Runtime, times: Clocks) -> None:
     settings = runtime.settings
     authenticator = Authenticator(open_store(settings.store_url), wall=times.wall, monotonic=times.monotonic)
     limits = RateLimits(
-        rate_per_minute=settings.rate_per_minute, failures_per_minute=settings.failures_per_minute, wall=times.wall
+        rate_per_minute=settings.rate_per_minute,
+        failures_per_minute=settings.failures_per_minute,
+        monotonic=times.monotonic,
     )
     app.add_middleware(Gate, keeper=Gatekeeper(authenticator, limits))
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestFrame, metrics=runtime.metrics)
+
+
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the key that everything below `/v1/` needs; the gate asks for it before any route."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document.setdefault("components", {})["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "An API key"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, as a header"},
+        }
+        for path, operations_of_path in document["paths"].items():
+            if path.startswith(PROTECTED):
+                for operation in operations_of_path.values():
+                    operation["security"] = [{"bearer": []}, {"header": []}]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -138,8 +138,8 @@ class Finder:
         )
 
     def _owner(self, period: Period) -> str | None:
-        if period.person is not None:
-            return self._snapshot.profile_of(period.person).one_id
+        if period.one_id is not None:
+            return period.one_id
         return self._snapshot.living(period.former_one_id) if period.former_one_id else None
 
     def _key(self) -> str:

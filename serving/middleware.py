@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass
 
 import anyio.to_thread
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +28,7 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Cache-Control": "no-store",
 }
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class RequestFrame:
@@ -51,10 +51,10 @@ class RequestFrame:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                headers = MutableHeaders(scope=message)
-                headers.update({**SECURITY_HEADERS, "X-Request-Id": request_id})
+                own = [(b"x-request-id", request_id.encode())]
                 if "snapshot_id" in scope:
-                    headers[SNAPSHOT_HEADER] = scope["snapshot_id"]
+                    own.append((SNAPSHOT_HEADER.lower().encode(), scope["snapshot_id"].encode()))
+                message["headers"] = [*message.get("headers", ()), *_RAW_HEADERS, *own]
             await send(message)
 
         try:

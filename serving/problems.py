@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from serving.errors import HTTP_STATUS, ServingError
-from serving.security import RateExceeded, RefusedCaller
+from serving.rates import RateExceeded
+from serving.security import RefusedCaller
 
 MEDIA_TYPE = "application/problem+json"
 TITLES: Mapping[int, tuple[str, str]] = {

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Depends, Request
 from fastapi.responses import Response
-from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
 from serving.access import View, view_of
@@ -87,7 +86,6 @@ def allowed(scope: str) -> Callable[[Request], Awaitable[Asker]]:
 
 
 Process = Annotated[Runtime, Depends(runtime_of)]
-BEARER = HTTPBearer(auto_error=False, description="An API key; `X-API-Key: <key>` does the same")
 
 
 def answered(document: object) -> Response:

@@ -8,13 +8,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy.engine import Engine
 
 from serving.clock import Clock
 from serving.keys import ApiKey, find_key, secret_fits, split_token
+from serving.rates import Buckets
 
 BELIEVED_MS = 500
 """How long a key's row is believed: a revocation is seen within this time."""
@@ -33,14 +31,6 @@ class Caller:
 
 class RefusedCaller(Exception):  # noqa: N818 - an answer, not a failure
     """The request brings no key in force; why is not told."""
-
-
-class RateExceeded(Exception):  # noqa: N818 - an answer, not a failure
-    """The key or address asks too often; `retry_after_s` is when it may ask again."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"too many requests; retry after {retry_after_s} s")
-        self.retry_after_s = retry_after_s
 
 
 @dataclass
@@ -96,35 +86,24 @@ class Authenticator:
 
 
 class RateLimits:
-    """Counts requests per key and refusals per address over a sliding minute."""
+    """Counts requests per key and refused keys per address."""
 
-    def __init__(self, *, rate_per_minute: int, failures_per_minute: int, wall: Clock) -> None:
-        self._wall = wall
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._default = RateLimitItemPerMinute(rate_per_minute)
-        self._failures = RateLimitItemPerMinute(failures_per_minute)
+    def __init__(self, *, rate_per_minute: int, failures_per_minute: int, monotonic: Clock) -> None:
+        self._buckets = Buckets(monotonic)
+        self._rate = rate_per_minute
+        self._failures = failures_per_minute
 
     def count(self, key: ApiKey) -> None:
         """One request of the key is counted; RateExceeded beyond its limit."""
-        item = RateLimitItemPerMinute(key.rate_per_minute) if key.rate_per_minute else self._default
-        self._require(item, f"key/{key.key_id}")
+        self._buckets.take(f"key/{key.key_id}", key.rate_per_minute or self._rate)
 
     def count_failure(self, address: str) -> None:
         """One refused key from the address is counted."""
-        self._limiter.hit(self._failures, f"address/{address}")
+        self._buckets.take(f"address/{address}", self._failures)
 
     def require_trust(self, address: str) -> None:
         """RateExceeded while the address has sent too many refused keys."""
-        if not self._limiter.test(self._failures, f"address/{address}"):
-            raise RateExceeded(self._wait(self._failures, f"address/{address}"))
-
-    def _require(self, item: RateLimitItemPerMinute, name: str) -> None:
-        if not self._limiter.hit(item, name):
-            raise RateExceeded(self._wait(item, name))
-
-    def _wait(self, item: RateLimitItemPerMinute, name: str) -> int:
-        window = self._limiter.get_window_stats(item, name)
-        return max(1, min(60, int(window.reset_time) - self._wall() // 1000))
+        self._buckets.require(f"address/{address}", self._failures)
 
 
 def caller_of(key: ApiKey) -> Caller:

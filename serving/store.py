@@ -16,10 +16,10 @@ from pyroaring import BitMap
 
 from identity.errors import IdentityError
 from identity.policy import Policy
-from serving.contract import APPLICATION_ID, SCHEMA_VERSION
-from serving.errors import SnapshotDamagedError, SnapshotMissingError
+from serving.contract import SCHEMA_VERSION
+from serving.contract.header import check_header
+from serving.errors import SnapshotDamagedError
 
-_HEADER_BYTES = 100
 _KEPT_ARRAYS = 64
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Profile(NamedTuple):
 
 
 class Period(NamedTuple):
-    """An identifier in one validity period with its owner, as in `identifiers`; `display` is its mask."""
+    """An identifier in one validity period, as in `identifiers`; `display` is its mask, `one_id` its living owner."""
 
     namespace: str
     scope: str
@@ -51,6 +51,7 @@ class Period(NamedTuple):
     first_seen_ms: int | None
     last_seen_ms: int | None
     display: str | None
+    one_id: str | None
 
 
 class Entry(NamedTuple):
@@ -82,9 +83,9 @@ class FeatureColumn(NamedTuple):
     numbers: npt.NDArray[np.float64]
 
 
-_PERIOD = """SELECT namespace, scope, value, personal, person, former_one_id, status, candidates, valid_from_ms,
-valid_to_ms, first_seen_ms, last_seen_ms, display
-FROM identifiers LEFT JOIN masks ON masks.identifier = identifiers.id"""
+_PERIOD = """SELECT i.namespace, i.scope, i.value, i.personal, i.person, i.former_one_id, i.status, i.candidates,
+i.valid_from_ms, i.valid_to_ms, i.first_seen_ms, i.last_seen_ms, masks.display, profiles.one_id
+FROM identifiers AS i LEFT JOIN masks ON masks.identifier = i.id LEFT JOIN profiles ON profiles.person = i.person"""
 _PROFILE = "SELECT person, one_id, status, layer, minted_on, features FROM profiles"
 _ORDER_SUMS = """SELECT platform, count(*), sum(paid_fen), sum(refunded_fen), min(at_ms), max(at_ms) FROM orders
 WHERE person = ? AND is_paid = 1 AND is_internal = 0 GROUP BY platform ORDER BY platform"""
@@ -104,7 +105,7 @@ class Snapshot:
         self._connections: list[sqlite3.Connection] = []
         self._arrays: OrderedDict[str, FeatureColumn | None] = OrderedDict()
         self._bitmaps: dict[tuple[str, str], dict[str, BitMap]] = {}
-        _check_header(path)
+        check_header(path)
         facts = dict(self._all("SELECT key, value FROM meta"))
         self._accept(facts)
 
@@ -151,7 +152,7 @@ class Snapshot:
 
     def periods(self, key: int) -> list[Period]:
         """All periods of the identifiers with that surrogate key, oldest first."""
-        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE key = ? ORDER BY valid_from_ms", key)]
+        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE i.key = ? ORDER BY i.valid_from_ms", key)]
 
     def alias_targets(self, key: int) -> list[int]:
         """Surrogate keys of the identifiers that a hashed form stands for."""
@@ -159,8 +160,8 @@ class Snapshot:
 
     def periods_by_value(self, value: str) -> list[Period]:
         """All periods of identifiers with that value in any namespace and scope."""
-        order = "ORDER BY namespace, scope, valid_from_ms"
-        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE value = ? {order}", value)]
+        order = "ORDER BY i.namespace, i.scope, i.valid_from_ms"
+        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE i.value = ? {order}", value)]
 
     def order_owners(self, order_id: str) -> list[int | None]:
         """The owners of the orders with that number, one per order."""
@@ -169,8 +170,8 @@ class Snapshot:
 
     def identities(self, person: int) -> list[Period]:
         """All periods of the identifiers a person owns or owned."""
-        order = "ORDER BY namespace, scope, value, valid_from_ms"
-        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE person = ? {order}", person)]
+        order = "ORDER BY i.namespace, i.scope, i.value, i.valid_from_ms"
+        return [Period(*row) for row in self._all(f"{_PERIOD} WHERE i.person = ? {order}", person)]
 
     def tags(self, person: int) -> list[tuple[str, str, str, str]]:
         """Tag, value, since which day, reason; by tag."""
@@ -253,21 +254,3 @@ class Snapshot:
             return decode()
         except (ValueError, RuntimeError) as error:
             raise SnapshotDamagedError(str(self.path), problem=type(error).__name__) from error
-
-
-def _check_header(path: Path) -> None:
-    """The file is a snapshot of its full length; a cut or foreign file is refused before SQLite reads it."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-        size = path.stat().st_size
-    except OSError as error:
-        raise SnapshotMissingError(str(path), problem="the file cannot be opened") from error
-    if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\x00"):
-        raise SnapshotDamagedError(str(path), problem="not a snapshot file")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise SnapshotDamagedError(str(path), problem="an SQLite file of another program")
-    page = int.from_bytes(header[16:18], "big")
-    expected = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
-    if size != expected:
-        raise SnapshotDamagedError(str(path), problem=f"{size} bytes long instead of {expected}")

@@ -36,6 +36,7 @@ from serving.contract.format import (
     TIMELINE,
     SnapshotTable,
 )
+from serving.contract.header import check_header
 from serving.contract.inputs import SnapshotInputs
 from serving.contract.people import Numbering, Registry, number_people, read_registry
 from serving.contract.removal import Removal, load_previous
@@ -52,7 +53,13 @@ from serving.contract.rows import (
     tag_rows,
     timeline_rows,
 )
-from serving.errors import InputRefusedError, StorageFullError
+from serving.errors import (
+    InputRefusedError,
+    SnapshotDamagedError,
+    SnapshotMissingError,
+    StorageFullError,
+    UpdateRefusedError,
+)
 
 Counts = dict[str, int]
 
@@ -84,6 +91,10 @@ def update_snapshot(previous: Path, path: Path, inputs_of_touched: SnapshotInput
     changed. Raises UpdateRefusedError when the previous snapshot has another schema or other features: then build it
     in full.
     """
+    try:
+        check_header(previous)
+    except (SnapshotMissingError, SnapshotDamagedError) as error:
+        raise UpdateRefusedError(error.message) from error
     with _replacing(path) as partial:
         shutil.copyfile(previous, partial)
         connection = _open_writer(partial)
