@@ -39,6 +39,8 @@ _FIELDS = (
     "updated_at currency product_id sku_id brand_sku name quantity price amount discount gift freight order_paid "
     "province city internal refund_of refund_id refund_line refunded_at"
 )
+ROW_FIELDS: tuple[str, ...] = tuple(_FIELDS.split())
+"""Fields of a row that a mapping may fill."""
 SHAPE = Shape("order", ("order_id", *(f"rows[].{name}" for name in _FIELDS.split())))
 
 _COPIED = ("product_id", "sku_id", "brand_sku", "name", "gift")
@@ -70,6 +72,8 @@ def split_orders(payload: bytes, context: Context) -> Sequence[bytes]:
 def parse_orders(record: Record) -> Parsed:
     """An order of a file with its lines and returns; a flat row is an order of one line."""
     value = as_object(record.value, "order")
+    if "refused" in value:
+        raise RecordRefusedError(str(value["refused"]), f"line {value.get('line')} of the file: {value.get('detail')}")
     if "rows" not in value:
         value = {"order_id": value.get("order_id"), "rows": [value]}
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))

@@ -13,7 +13,8 @@ too), ids text:
 - `lines[]`: `line_id`, `product_id`, `sku_id`, `brand_sku`, `name`, `quantity`, `unit_price_fen`, `list_fen`,
   `paid_fen` (without freight), `gift`;
 - `refunds[]`: `refund_id`, `line_id` (absent: the whole order), `type`, `status` (applied, processing, success,
-  refused, closed), `amount_fen` (freight included), `freight_fen`, `applied_at`, `at` (when this state was reached), `reason`.
+  refused, closed), `amount_fen` (freight included), `freight_fen`, `applied_at`, `at` (when this state was reached),
+  `reason`.
 """
 
 from __future__ import annotations

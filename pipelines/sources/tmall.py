@@ -19,6 +19,9 @@ OPEN_UID, OUID, OMID, MIX_MOBILE = "tmall_open_uid", "tmall_ouid", "tmall_omid",
 VOLATILE = ("oaid", "request_id", "retried")
 """Keys that change between answers about the same thing: the receiver id of the week, the call's own number."""
 
+PUSHED = "jdp_response"
+"""The column of the order push database that holds an answer as text; its row is a record, not an answer."""
+
 _ORDER_RANK = {
     status: rank
     for rank, status in enumerate(
@@ -64,7 +67,7 @@ def split_answer(payload: bytes, paths: Sequence[Sequence[str]]) -> Sequence[byt
 
 
 def _is_envelope(keys: Collection[str]) -> bool:
-    return any(key.endswith("_response") for key in keys)
+    return any(key.endswith("_response") and key != PUSHED for key in keys)
 
 
 def _error(envelope: Mapping[str, Any]) -> str | None:

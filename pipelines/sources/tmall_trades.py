@@ -29,6 +29,7 @@ from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id
 from pipelines.sources.tmall import (
     PLATFORM,
+    PUSHED,
     VOLATILE,
     as_mapping,
     buyer_ids,
@@ -106,12 +107,12 @@ def parse_trades(record: Record) -> Parsed:
 
 def _pushed(value: dict[str, Any]) -> dict[str, Any]:
     """The trade in a row of the order push database, which holds an answer as a text; other records are themselves."""
-    inner = value.get("jdp_response")
+    inner = value.get(PUSHED)
     if inner is None:
         return value
-    answer = as_mapping(inner, "jdp_response")
-    found = mapping(answer.get("trade_fullinfo_get_response", answer), "jdp_response")
-    return {"seller_nick": value.get("seller_nick"), **as_object(found.get("trade", found), "jdp_response")}
+    answer = as_mapping(inner, PUSHED)
+    found = mapping(answer.get("trade_fullinfo_get_response", answer), PUSHED)
+    return {"seller_nick": value.get("seller_nick"), **as_object(found.get("trade", found), PUSHED)}
 
 
 def _read_trade(value: Mapping[str, Any], keys: dict[str, Any], ids: Sequence[Id]) -> _Trade:
