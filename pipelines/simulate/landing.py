@@ -94,15 +94,15 @@ class Landing:
         row = {"kind": kind, "feed": feed, "interval": self._clock.dates[day], "record": record_id}
         self._files.append_json(f"truth/{self._part}/faults.jsonl", {**row, "detail": detail} if detail else row)
 
-    def line(self, feed: str, record_id: str, at: int, context: Json, payload: Any) -> None:
-        """One answer that is one record; arrivals outside the window are moved to its nearest day."""
+    def line(self, feed: str, record_id: str, at: int, context: Json, payload: Any, *, records: int = 1) -> None:
+        """One answer of its own, mostly one record; arrivals outside the window are moved to its nearest day."""
         day = self._clock.landing_day(at)
         self._write_line(feed, day, at, context, payload)
-        self.counts.records[feed] += 1
+        self.counts.records[feed] += records
         fate = self._rng.random()
         if fate < self._dirt.duplicates:
             self._write_line(feed, day, at + 60 if (at % DAY) < DAY - 60 else at, context, payload)
-            self._count_duplicate(feed, day, record_id)
+            self._count_duplicate(feed, day, record_id, records)
         elif fate < self._dirt.duplicates + self._dirt.broken:
             self._break_line(feed, day, at, record_id, context, payload)
 
@@ -174,9 +174,9 @@ class Landing:
     def _path(self, feed: str, day: int) -> str:
         return f"landing/{feed}/{self._clock.dates[day]}/{self._part}.jsonl"
 
-    def _count_duplicate(self, feed: str, day: int, record_id: str) -> None:
-        self.counts.records[feed] += 1
-        self.counts.duplicates[feed] += 1
+    def _count_duplicate(self, feed: str, day: int, record_id: str, records: int = 1) -> None:
+        self.counts.records[feed] += records
+        self.counts.duplicates[feed] += records
         self.fault(("duplicate", feed, day, record_id, ""))
 
     def _count_broken(self, feed: str, day: int, record_id: str, detail: str) -> None:

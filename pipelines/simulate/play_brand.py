@@ -167,7 +167,8 @@ class BrandPlayer:
             context["params"] = {"day_begin_time": clock.midnight(day), "day_end_time": clock.midnight(day)}
             at = clock.midnight(day + 1) + 9 * HOUR
             answer = wire_wecom.group_statistic(items)
-            self._landing.line("wecom_staff_stats", f"groups:{corp}@{clock.dates[day]}", at, context, answer)
+            name = f"groups:{corp}@{clock.dates[day]}"
+            self._landing.line("wecom_staff_stats", name, at, context, answer, records=len(items))
 
 
 _COUNTS = ("chat_cnt", "message_cnt", "negative_feedback_cnt", "new_apply_cnt", "new_contact_cnt")

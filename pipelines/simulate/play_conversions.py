@@ -13,6 +13,7 @@ from pipelines.simulate.scene import (
     Scene,
     doudian_node,
     douyin_context,
+    douyin_device_node,
     douyin_openid_node,
     douyin_unionid_node,
     external_node,
@@ -72,9 +73,9 @@ def _douyin_members(scene: Scene, orders: list[Order]) -> None:
 def _douyin_app(scene: Scene, person: Person, shop: int | None) -> None:
     brand, at = scene.brand, person.since + 30
     openid, unionid = douyin_openid_node(person, brand), douyin_unionid_node(person, brand)
-    anonymous = brand.ids.text("dy_anonymous", DOUYIN_APP.app_id, person.index, 30)
+    device = douyin_device_node(person, brand)
     late = at < person.unionid_from
-    answer = douyin_session(openid[2], None if late else unionid[2], anonymous)
+    answer = douyin_session(openid[2], None if late else unionid[2], device[2])
     context: Json = {
         "platform": "douyin",
         "app_id": DOUYIN_APP.app_id,
@@ -83,7 +84,7 @@ def _douyin_app(scene: Scene, person: Person, shop: int | None) -> None:
         "code": f"d{person.index:09d}",
     }
     scene.landing.line("miniprogram_users", f"session:{openid[2]}:{at}", min(at, scene.end - 1), context, answer)
-    scene.link(person, openid, *(() if late else (unionid,)))
+    scene.link(person, openid, device, *(() if late else (unionid,)))
     if shop is not None and scene.rng.random() < DOUDIAN_SHARE:
         node = doudian_node(person, DOUYIN_SHOPS[shop].app_key, brand)
         asked = min(at + between(scene.rng, HOUR, 5 * DAY), scene.end - 1)

@@ -100,6 +100,12 @@ def douyin_openid_node(person: Person, brand: Brand) -> Node:
     )
 
 
+def douyin_device_node(person: Person, brand: Brand) -> Node:
+    """The anonymous openid of the person's device in the Douyin mini-program."""
+    app_id = DOUYIN_APP.app_id
+    return ("mp_anonymous_id", app_id, brand.ids.text("dy_anonymous", app_id, person.index, 30))
+
+
 def douyin_unionid_node(person: Person, brand: Brand) -> Node:
     """The unionid under the Douyin developer account."""
     platform = DOUYIN_APP.open_platform_id

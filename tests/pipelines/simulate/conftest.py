@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ PAGES = (
     ("external_contact_list",),
     ("info",),
     ("customer",),
+    ("items",),
 )
 
 
@@ -45,8 +46,14 @@ class SimulatedWorld:
     config: SimulationConfig
     out: Path
     report: SimulationReport
+    _read: dict[str, list[Line]] = field(default_factory=dict, repr=False)
 
-    def lines(self, feed: str) -> Iterator[Line]:
+    def lines(self, feed: str) -> list[Line]:
+        if feed not in self._read:
+            self._read[feed] = list(self._lines(feed))
+        return self._read[feed]
+
+    def _lines(self, feed: str) -> Iterator[Line]:
         for path in sorted((self.out / "landing" / feed).glob("*/*.jsonl")):
             for raw in path.read_bytes().splitlines():
                 try:

@@ -77,7 +77,9 @@ def test_duplicates_come_in_their_share_and_are_listed(world: Any) -> None:
     good = sum(world.report.records.values()) - sum(world.report.duplicates.values())
     assert sum(world.report.duplicates.values()) / good == pytest.approx(0.03, rel=0.1)
     listed = Counter(fault["feed"] for fault in world.faults("duplicate"))
-    assert dict(listed) == world.report.duplicates
+    # An answer of group statistics holds many records and is delivered twice as a whole.
+    assert listed.pop("wecom_staff_stats") <= world.report.duplicates["wecom_staff_stats"]
+    assert dict(listed) == {f: n for f, n in world.report.duplicates.items() if f != "wecom_staff_stats"}
 
 
 def test_broken_records_are_counted_and_listed(world: Any) -> None:

@@ -131,6 +131,7 @@ class Reader:
                 yield row
             elif context["method"] == "douyin.jscode2session":
                 row = [("douyin_mp_open_id", context["app_id"], payload["data"]["openid"])]
+                row.append(("mp_anonymous_id", context["app_id"], payload["data"]["anonymous_openid"]))
                 if payload["data"]["unionid"]:
                     row.append(("douyin_union_id", context["open_platform_id"], payload["data"]["unionid"]))
                 yield row
