@@ -1,0 +1,88 @@
+"""The whole pipeline on a simulated brand: seconds, rows per second and peak memory of every job.
+
+Run: `python -m bench.pipeline --people 200000 --days 90`. The bare limit beside each run is the time one core needs to
+read the same landing files from disk (`cat > /dev/null` in Python), so that figures compare between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from pipelines.cli.common import spark_session
+from pipelines.clock import stopwatch
+from pipelines.demo import MIX_KEYS, START, World, simulate_brand
+from pipelines.keys import create_demo_keys
+from pipelines.runner import RunRequest, run_pipeline
+from pipelines.settings import load_settings
+
+BLOCK = 1 << 22
+
+
+def main() -> None:
+    """Prints a Markdown table; with `--out` also writes the figures as JSON."""
+    options = _options()
+    home = Path(options.home or tempfile.mkdtemp(prefix="cdp-bench-"))
+    environ = {"CDP_HOME": str(home), "CDP_SPARK__MEMORY": options.memory}
+    settings = load_settings(environ=environ).settings
+    create_demo_keys(settings.keys, MIX_KEYS)
+    simulated = simulate_brand(home, World(options.people, options.days), _say)
+    limit = read_all(settings.landing)
+    last = max(path.name for path in settings.landing.glob("*/????-??-??"))
+    watch = stopwatch()
+    with spark_session(settings) as spark:
+        report = run_pipeline(spark, settings, RunRequest(START, last), _say)
+    total = watch()
+    jobs = [
+        {"job": job["job"], "seconds": job["seconds"], "peak_mib": job["peak_mib"]}
+        for job in report["jobs"]  # type: ignore[attr-defined]  # a list of jobs
+    ]
+    figures = {"simulated": simulated, "read_seconds": limit, "total_seconds": round(total, 1), "jobs": jobs}
+    print(_table(figures))
+    if options.out:
+        Path(options.out).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if not options.home:
+        shutil.rmtree(home)
+
+
+def read_all(folder: Path) -> float:
+    """Seconds to read every landing file once."""
+    watch = stopwatch()
+    for path in sorted(folder.rglob("*.jsonl")):
+        with path.open("rb") as handle:
+            while handle.read(BLOCK):
+                pass
+    return round(watch(), 2)
+
+
+def _table(figures: dict[str, object]) -> str:
+    jobs = figures["jobs"]
+    records = figures["simulated"]["records"]  # type: ignore[index]  # as simulate_brand gives it
+    lines = ["| job | seconds | records/s | peak MiB |", "|---|---|---|---|"]
+    for job in jobs:  # type: ignore[attr-defined]  # a list of jobs
+        rate = round(records / job["seconds"]) if job["seconds"] else 0
+        lines.append(f"| {job['job']} | {job['seconds']} | {rate} | {job['peak_mib']} |")
+    lines.append(f"| all, with session and publish | {figures['total_seconds']} | | |")
+    lines.append(f"| bare reading of the landing files | {figures['read_seconds']} | | |")
+    return "\n".join(lines)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=200_000)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--memory", default="6g")
+    parser.add_argument("--home", help="keep everything here instead of a temporary folder")
+    parser.add_argument("--out", help="write the figures as JSON")
+    return parser.parse_args()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
