@@ -80,7 +80,7 @@ class Lake:
         """The table's newest Delta version, -1 when it does not exist."""
         if not self.exists(table):
             return -1
-        return int(delta_rs.DeltaTable(self.path(table), without_files=True).version())
+        return int(delta_rs.DeltaTable(self.path(table)).version())
 
     def each(self, work: Callable[[str], WriteResult], names: Sequence[str]) -> list[WriteResult]:
         """The results of `work` on each name, in the names' order; a few at a time, as a commit mostly waits."""
