@@ -79,7 +79,7 @@ PROFILES = SnapshotTable(
     "One row per living OneID",
     (
         Column("person", "INTEGER PRIMARY KEY", "Dense number of the person in this file, from 0"),
-        Column("one_id", "TEXT NOT NULL", "OneID"),
+        Column("one_id", "TEXT NOT NULL", "OneID of the person"),
         Column("status", "TEXT NOT NULL", "active, or visitor (only anonymous identifiers)"),
         Column("layer", "TEXT", "Relation layer; null for visitors"),
         Column("minted_on", "TEXT", "Business day of the run that minted the OneID"),
@@ -139,8 +139,8 @@ TAGS = SnapshotTable(
     "Tags people carry now",
     (
         PERSON,
-        Column("tag", "TEXT NOT NULL", "Tag"),
-        Column("value", "TEXT NOT NULL", "Value"),
+        Column("tag", "TEXT NOT NULL", "Tag name"),
+        Column("value", "TEXT NOT NULL", "Tag value"),
         Column("as_of", "TEXT NOT NULL", "Business day since which it holds"),
         Column("reason", "TEXT NOT NULL", "Why, in words with the figures"),
     ),
@@ -163,7 +163,7 @@ ORDERS = SnapshotTable(
     "Orders of every channel: found by number, summed per person",
     (
         Column("platform", "TEXT NOT NULL", "douyin, tmall, mall, pos or the name of a file source"),
-        Column("shop_id", "TEXT NOT NULL", "Shop"),
+        Column("shop_id", "TEXT NOT NULL", "Shop of the platform"),
         Column("order_id", "TEXT NOT NULL", "Parent order number"),
         OWNER,
         Column("status", "TEXT NOT NULL", "Order status"),
@@ -192,7 +192,7 @@ BITMAP_TABLE = SnapshotTable(
     (
         Column("kind", "TEXT NOT NULL", "tag, layer, status or access"),
         Column("name", "TEXT NOT NULL", "Tag, or what the kind says"),
-        Column("value", "TEXT NOT NULL", "Value"),
+        Column("value", "TEXT NOT NULL", "Value of the tag, layer, status or restriction"),
         Column("people", "INTEGER NOT NULL", "Number of people in it"),
         Column("bits", "BLOB NOT NULL", "Roaring bitmap, portable serialisation"),
     ),
