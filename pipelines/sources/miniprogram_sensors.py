@@ -284,7 +284,8 @@ def _observe_unbind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> 
     gone = [one for one in named if one is not None and (one[0] == "phone" or len(stated) == 1)]
     at_ms, feed = row["event_at"], event.context.feed
     if not gone:
-        observe_once(event.parsed, feed, row["event_id"], at_ms=at_ms, ids=as_ids(ids), kind="unbind")
+        ended = as_ids(ids) if len(ids) > 1 else []
+        observe_once(event.parsed, feed, row["event_id"], at_ms=at_ms, ids=ended, kind="unbind")
         return
     pairs = [(one, other) for one in gone for other in ids if other not in gone]
     for number, pair in enumerate(pairs):

@@ -94,6 +94,8 @@ def _parse_phone(record: Record, value: dict[str, Any]) -> Parsed:
     app_id = text(watermark.get("appid"))
     if app_id and context.app_id and app_id != context.app_id:
         parsed.unknown_values.append(("phone_info.watermark.appid", app_id))
+    if not _agrees(info):
+        parsed.unknown_values.append(("phone_info.phoneNumber", "another number than purePhoneNumber"))
     ids = [make_id("phone", "", required(phone_of(info), "phone_info.phoneNumber"), "verified")]
     if context.openid:
         scope = context.app_id or app_id or ""
@@ -120,6 +122,12 @@ def phone_of(info: Mapping[str, Any]) -> str | None:
         return None
     digits = full.lstrip("+")
     return f"+{digits}" if digits.startswith(country) else f"+{country}{digits}"
+
+
+def _agrees(info: Mapping[str, Any]) -> bool:
+    """Whether the full number ends with the one without country code, where both are given."""
+    pure, full = text(info.get("purePhoneNumber")), text(info.get("phoneNumber"))
+    return pure is None or full is None or full.endswith(pure)
 
 
 def is_douyin(context: Context) -> bool:

@@ -18,8 +18,8 @@ from pipelines.sources.sightings import IdKey, day_of, stable_id
 
 _USER = ("app_id", "open_id", "union_id", "user_id", "local_id")
 _LIFTED = frozenset({"type", "page", "time", "wx_user", "chan", "order", "sub_orders"})
-_FREE = ("page", "time", "order", "sub_orders", "chan")
-SHAPE = Shape("youshu", ["type", "props", *(f"wx_user.{name}" for name in _USER), *_FREE])
+SHAPE = Shape("youshu", [f"wx_user.{name}" for name in _USER])
+"""Only the user has a fixed form; properties are the brand's own."""
 
 
 def is_youshu(value: Mapping[str, Any]) -> bool:
@@ -30,9 +30,9 @@ def is_youshu(value: Mapping[str, Any]) -> bool:
 def parse_youshu(record: Record) -> Parsed:
     """One behaviour row of the event and the sighting of its user; properties nobody named are kept as they are."""
     value: dict[str, Any] = record.value
-    parsed = Parsed()
     event = required(text(value.get("type")), "type")
     props = mapping(value.get("props"), "props") or {name: inner for name, inner in value.items() if name != "type"}
+    parsed = Parsed(unknown=SHAPE.unknown({"wx_user": props.get("wx_user")}, record.settings.ignored))
     ids = _identifiers(record, props)
     if not ids:
         required(None, "wx_user.open_id")

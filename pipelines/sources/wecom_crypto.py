@@ -53,7 +53,7 @@ class CallbackKeys:
         if len(self.encoding_aes_key) != ENCODED_KEY_CHARACTERS:
             raise CallbackRefusedError(f"EncodingAESKey must have {ENCODED_KEY_CHARACTERS} characters")
         try:
-            return base64.b64decode(self.encoding_aes_key + "=")
+            return base64.b64decode(self.encoding_aes_key + "=", validate=True)
         except binascii.Error:
             raise CallbackRefusedError("EncodingAESKey is no base64") from None
 

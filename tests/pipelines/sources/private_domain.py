@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from pipelines.jobs.records import RawRecord, make_record
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, Settings
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Settings
 from pipelines.sources.config import load_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,6 +18,9 @@ SETTINGS: Mapping[str, Settings] = load_sources(ROOT / "conf")
 DAY = "2025-01-01"
 RECEIVED_MS = 1735700800000
 """2025-01-01 11:06:40 in Shanghai."""
+
+STEPS = (1, 86_400)
+"""How far numbers are moved to see whether they matter: to the next code, and to the next day."""
 
 WECHAT_APP = "wx0000000000000001"
 BRAND_PLATFORM = "op_brand_01"
@@ -98,3 +101,64 @@ def as_text(parsed: list[Parsed]) -> str:
 def _plain(value: Any) -> Any:
     """Personal values as their kind only: golden files show that they are on their way to the vault."""
     return vars(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Every scalar of a record: its path with `[]` for elements, and the keys that lead to it."""
+    yield from _leaves(value, path, ())
+
+
+def _leaves(value: Any, path: str, keys: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else key, (*keys, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[]", (*keys, place))
+    else:
+        yield path, keys
+
+
+def changed(value: Any, keys: tuple[str | int, ...], step: int) -> Any:
+    """A copy of the record with one scalar changed into another; numbers by the step."""
+    copied = orjson.loads(orjson.dumps(value))
+    holder = copied
+    for key in keys[:-1]:
+        holder = holder[key]
+    old = holder[keys[-1]]
+    holder[keys[-1]] = old + step if isinstance(old, (int, float)) and not isinstance(old, bool) else f"{old}7"
+    return copied
+
+
+def said(parser: FeedParser, value: Any, context: Context) -> tuple[Any, ...]:
+    """What a record says apart from its own digest; a refusal says its reason."""
+    settings = SETTINGS[parser.source]
+    try:
+        parsed = parser.parse(Record(value, context, settings))
+    except RecordRefusedError as refusal:
+        return ("refused", refusal.reason)
+    return parsed.rows, parsed.observations, parsed.unknown, parsed.unknown_values
+
+
+def usage(parser: FeedParser, value: Any, context: Context) -> dict[str, str]:
+    """For each field of a record whether changing it changes what the record says: `used` or `unused`."""
+    before = said(parser, value, context)
+    found: dict[str, str] = {}
+    for path, keys in leaves(value):
+        differs = any(said(parser, changed(value, keys, step), context) != before for step in STEPS)
+        if differs or path not in found:
+            found[path] = "used" if differs else "unused"
+    return found
+
+
+def ignored_reason(parser: FeedParser, kind: str, path: str) -> str | None:
+    """Why the shipped settings leave a field of a kind of record out, None when they do not."""
+    plain = path.replace("[]", "")
+    for key, reason in SETTINGS[parser.source].ignored.items():
+        stated, separator, rest = key.partition(":")
+        listed = (rest if separator else key).replace("[]", "")
+        if separator and stated != kind:
+            continue
+        if plain == listed or plain.startswith(f"{listed}."):
+            return reason
+    return None
