@@ -108,7 +108,7 @@ def count_records(world: SimulatedWorld) -> dict[str, int]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> SimulatedWorld:
     """A world of ordinary dirt, with more unreadable and half-read records than life has, to see enough of them."""
     dirt = Dirt(broken=0.01, error_answers=0.05, rival_claims=0.05, reissued_phones=0.02, placeholders=0.03)
-    config = SimulationConfig(people=900, days=24, seed=11, dirt=dirt, avg_events_per_person=8.0)
+    config = SimulationConfig(people=600, days=24, seed=11, dirt=dirt, avg_events_per_person=8.0)
     out = tmp_path_factory.mktemp("world")
     return SimulatedWorld(config, out, simulate(config, out))
 
@@ -117,7 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimulatedWorld:
 def whole_world(tmp_path_factory: pytest.TempPathFactory) -> SimulatedWorld:
     """A world of ordinary dirt in which every record is whole."""
     dirt = Dirt(broken=0.0, error_answers=0.0)
-    config = SimulationConfig(people=1_000, days=30, seed=5, dirt=dirt, avg_events_per_person=5.0)
+    config = SimulationConfig(people=800, days=30, seed=5, dirt=dirt, avg_events_per_person=5.0)
     out = tmp_path_factory.mktemp("whole")
     return SimulatedWorld(config, out, simulate(config, out))
 

@@ -107,7 +107,7 @@ def test_the_summary_holds_the_settings_and_the_totals(world: Any) -> None:
     import json
 
     summary = json.loads((world.out / "truth" / "summary.json").read_text())
-    assert summary["config"]["people"] == 900
+    assert summary["config"]["people"] == 600
     assert summary["records"] == world.report.records
     assert summary["books"]["douyin"] == world.report.books["douyin"]
 
