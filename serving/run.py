@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 
 import uvicorn
 
@@ -43,6 +45,15 @@ def serve(settings: ServingSettings, *, host: str = "127.0.0.1", port: int = 808
             timeout_keep_alive=15,
             timeout_graceful_shutdown=10,
         )
-        uvicorn.Server(config).run(sockets=[bound])
+        server = uvicorn.Server(config)
+        _stop_quietly()
+        server.run(sockets=[bound])
     finally:
         bound.close()
+
+
+def _stop_quietly() -> None:
+    """Being told to stop is no failure: the server ends its requests, and the signal it passes on then does nothing."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.errors import ConfigRefusedError
@@ -20,12 +20,12 @@ class ServingSettings(BaseSettings):
 
     home: Path = Field(
         Path("data"),
-        validation_alias=AliasChoices("home", "CDP_HOME"),
+        validation_alias="CDP_HOME",
         description="CDP_HOME: where CURRENT, snapshots, keys and the operational store lie",
     )
     identity_key: SecretStr | None = Field(
         None,
-        validation_alias=AliasChoices("identity_key", "CDP_IDENTITY_KEY"),
+        validation_alias="CDP_IDENTITY_KEY",
         description="The lake's identity key; without it `keys/identity.key` of the home is read",
     )
     keys_dir: Path | None = Field(None, description="Folder of identity.key; default: `keys` under the home")
