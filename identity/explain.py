@@ -60,7 +60,7 @@ class Explainer:
 
     def _chain(self, a: Identifier, b: Identifier, *, live_only: bool) -> list[Step]:
         """The chain with the fewest refused steps, then the fewest steps; empty when nothing was ever stated."""
-        start = Node(a, self._last.get(a, 0))
+        start, goal = Node(a, self._last.get(a, 0)), Node(b, self._last.get(b, 0))
         best: dict[Node, tuple[int, int]] = {start: (0, 0)}
         came: dict[Node, Step] = {}
         waiting = [(0, 0, start)]
@@ -68,7 +68,7 @@ class Explainer:
             cost, length, here = heapq.heappop(waiting)
             if (cost, length) > best[here]:
                 continue
-            if here.identifier == b and (not live_only or here.period == self._last.get(b, 0)):
+            if here == goal:
                 return _walk_back(here, start, came)
             for step in self._steps.get(here, ()):
                 if live_only and step.cost:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from identity.identifier import Identifier
-from identity.namespace import PHONE, PHONE_FORMS, NamespaceSpec, Strength
+from identity.namespace import PHONE_FORMS, NamespaceSpec, Strength
 from identity.phone import digit_runs, is_digit_run, normalise_phone
 from identity.policy import Policy, RejectRules
 from identity.token import phone_hashes
@@ -79,7 +79,7 @@ def normalise_identifier(raw: Identifier, policy: Policy) -> Reading:
         return Reading(raw, "undeclared_namespace")
     if spec.strength is Strength.NEVER:
         return Reading(raw, "never")
-    rules = _rules_of(spec, policy)
+    rules = policy.reject_rules[spec.name]
     refusal = _refused_as_written(raw.value, rules)
     scope = normalise_scope(raw.scope, spec)
     value, malformed = ("", refusal) if refusal else normalise_value(raw.value, spec.normaliser)
@@ -89,11 +89,6 @@ def normalise_identifier(raw: Identifier, policy: Policy) -> Reading:
     if spec.scoped and scope.casefold() in policy.reject.values | {""}:
         return Reading(raw, "missing_scope")
     return Reading(Identifier(raw.namespace, scope, value), "")
-
-
-def _rules_of(spec: NamespaceSpec, policy: Policy) -> tuple[RejectRules, ...]:
-    names = (spec.name, PHONE) if spec.name in PHONE_FORMS else (spec.name,)
-    return (policy.reject, *(policy.reject_by_namespace[name] for name in names if name in policy.reject_by_namespace))
 
 
 def _refused_as_written(value: str, rules: tuple[RejectRules, ...]) -> str:

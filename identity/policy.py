@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,7 +54,7 @@ class ReviewCounts:
     staff_min_sightings: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """Everything the rules depend on besides evidence and decisions."""
 
@@ -69,7 +70,6 @@ class Policy:
     review: ReviewCounts
     promote_recipient_phone: bool
     namespaces: Mapping[str, NamespaceSpec]
-    _groups: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -91,12 +91,11 @@ class Policy:
             size_cap=reader.whole("size_cap", SHIPPED["size_cap"]),
             max_oversize=reader.whole("max_oversize", SHIPPED["max_oversize"]),
             gates=_read_gates(reader.part("gates")),
-            source_groups=(groups := _read_groups(reader.part("source_groups"))),
+            source_groups=_read_groups(reader.part("source_groups")),
             **_read_rejects(reader.part("reject")),
             review=_read_review(reader.part("review")),
             promote_recipient_phone=_read_inference(reader.part("inference")),
             namespaces=_read_namespaces(reader),
-            _groups={source: name for name, sources in groups.items() for source in sources},
         )
         reader.done()
         return policy
@@ -116,14 +115,27 @@ class Policy:
 
     def to_dict(self) -> dict[str, Any]:
         """The policy as plain sorted data, every value spelled out."""
-        plain = asdict(self)
-        plain.pop("_groups")
-        return cast(dict[str, Any], _plain(plain))
+        return cast(dict[str, Any], _plain(asdict(self)))
 
     def digest(self) -> str:
         """16 hex characters that change with every meaningful change of the configuration."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         text = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        return {source: name for name, sources in self.source_groups.items() for source in sources}
+
+    @cached_property
+    def reject_rules(self) -> dict[str, tuple[RejectRules, ...]]:
+        """By namespace the rules that may refuse its values: the lake's, its own, and the phone's for hashed forms."""
+        names = {name: (name, PHONE) if name in PHONE_FORMS else (name,) for name in self.namespaces}
+        own = self.reject_by_namespace
+        return {name: (self.reject, *(own[one] for one in all_of if one in own)) for name, all_of in names.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -29,7 +29,7 @@ _CHANNELS = {
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What a report is made from besides the resolution: the OneIDs of its parts, who held what before and after the
-    run, and how often each rule refused an identifier or a row."""
+    run, how often each rule refused an identifier or a row, and how many event times of the run were clamped."""
 
     run: int
     as_of: str
@@ -37,6 +37,7 @@ class RunFacts:
     before: Mapping[Identifier, str]
     after: Mapping[Identifier, str]
     refusals: Mapping[str, int]
+    clamped: int = 0
 
 
 def build_report(resolution: Resolution, facts: RunFacts) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def build_report(resolution: Resolution, facts: RunFacts) -> dict[str, Any]:
         "held": status["held"],
         "expired": status["expired"],
         "oversize": len(resolution.oversize),
+        "clamped": facts.clamped,
         "churn": churn(facts.before, facts.after),
         "reach": reach(resolution.parts),
     }

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from identity.accuracy import evaluate
 from identity.business_time import day_end_ms, parse_day
 from identity.causes import Causes
 from identity.changes import Change, World, compare
@@ -193,6 +194,10 @@ class Resolver:
         """The report of the last run as plain data."""
         return dict(self._report)
 
+    def evaluate(self, truth: Mapping[str, str], reachable: Mapping[str, str] | None = None) -> Plain:
+        """Accuracy against a truth file, person by identifier; see `identity.accuracy.evaluate`."""
+        return dict(evaluate(self.clusters(), truth, reachable))
+
     def changes(self) -> list[Plain]:
         """All changes of all runs, each with its run and business day."""
         return [change.to_dict() | {"run": run.number, "as_of": run.as_of} for run, change in self._changes]
@@ -221,7 +226,8 @@ class Resolver:
         self._view, self._outcome = view, outcome
         self._changes += [(run, change) for change in found]
         refusals = Counter(row["rule"] for row in self.rejections())
-        facts = RunFacts(run.number, as_of, outcome.one_ids, before, outcome.placed, refusals)
+        clamped = sum(row.clamped for row in self._journal.of_run(policy, run.number))
+        facts = RunFacts(run.number, as_of, outcome.one_ids, before, outcome.placed, refusals, clamped)
         self._report = build_report(view.resolution, facts)
         return found
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from identity.policy import Policy
+from identity.resolver import Resolver
 
 Row = dict[str, Any]
 
@@ -62,3 +63,39 @@ def shipped() -> Policy:
 def policy() -> Callable[..., Policy]:
     """The shipped policy with other values for some keys."""
     return lambda **keys: Policy.from_dict(keys)
+
+
+class World:
+    """A resolver with short words for tests: feeds rows by day and answers in sorted plain data."""
+
+    def __init__(self, policy: Policy, **more: Any) -> None:
+        self.resolver = Resolver(policy, "test key", **more)
+
+    def feed(self, *rows: Row, day: str = "2025-03-01") -> list[Row]:
+        """One run on `day`."""
+        return self.resolver.apply(rows, as_of=day)
+
+    def groups(self) -> list[list[str]]:
+        """The clusters without their ids, sorted."""
+        return sorted(sorted(group) for group in self.resolver.clusters().values())
+
+    def same(self, *identifiers: str) -> bool:
+        """Whether all are one living person."""
+        found = {self.resolver.one_id(identifier) for identifier in identifiers}
+        return len(found) == 1 and None not in found
+
+    def decide(self, kind: str, a: str, b: str | None = None, day: str = "2025-03-01") -> str:
+        """A steward's decision."""
+        return self.resolver.steward(kind, a, b, actor="jo", reason="looked at it", as_of=day)
+
+    def refused(self, a: str, b: str) -> list[tuple[str, list[str]]]:
+        """Rule and observations of the refused links between two."""
+        found = self.resolver.explain(a, b)
+        assert not found["linked"]
+        return [(one["rule"], one["observations"]) for one in found["refused"]]
+
+
+@pytest.fixture
+def world(policy: Callable[..., Policy]) -> Callable[..., World]:
+    """A fresh world under the shipped policy with other values for some keys."""
+    return lambda **keys: World(policy(**keys))

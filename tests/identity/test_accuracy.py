@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity.accuracy import Scores, evaluate
+
+TRUTH = {"a": "p", "b": "p", "c": "p", "d": "q", "e": "q"}
+
+
+def test_a_perfect_partition_scores_one_everywhere() -> None:
+    scores = evaluate({"1": ["a", "b", "c"], "2": ["d", "e"]}, TRUTH)
+    assert {value for scope in scores.values() for kind in scope.values() for value in kind.values()} == {1.0}
+
+
+def test_the_figures_of_a_known_case() -> None:
+    scores = evaluate({"1": ["a", "b"], "2": ["c", "d"], "3": ["e"]}, TRUTH)["all"]
+    assert scores["pairwise"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 4, "f1": 1 / 3})
+    assert scores["b_cubed"]["precision"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1) / 5)
+    assert scores["b_cubed"]["recall"] == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1 / 2 + 1 / 2) / 5)
+
+
+def test_recall_over_reachable_pairs_asks_only_for_what_evidence_can_join() -> None:
+    scores = evaluate({"1": ["a", "b"]}, TRUTH, {"a": "g", "b": "g"})
+    assert scores["all"]["pairwise"]["recall"] == pytest.approx(1 / 4)
+    assert scores["reachable"]["pairwise"]["recall"] == 1.0
+    assert scores["reachable"]["b_cubed"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+
+
+def test_what_is_outside_the_truth_does_not_count() -> None:
+    assert evaluate({"1": ["a", "x", "y"]}, {"a": "p"})["all"]["pairwise"]["precision"] == 1.0
+
+
+def test_f1_of_nothing_right_is_zero() -> None:
+    assert Scores(0.0, 0.0).f1 == 0.0
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
+def test_pairwise_scores_agree_with_counting_every_pair(labels: dict[str, tuple[int, int]]) -> None:
+    items = sorted(labels)
+    pairs = [(a, b) for n, a in enumerate(items) for b in items[n + 1 :]]
+    joined = {p for p in pairs if labels[p[0]][0] == labels[p[1]][0]}
+    true = {p for p in pairs if labels[p[0]][1] == labels[p[1]][1]}
+    clusters: dict[str, list[str]] = {}
+    for item in items:
+        clusters.setdefault(str(labels[item][0]), []).append(item)
+    scores = evaluate(clusters, {item: str(labels[item][1]) for item in items})["all"]["pairwise"]
+    assert scores["precision"] == pytest.approx(len(joined & true) / len(joined) if joined else 1.0)
+    assert scores["recall"] == pytest.approx(len(joined & true) / len(true) if true else 1.0)
