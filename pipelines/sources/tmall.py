@@ -42,6 +42,9 @@ _ORDER_RANK = {
         start=1,
     )
 }
+DEPOSIT_HELD = frozenset({"FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"})
+"""Steps of a trade whose deposit was paid and whose final payment was not."""
+
 _REFUND_RANK = {
     status: rank
     for rank, status in enumerate(
@@ -79,13 +82,13 @@ def _error(envelope: Mapping[str, Any]) -> str | None:
     return f"code {text(found.get('code')) or 'none'}, sub_code {text(found.get('sub_code')) or 'none'}"
 
 
-def order_rank(status: str | None) -> int:
-    """Rank of a trade state among versions of one second, TRADE_CLOSED highest.
+def order_rank(status: str | None, step: str | None = None) -> int:
+    """Rank of a trade state among versions of one second, TRADE_CLOSED highest; a paid deposit ranks above none.
 
-    >>> order_rank("WAIT_BUYER_PAY") < order_rank("TRADE_FINISHED") < order_rank("TRADE_CLOSED"), order_rank("NEW")
-    (True, 0)
+    >>> order_rank("WAIT_BUYER_PAY") < order_rank("WAIT_BUYER_PAY", "FRONT_PAID_FINAL_NOPAID") < order_rank("PAY_PENDING")
+    True
     """
-    return _ORDER_RANK.get(status or "", 0)
+    return 2 * _ORDER_RANK.get(status or "", 0) + (step in DEPOSIT_HELD)
 
 
 def refund_rank(status: str | None) -> int:

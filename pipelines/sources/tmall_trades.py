@@ -28,6 +28,7 @@ from pipelines.sources.fields import (
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id
 from pipelines.sources.tmall import (
+    DEPOSIT_HELD,
     PLATFORM,
     PUSHED,
     VOLATILE,
@@ -63,8 +64,7 @@ _PATHS = (
     ("trades",),
     ("trade",),
 )
-_FINAL_OPEN = frozenset({"FRONT_NOPAID_FINAL_NOPAID", "FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"})
-_DEPOSIT_HELD = frozenset({"FRONT_PAID_FINAL_NOPAID", "FRONT_PAID_FRONT_FORFEITED"})
+_FINAL_OPEN = DEPOSIT_HELD | {"FRONT_NOPAID_FINAL_NOPAID"}
 _STEP = "step"
 
 
@@ -135,7 +135,7 @@ def _read_trade(value: Mapping[str, Any], keys: dict[str, Any], ids: Sequence[Id
 
 def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     value, paid, settings = trade.value, trade.paid, record.settings
-    deposit = _when(trade.step in _DEPOSIT_HELD, value, "step_paid_fee")
+    deposit = _when(trade.step in DEPOSIT_HELD, value, "step_paid_fee")
     status = category(parsed, settings, "trade_status", trade.status, path="status") or UNKNOWN
     ended = top_time(value.get("end_time"), "end_time")
     if trade.step is not None:
@@ -168,7 +168,7 @@ def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Ma
         "version_key": version_key(
             trade.updated,
             record.digest,
-            rank=order_rank(trade.status),
+            rank=order_rank(trade.status, trade.step),
             refund_rank=max((refund_rank(text(line.get("refund_status"))) for line in lines), default=0),
         ),
     }
@@ -216,13 +216,13 @@ def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed
         "business_date": business_date(trade.paid or trade.created),
         "channel_origin": UNKNOWN,
         "version_key": version_key(
-            trade.updated, record.digest, rank=order_rank(status_raw), refund_rank=refund_rank(refund_raw)
+            trade.updated, record.digest, rank=order_rank(status_raw, trade.step), refund_rank=refund_rank(refund_raw)
         ),
     }
 
 
 def _deposit_or(status: str, trade: _Trade) -> str:
-    return "deposit_paid" if status == "created" and trade.step in _DEPOSIT_HELD else status
+    return "deposit_paid" if status == "created" and trade.step in DEPOSIT_HELD else status
 
 
 def _line_share(line: Mapping[str, Any], trade: _Trade, *, alone: bool) -> int:

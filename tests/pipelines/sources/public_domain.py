@@ -8,7 +8,8 @@ from typing import Any
 
 from pipelines.sources.base import Context, FeedParser, Parsed, Record
 from tests.pipelines.sources import private_domain
-from tests.pipelines.sources.private_domain import DAY, RECEIVED_MS, SETTINGS
+from tests.pipelines.sources.private_domain import RECEIVED_MS as RECEIVED_MS
+from tests.pipelines.sources.private_domain import SETTINGS
 
 APP_KEY = "7000001"
 SHOP = "4463798"
@@ -170,6 +171,3 @@ def tmall_trade(*lines: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 def tmall_line(**changes: Any) -> dict[str, Any]:
     """A paid line with fields replaced."""
     return changed(TMALL_LINE, **changes)
-
-
-__all__ = ["DAY", "RECEIVED_MS"]

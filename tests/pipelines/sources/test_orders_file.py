@@ -1,0 +1,162 @@
+"""Orders out of mapped exports: rows grouped, amounts exact, returns told apart."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.sources.base import Parsed, RecordRefusedError
+from pipelines.sources.orders_file import PARSERS, group_rows
+from tests.pipelines.sources.private_domain import ids_of, one_row, rows
+from tests.pipelines.sources.public_domain import parse
+
+(ORDERS,) = PARSERS
+ROW: dict[str, Any] = {
+    "order_id": "A1",
+    "customer": "17850",
+    "product_id": "85123A",
+    "quantity": 6,
+    "price": "2.55",
+    "paid_at": "2025-01-01 08:26:00",
+}
+
+
+def said(*given: dict[str, Any], **known: Any) -> Parsed:
+    """What the one order of these rows says."""
+    (record,) = group_rows([{**ROW, **row} for row in given] or [ROW])
+    return parse(ORDERS, record, **known)
+
+
+def test_the_rows_of_an_order_are_one_order_wherever_they_stand() -> None:
+    grouped = list(group_rows([{"order_id": "A"}, {"order_id": "B"}, {"order_id": "A"}]))
+    assert [(record["order_id"], len(record["rows"])) for record in grouped] == [("A", 2), ("B", 1)]
+
+
+def test_orders_of_two_shops_stay_apart() -> None:
+    assert len(list(group_rows([{"order_id": "A", "shop_id": "1"}, {"order_id": "A", "shop_id": "2"}]))) == 2
+
+
+def test_an_orders_payment_is_the_sum_of_its_lines_and_freight() -> None:
+    parsed = said({}, {"product_id": "71053", "price": "3.39", "freight": "8"}, {"quantity": 1, "price": 1})
+    order = one_row(parsed, "orders")
+    assert (order["paid_fen"], order["freight_fen"], order["list_fen"]) == (1530 + 2034 + 100 + 800, 800, 3664)
+    assert [line["paid_fen"] for line in rows(parsed, "order_lines")] == [1530, 2034, 100]
+
+
+def test_a_stated_order_amount_counts() -> None:
+    assert one_row(said({"order_paid": "14.00"}), "orders")["paid_fen"] == 1400
+
+
+def test_a_stated_line_amount_and_a_discount_count() -> None:
+    lines = rows(said({"amount": "14.10"}, {"discount": "1.30"}), "order_lines")
+    assert [line["paid_fen"] for line in lines] == [1410, 1400]
+
+
+def test_a_number_with_a_fraction_is_read_exactly() -> None:
+    assert one_row(said({"price": 0.29, "quantity": 100}), "orders")["paid_fen"] == 2900
+
+
+def test_an_amount_between_two_fen_is_rounded_and_counted() -> None:
+    parsed = said({"price": 0.001, "quantity": 1})
+    assert one_row(parsed, "order_lines")["paid_fen"] == 0
+    assert ("price", "between two fen, rounded half up") in parsed.unknown_values
+
+
+def test_equal_rows_are_lines_of_their_own() -> None:
+    assert [line["line_id"] for line in rows(said({}, {}), "order_lines")] == ["1", "2"]
+
+
+def test_a_line_number_used_twice_loses_no_line() -> None:
+    lines = rows(said({"line_id": "S"}, {"line_id": "S"}, {"line_id": "S"}), "order_lines")
+    assert [line["line_id"] for line in lines] == ["S", "S#2", "S#3"]
+
+
+def test_an_unpaid_row_counts_nothing() -> None:
+    order = one_row(said({"paid_at": None, "created_at": "2025-01-01"}), "orders")
+    assert (order["is_paid"], order["paid_fen"], order["status"]) == (False, 0, "created")
+    assert order["business_date"] == "2025-01-01"
+
+
+def test_a_return_is_a_refund_of_its_amount() -> None:
+    parsed = said({}, {"quantity": -2, "paid_at": "2025-01-03 10:00:00"})
+    row = one_row(parsed, "refunds")
+    assert (row["status"], row["amount_fen"], row["order_id"], row["business_date"]) == (
+        "success",
+        510,
+        "A1",
+        "2025-01-03",
+    )
+    assert one_row(parsed, "orders")["paid_fen"] == 1530
+
+
+def test_a_return_that_names_its_order_is_a_refund_of_that_order() -> None:
+    parsed = said({"order_id": "C1", "quantity": -1, "refund_of": "A1", "refund_id": "R1"})
+    assert [table for table, _ in parsed.rows] == ["silver.refunds"]
+    assert (one_row(parsed, "refunds")["order_id"], one_row(parsed, "refunds")["refund_id"]) == ("A1", "R1")
+
+
+def test_an_order_of_returns_alone_is_closed_and_unpaid_and_holds_its_refund() -> None:
+    parsed = said({"quantity": -1})
+    order = one_row(parsed, "orders")
+    assert (order["status"], order["is_paid"], order["paid_fen"]) == ("closed", False, 0)
+    assert one_row(parsed, "refunds")["order_id"] == order["order_id"]
+    assert order["subject"].value == "17850"
+
+
+def test_the_customer_is_of_the_brand_unless_the_row_says_otherwise() -> None:
+    assert ids_of(said().observations[0]) == [("member_id", "brandA", "17850")]
+    told = {"customer_namespace": "login_id", "customer_scope": "erp", "phone": "13912345670"}
+    assert ids_of(said(told).observations[0]) == [("login_id", "erp", "17850"), ("phone", "", "13912345670")]
+
+
+def test_a_customer_that_is_a_phone_is_the_buyers() -> None:
+    (seen,) = said({"customer_namespace": "phone", "customer": "13912345670"}).observations
+    assert seen["ids"] == [{"namespace": "phone", "scope": "", "value": "13912345670", "role": "buyer"}]
+
+
+def test_the_platform_is_the_files_name_for_itself() -> None:
+    assert one_row(said({"platform": "erp"}), "orders")["platform"] == "erp"
+    assert one_row(said(), "orders")["platform"] == "file"
+    assert one_row(said(platform="till"), "orders")["platform"] == "till"
+
+
+def test_a_flat_row_is_an_order_of_one_line() -> None:
+    assert parse(ORDERS, ROW).rows == said().rows
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"order_id": ""}, "order_id"),
+        ({"price": "12.x"}, "price: not a decimal"),
+        ({"price": "NaN"}, "price: not a decimal"),
+        ({"price": "-3"}, "price: outside 0"),
+        ({"quantity": "2.5"}, "quantity"),
+        ({"paid_at": "01/02/2025"}, "paid_at"),
+    ],
+)
+def test_a_broken_row_is_refused(row: dict[str, Any], rule: str) -> None:
+    with pytest.raises(RecordRefusedError, match=rule):
+        said(row)
+
+
+@pytest.mark.reference
+def test_a_public_retailers_orders_lose_no_line_and_no_penny(shared_data: Path) -> None:
+    retail = pytest.importorskip("pyarrow.parquet").read_table(shared_data / "orders" / "online_retail.parquet")
+    names = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID")
+    columns = [retail.column(name).to_pylist() for name in names]
+    sold = [row for row in zip(*columns, strict=True) if row[4] is not None and row[2] > 0 and row[3] > 0]
+    assert (len(sold), len({row[4] for row in sold})) == (397_884, 4_338)
+    sample = [row for row in sold if int(row[0]) % 25 == 0]
+    mapped = (
+        {"order_id": o, "product_id": p, "quantity": q, "price": price, "customer": str(c), "paid_at": "2011-01-01"}
+        for o, p, q, price, c in sample
+    )
+    parsed = [parse(ORDERS, record) for record in group_rows(mapped)]
+    pennies = sum(round(Decimal(repr(row[3])) * row[2] * 100) for row in sample)
+    assert sum(len(rows(one, "order_lines")) for one in parsed) == len(sample) > 10_000
+    assert sum(one_row(one, "orders")["paid_fen"] for one in parsed) == pennies
+    assert len({one_row(one, "orders")["subject"].value for one in parsed}) == len({row[4] for row in sample})
