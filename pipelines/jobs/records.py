@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,13 +16,17 @@ import orjson
 
 from pipelines.jobs.landing import Chunk
 from pipelines.sources.base import Context, FeedParser, Record, RecordRefusedError, Settings
-from pipelines.sources.fields import business_date, rfc3339
+from pipelines.sources.fields import rfc3339
 
 _WRAPPER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONTEXT_KEYS = frozenset(field.name for field in fields(Context)) - {"feed", "interval", "params", "received_ms"}
-_SECRETS = re.compile(rb'("session_key"\s*:\s*)"(?:[^"\\]|\\.)*"')
-_WELCOME_CDATA = re.compile(rb"(<WelcomeCode>\s*<!\[CDATA\[).*?(\]\]>\s*</WelcomeCode>)", re.DOTALL)
-_WELCOME_TEXT = re.compile(rb"(<WelcomeCode>)[^<]*(</WelcomeCode>)")
+_SECRETS = re.compile(rb'("session_key"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_ENCODED_SECRETS = re.compile(rb'(\\+"session_key\\+"\s*:\s*(\\+"))[^"]*?(?:\2|\\?\Z)')
+_WELCOME_CDATA = re.compile(rb"(<WelcomeCode>\s*<!\[CDATA\[).*?(\]\]>\s*<\\*/WelcomeCode>|\Z)", re.DOTALL)
+_WELCOME_TEXT = re.compile(rb"(<WelcomeCode>)[^<]+(<\\*/WelcomeCode>|\Z)")
+_BOM = b"\xef\xbb\xbf"
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a malformed record may raise besides its refusal: one such record is refused, the run goes on."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,26 @@ class RawRecord:
     refusal: RecordRefusedError | None = None
 
 
+class DamagedFileError(Exception):
+    """A compressed file is cut or broken: what it holds cannot be known, so its batch is refused as a whole."""
+
+
+def unreadable(error: Exception) -> RecordRefusedError:
+    """The refusal of a record whose reading failed; only the kind of the failure is said, its text may hold data."""
+    return RecordRefusedError("unreadable", f"the record has a form that cannot be read ({type(error).__name__})")
+
+
 def redact(raw: bytes) -> bytes:
     """The raw text with the values of `session_key` and `WelcomeCode` replaced: the only change ever made to it.
+
+    Texts inside a JSON string and texts that were cut off are covered too.
 
     >>> redact(b'{"openid":"o1","session_key":"abc=="}')
     b'{"openid":"o1","session_key":"<redacted>"}'
     """
     if b"session_key" in raw:
         raw = _SECRETS.sub(rb'\1"<redacted>"', raw)
+        raw = _ENCODED_SECRETS.sub(rb"\1<redacted>\2", raw)
     if b"WelcomeCode" in raw:
         raw = _WELCOME_CDATA.sub(rb"\1<redacted>\2", raw)
         raw = _WELCOME_TEXT.sub(rb"\1&lt;redacted&gt;\2", raw)
@@ -53,12 +70,23 @@ def redact(raw: bytes) -> bytes:
 def read_lines(chunk: Chunk, max_line_bytes: int) -> Iterator[tuple[int, bytes]]:
     """The numbered lines of a chunk without empty ones; a `.json` or `.xml` file is one line.
 
-    A line beyond `max_line_bytes` is cut there, which makes it a broken line.
+    A line beyond `max_line_bytes` is cut there, which makes it a broken line. A mark of the byte order is left out.
+    Raises DamagedFileError for a compressed file that is cut or broken.
     """
     path = Path(chunk.path)
     if path.name.endswith((".json", ".xml")):
-        yield 1, path.read_bytes()
+        yield 1, path.read_bytes().removeprefix(_BOM).strip()
         return
+    try:
+        for number, line in _numbered(path, chunk):
+            clean = (line.removeprefix(_BOM) if number == 1 else line).strip()
+            if clean:
+                yield number, clean[:max_line_bytes]
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise DamagedFileError(chunk.name) from None
+
+
+def _numbered(path: Path, chunk: Chunk) -> Iterator[tuple[int, bytes]]:
     opener = gzip.open if path.name.endswith(".gz") else open
     with opener(path, "rb") as handle:
         handle.seek(chunk.start)
@@ -69,8 +97,7 @@ def read_lines(chunk: Chunk, max_line_bytes: int) -> Iterator[tuple[int, bytes]]
                 if left <= 0:
                     return
                 left -= len(line)
-            if line.strip():
-                yield number, line.strip()[:max_line_bytes]
+            yield number, line
             number += 1
 
 
@@ -82,9 +109,12 @@ def records_of_line(
     try:
         payload, given = _unwrap(raw)
         context = make_context(given, parser.feed, settings, interval)
-        parts = parser.split(payload, context)
+        parts = parser.split(redact(payload), context)
     except RecordRefusedError as refusal:
         yield RawRecord(line, 0, raw, None, None, refusal)
+        return
+    except UNREADABLE as error:
+        yield RawRecord(line, 0, raw, None, None, unreadable(error))
         return
     text = orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode()
     for element, part in enumerate(parts):
@@ -157,12 +187,6 @@ def _context_value(context: Context, name: str) -> Any:
     return value
 
 
-def interval_of_received(raw: RawRecord, default: str) -> str:
-    """The business day the line was received, else the default."""
-    received = raw.context.received_ms if raw.context else None
-    return business_date(received) or default
-
-
 def _unwrap(raw: bytes) -> tuple[bytes, Mapping[str, Any]]:
     if raw[:1] == b"<":
         return raw, {}
@@ -177,7 +201,10 @@ def _unwrap(raw: bytes) -> tuple[bytes, Mapping[str, Any]]:
     if "payload" not in outer or "context" not in outer:
         return raw, {}
     payload = bytes(outer["payload"]).strip()
-    context = orjson.loads(bytes(outer["context"]))
+    try:
+        context = orjson.loads(bytes(outer["context"]))
+    except orjson.JSONDecodeError:
+        raise RecordRefusedError("bad_context", "context is no valid JSON") from None
     if not isinstance(context, dict):
         raise RecordRefusedError("bad_context", "context is no object")
     return (_text_payload(payload) if payload[:1] == b'"' else payload), context
