@@ -105,10 +105,16 @@ def _samples(lake: Lake, table: Table, check: Check) -> tuple[dict[str, str], ..
 
 def _record(context: RunContext, results: list[CheckResult]) -> None:
     rows = [
-        (context.run_id, r.table, r.check, r.severity, r.rows, r.failed, json.dumps(r.samples) if r.samples else None)
-        for r in results
+        {
+            "run_id": context.run_id,
+            "table_name": result.table,
+            "check_name": result.check,
+            "severity": result.severity,
+            "rows": result.rows,
+            "failed": result.failed,
+            "samples": json.dumps(result.samples) if result.samples else None,
+        }
+        for result in results
     ]
     if rows:
-        context.lake.append(
-            RESULTS, context.lake.spark.createDataFrame(rows, RESULTS.ddl()), app_id=f"quality:{context.run_id}"
-        )
+        context.lake.add_rows(RESULTS, rows)

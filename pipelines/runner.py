@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from identity import Policy
 from pipelines.catalog import JOBS, Job
@@ -159,17 +157,15 @@ def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
 
 def next_run_id(lake: Lake, as_of: str) -> str:
     """The run's name: a running number over the lake's history and its last business day."""
-    if not lake.exists(RUNS):
-        return f"r000001-{as_of}"
-    newest = lake.read(RUNS).select(F.max(F.substring("run_id", 2, 6).cast("int")).alias("n")).first()
-    number = int(newest["n"] or 0) if newest else 0
+    newest = lake.query(RUNS, "SELECT max(substr(run_id, 2, 6)::INTEGER) AS n FROM t")
+    number = int(newest[0]["n"] or 0) if newest else 0
     return f"r{number + 1:06d}-{as_of}"
 
 
 def newest_day(lake: Lake) -> str:
     """The newest business day any run answered for, empty before the first."""
-    row = lake.read(RUNS).select(F.max("interval_to").cast("string").alias("day")).first()
-    return str(row["day"] or "") if row else ""
+    rows = lake.query(RUNS, "SELECT max(interval_to)::VARCHAR AS day FROM t")
+    return str(rows[0]["day"] or "") if rows else ""
 
 
 def days(first: str, last: str) -> list[str]:
@@ -220,13 +216,6 @@ def _row(
     }
 
 
-def _record(context: RunContext, records: Iterable[dict[str, object]]) -> None:
-    rows = [tuple(record[name] for name in RUNS.column_names) for record in records]
-    if not rows:
-        return
-    schema = (
-        RUNS.ddl()
-        .replace("`interval_from` date", "`interval_from` string")
-        .replace("`interval_to` date", "`interval_to` string")
-    )
-    context.lake.append_new(RUNS, context.lake.spark.createDataFrame(rows, schema))
+def _record(context: RunContext, records: list[dict[str, object]]) -> None:
+    if records:
+        context.lake.add_rows(RUNS, records)

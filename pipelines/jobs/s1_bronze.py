@@ -28,6 +28,7 @@ CHUNK_SCHEMA = (
     "feed string, interval string, batch_id string, path string, name string,"
     " start bigint, end bigint, first_line bigint"
 )
+LEDGER = ALL["ops.batches"]
 POSITION = ("batch_id", "source_file", "line", "element")
 BatchKey = tuple[str, str, str]
 
@@ -130,11 +131,12 @@ def _key(batch: Batch) -> BatchKey:
 
 
 def _unknown_batches(context: RunContext) -> list[Batch]:
-    if context.ignore_ledger or not context.lake.exists(ALL["ops.batches"]):
+    if context.ignore_ledger:
         return list(context.batches)
-    feeds = sorted({batch.feed for batch in context.batches})
-    ledger = context.lake.read(ALL["ops.batches"]).where(F.col("feed").isin(feeds))
-    known = {(row["feed"], str(row["interval"]), row["batch_id"]): row["content_hash"] for row in ledger.collect()}
+    query = "SELECT feed, interval::VARCHAR AS day, batch_id, content_hash FROM t"
+    known = {
+        (row["feed"], row["day"], row["batch_id"]): row["content_hash"] for row in context.lake.query(LEDGER, query)
+    }
     fresh: list[Batch] = []
     for batch in context.batches:
         content = known.get(_key(batch))
@@ -217,8 +219,8 @@ def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], *, unsur
     """The bronze tables that may hold records of these intervals already."""
     feeds = {feed for feed, _, _ in batches}
     if not unsure and not context.ignore_ledger:
-        ledger = context.lake.read(ALL["ops.batches"]).where(F.col("interval").isin(sorted({b[1] for b in batches})))
-        known = {(row["feed"], str(row["interval"])) for row in ledger.select("feed", "interval").distinct().collect()}
+        found = context.lake.query(LEDGER, "SELECT DISTINCT feed, interval::VARCHAR AS day FROM t")
+        known = {(row["feed"], row["day"]) for row in found}
         feeds = {feed for feed, interval, _ in batches if (feed, interval) in known}
     return sorted(f"bronze.{feed}" for feed in feeds if context.lake.exists(ALL[f"bronze.{feed}"]))
 
@@ -312,19 +314,14 @@ def _say_balances(context: RunContext, balances: dict[BatchKey, Balance]) -> Non
 
 
 def _write_ledger(context: RunContext, batches: list[Batch], balances: dict[BatchKey, Balance]) -> WriteResult:
-    table = ALL["ops.batches"]
-    rows = []
     _say_balances(context, balances)
+    rows, files = [], []
     for batch in batches:
+        place = dict(zip(("feed", "interval", "batch_id"), _key(batch), strict=True))
         balance = balances[_key(batch)]
-        counts = (balance.records_in, balance.good, balance.duplicate, balance.quarantined, balance.suppressed)
-        rows.append((*_key(batch), batch.content_hash, len(batch.files), *counts, context.run_id))
-    schema = table.ddl().replace("`interval` date", "`interval` string")
-    frame = context.lake.spark.createDataFrame(rows, schema)
-    result = context.lake.append_new(table, frame)
-    files = [(*_key(batch), file.name, file.sha256, file.size) for batch in batches for file in batch.files]
-    named = ALL["ops.batch_files"]
-    context.lake.append_new(
-        named, context.lake.spark.createDataFrame(files, named.ddl().replace("`interval` date", "`interval` string"))
-    )
+        facts = {"content_hash": batch.content_hash, "files": len(batch.files), "run_id": context.run_id}
+        rows.append({**place, **facts, **asdict(balance), "records_in": balance.records_in})
+        files += [{**place, "name": file.name, "sha256": file.sha256, "bytes": file.size} for file in batch.files]
+    result = context.lake.add_rows(LEDGER, rows)
+    context.lake.add_rows(ALL["ops.batch_files"], files)
     return result

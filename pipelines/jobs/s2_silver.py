@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.jobs.context import JobOutcome, RunContext
-from pipelines.jobs.s1_bronze import BatchKey, collect_results, staged_rows
+from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_rows
 from pipelines.jobs.snapshots import members_who_left
 from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
 from pipelines.spec import Table
@@ -50,14 +50,11 @@ def run(context: RunContext) -> JobOutcome:
 
 
 def _pending(context: RunContext) -> list[BatchKey]:
-    ledger = context.lake.read(ALL["ops.batches"]).where(F.col("interval").between(context.first, context.last))
-    if not context.ignore_ledger:
-        applied = context.lake.read(PROGRESS).where(F.col("job") == JOB)
-        ledger = ledger.join(applied, ["feed", "interval", "batch_id"], "left_anti")
-    return sorted(
-        (row["feed"], str(row["interval"]), row["batch_id"])
-        for row in ledger.select("feed", "interval", "batch_id").collect()
-    )
+    columns = "SELECT feed, interval::VARCHAR AS day, batch_id FROM t WHERE"
+    days: dict[str, object] = {"first": context.first, "last": context.last}
+    brought = context.lake.query(LEDGER, f"{columns} interval BETWEEN $first::DATE AND $last::DATE", days)
+    applied = [] if context.ignore_ledger else context.lake.query(PROGRESS, f"{columns} job = $job", {"job": JOB})
+    return sorted({tuple(row.values()) for row in brought} - {tuple(row.values()) for row in applied})
 
 
 def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None:
@@ -128,6 +125,8 @@ def _touch(context: RunContext, table: Table, rows: DataFrame) -> None:
 
 
 def _record(context: RunContext, batches: list[BatchKey]) -> WriteResult:
-    rows = [(JOB, *key, context.run_id) for key in batches]
-    frame = context.lake.spark.createDataFrame(rows, PROGRESS.ddl().replace("`interval` date", "`interval` string"))
-    return context.lake.append_new(PROGRESS, frame)
+    names = ("feed", "interval", "batch_id")
+    return context.lake.add_rows(
+        PROGRESS,
+        [{"job": JOB, **dict(zip(names, key, strict=True)), "run_id": context.run_id} for key in batches],
+    )

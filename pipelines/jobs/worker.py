@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from identity import Policy
-from pipelines.jobs.arrow import arrow_table
+from pipelines.store.arrow import arrow_table
 from pipelines.jobs.landing import Chunk
 from pipelines.jobs.records import RawRecord, make_record, read_lines, records_of_line
 from pipelines.jobs.shaping import Shaped, Shaper

@@ -6,11 +6,12 @@ writers and `DeltaTable` are used here and in `pipelines/session.py` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import deltalake as delta_rs
 from delta.tables import DeltaTable
@@ -20,6 +21,9 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.spec import Table
+from pipelines.store.arrow import arrow_table
+from pipelines.store.types import delta_type
+from pipelines.store.versions import rows_of
 
 OP = "__op"
 WRITERS = 4
@@ -91,14 +95,15 @@ class Lake:
         """The table exists, with its comments, partitions and properties."""
         if self.exists(table):
             return
-        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.doc)
-        for column in table.columns:
-            builder = builder.addColumn(column.name, column.type, nullable=not column.required, comment=column.doc)
-        if table.partition_by:
-            builder = builder.partitionedBy(*table.partition_by)
-        for key, value in _properties(table).items():
-            builder = builder.property(key, value)
-        builder.execute()
+        # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
+        delta_rs.DeltaTable.create(
+            self.path(table),
+            schema=_schema(table),
+            mode="ignore",
+            partition_by=list(table.partition_by) or None,
+            description=table.doc,
+            configuration=_properties(table),
+        )
         self._present.add(table.full_name)
 
     def append(self, table: Table, frame: DataFrame, *, app_id: str, rows: int | None = None) -> WriteResult:
@@ -113,6 +118,20 @@ class Lake:
             return WriteResult(table.full_name, inserted=rows, version=self.version(table))
         with self._materialised(conformed) as kept:
             return self.append(table, kept, app_id=app_id, rows=kept.count())
+
+    def add_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> WriteResult:
+        """A few rows of the driver's whose key the table does not hold yet are added, without a Spark job."""
+        self.create(table)
+        key = ", ".join(f'"{name}"::VARCHAR' for name in table.key)
+        known = {tuple(row.values()) for row in self.query(table, f"SELECT DISTINCT {key} FROM t")}
+        new = [dict(row) for row in rows if tuple(str(row[name]) for name in table.key) not in known]
+        if new:
+            delta_rs.write_deltalake(self.path(table), arrow_table(table, new), mode="append")
+        return WriteResult(table.full_name, inserted=len(new), version=self.version(table))
+
+    def query(self, table: Table, query: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
+        """Rows of a DuckDB query over the table `t`, read without a Spark job; none when it does not exist."""
+        return rows_of(Path(self.root), table.full_name, query, parameters)
 
     def append_new(self, table: Table, frame: DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
         """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
@@ -202,6 +221,17 @@ class Lake:
             yield rows
         finally:
             rows.unpersist()
+
+
+def _schema(table: Table) -> delta_rs.Schema:
+    """The declared columns with their comments, as Delta writes them."""
+    fields = [
+        delta_rs.Field(
+            column.name, delta_type(column.type), nullable=not column.required, metadata={"comment": column.doc}
+        )
+        for column in table.columns
+    ]
+    return delta_rs.Schema(fields)
 
 
 def _properties(table: Table) -> dict[str, str]:

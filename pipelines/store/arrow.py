@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -42,7 +42,7 @@ def arrow_type(spark_type: str) -> pa.DataType:
     raise ValueError(f"no Arrow type for {spark_type!r}; known: {', '.join(_PRIMITIVES)}, array<>, struct<>")
 
 
-def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
+def arrow_table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """The rows in the table's declared columns and types; absent columns are null.
 
     Raises pyarrow.ArrowInvalid where a value does not fit its declared type.
@@ -52,8 +52,8 @@ def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def _column(spark_type: str, values: list[Any]) -> pa.Array:
-    if spark_type == "timestamp":
+    if spark_type == "timestamp" and any(isinstance(value, int) for value in values):
         return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC"))
-    if spark_type == "date":
+    if spark_type == "date" and any(isinstance(value, str) for value in values):
         return pa.array(values, pa.string()).cast(pa.date32())
     return pa.array(values, arrow_type(spark_type))
