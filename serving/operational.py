@@ -10,6 +10,9 @@ from alembic.config import Config
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
+NEWEST = "0001"
+"""The newest migration: a store that has it needs none."""
+
 METADATA = sa.MetaData()
 
 API_KEYS = sa.Table(
@@ -49,11 +52,28 @@ def open_store(url: str) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Every migration is applied; nothing happens when the schema is new enough."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    if _version(engine) == NEWEST:
+        return
+    config = migration_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def migration_config() -> Config:
+    """Where Alembic finds the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _version(engine: Engine) -> str | None:
+    """The newest migration applied; None for a store without tables."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return version
 
 
 def _tune_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

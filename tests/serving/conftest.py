@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from serving import keys
+from serving.operational import default_url, open_store
 from serving.store import Snapshot
 from tests.serving.client import Api, World
 from tests.serving.sample import publish, sample_inputs
@@ -17,6 +21,12 @@ from tests.serving.sample import publish, sample_inputs
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flushing to disk is left out: it proves nothing here and waits for whatever else the machine writes."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are hashed as weakly as argon2 allows: its cost is not what is tested."""
+    monkeypatch.setattr(keys, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +47,18 @@ def sample_api(sample_home: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     api.close()
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An operational store without keys, to be copied."""
+    home = tmp_path_factory.mktemp("empty")
+    open_store(default_url(home)).dispose()
+    return home / "operational.sqlite"
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """An empty home with clocks that stand still."""
+def world(tmp_path: Path, empty_store: Path) -> Iterator[World]:
+    """A home where nothing was published yet, with clocks that stand still."""
+    shutil.copy(empty_store, tmp_path)
     made = World(tmp_path)
     yield made
     for api in made.apps:
@@ -47,9 +66,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def published(world: World) -> World:
+def published(world: World, sample_home: Path) -> World:
     """A home with the sample brand published."""
-    publish(world.home, sample_inputs())
+    shutil.copytree(sample_home, world.home, dirs_exist_ok=True)
     return world
 
 

@@ -39,7 +39,7 @@ CONDITIONS = st.recursive(
     ),
     max_leaves=8,
 )
-MANY = 60
+MANY = 40
 
 
 def documented(api: Api, path: str, method: str, status: int) -> bool:

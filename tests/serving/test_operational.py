@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from serving.keys import KeyRequest, create_key, list_keys
-from serving.operational import METADATA, default_url, open_store
+from serving.operational import METADATA, NEWEST, default_url, migrate, migration_config, open_store
 
 
 def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
@@ -15,6 +17,21 @@ def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
     with engine.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert difference == []
+
+
+def test_the_newest_migration_is_the_last_one() -> None:
+    assert ScriptDirectory.from_config(migration_config()).get_heads() == [NEWEST]
+
+
+def test_every_migration_can_be_taken_back(tmp_path: Path) -> None:
+    engine = open_store(default_url(tmp_path))
+    config = migration_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+    migrate(engine)
+    assert list_keys(engine) == []
 
 
 def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
