@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,7 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _QUOTED = re.compile(r'^"(.*)"$', re.DOTALL)
-_TOP_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)$")
+_TOP_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d):(\d\d):(\d\d)$", re.ASCII)
 MAX_MS = 253_402_300_799_000
 """Last millisecond of the year 9999."""
 
@@ -108,6 +108,11 @@ def fen_of_yuan(value: Any, name: str) -> int | None:
     raw = text(value)
     if raw is None:
         return None
+    whole, _, cents = raw.partition(".")
+    if (
+        len(cents) == 2 and raw.isascii() and whole.isdigit() and cents.isdigit()
+    ):  # the usual form, exact without Decimal
+        return int(whole) * 100 + int(cents)
     try:
         fen = Decimal(raw.replace(",", "")) * 100
     except InvalidOperation:
@@ -146,10 +151,18 @@ def top_time(value: Any, name: str) -> int | None:
     try:
         if match is None:
             raise ValueError
-        moment = datetime(*(int(part) for part in match.groups()), tzinfo=SHANGHAI)  # type: ignore[arg-type,misc]  # six ints
+        day, hour, minute, second = match.groups()
+        clock = time(int(hour), int(minute), int(second))
+        midnight = _local_midnight_ms(day)
     except ValueError:
         raise RecordRefusedError("bad_value", f"{name}: not a time of the form yyyy-MM-dd HH:mm:ss") from None
-    return int(moment.timestamp()) * 1000
+    return midnight + ((clock.hour * 60 + clock.minute) * 60 + clock.second) * 1000
+
+
+@lru_cache(maxsize=4096)
+def _local_midnight_ms(day: str) -> int:
+    """The start of a day in Asia/Shanghai; records of a batch share few days."""
+    return (date.fromisoformat(day).toordinal() - _EPOCH_DAY) * 86_400_000 - 28_800_000
 
 
 def rfc3339(value: Any, name: str) -> int | None:

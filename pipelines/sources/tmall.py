@@ -85,7 +85,8 @@ def _error(envelope: Mapping[str, Any]) -> str | None:
 def order_rank(status: str | None, step: str | None = None) -> int:
     """Rank of a trade state among versions of one second, TRADE_CLOSED highest; a paid deposit ranks above none.
 
-    >>> order_rank("WAIT_BUYER_PAY") < order_rank("WAIT_BUYER_PAY", "FRONT_PAID_FINAL_NOPAID") < order_rank("PAY_PENDING")
+    >>> open_trade = order_rank("WAIT_BUYER_PAY")
+    >>> open_trade < order_rank("WAIT_BUYER_PAY", "FRONT_PAID_FINAL_NOPAID") < order_rank("PAY_PENDING")
     True
     """
     return 2 * _ORDER_RANK.get(status or "", 0) + (step in DEPOSIT_HELD)
