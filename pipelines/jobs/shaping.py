@@ -6,7 +6,7 @@ The same code runs in Spark's Arrow batches and in the API's receivers; it reads
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from identity.normalise import normalise_identifier
 from identity.observation import NormalisedObservation, normalise_observation
 from identity.policy import Policy
 from identity.token import is_personal, phone_forms, pii_token
+from pipelines.jobs.records import UNREADABLE, unreadable
 from pipelines.keys import Keys, seal
 from pipelines.sources.base import Clear, FeedParser, Parsed, Record, RecordRefusedError, Subject
 
@@ -26,6 +27,12 @@ Row = dict[str, Any]
 OBSERVATIONS = "silver.identity_observations"
 REJECTIONS = "identity.rejections"
 VAULT = "silver.pii_vault"
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1
+SMALL = 1_000_000
+"""Numbers below cannot be a phone, a document or an account."""
+
+SEALED = "sealed:"
+"""What stands before a sealed value in `rescued`; it opens with the vault key and the row's record_hash."""
 
 
 @dataclass
@@ -42,23 +49,38 @@ class Shaped:
 
 
 class Shaper:
-    """Turns parsed records into rows under one policy and one set of keys; each vault entry is given once."""
+    """Turns parsed records into rows under one policy and one set of keys; a batch gives each vault entry once."""
 
     def __init__(self, policy: Policy, keys: Keys, mix_keys: Mapping[str, str]) -> None:
         self.policy = policy
         self.keys = keys
         self.mix_keys = dict(mix_keys)
+        self._batch = ""
         self._vaulted: set[str] = set()
+        self._fresh: list[str] = []
         self._token = lru_cache(maxsize=200_000)(self.token)
 
+    def begin_batch(self, batch: str) -> None:
+        """What follows belongs to this batch: it brings its own vault entries, as the one before may be refused."""
+        if batch != self._batch:
+            self._batch = batch
+            self._vaulted.clear()
+
     def shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
-        """The record's rows are added to `into`; raises RecordRefusedError, adding nothing, where it is refused."""
+        """The record's rows are added to the empty `into`; raises RecordRefusedError where the record is refused."""
+        self._fresh = []
+        try:
+            self._shape(record, parser, into)
+        except UNREADABLE as error:
+            raise unreadable(error) from None
+        self._vaulted.update(self._fresh)
+
+    def _shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         parsed = parser.parse(record)
         observations = [self._normalised(raw, record) for raw in parsed.observations]
-        lineage = _lineage(record, parsed)
-        rows = [(table, self._row(row, lineage, into)) for table, row in parsed.rows]
-        for table, row in rows:
-            into.add(table, row)
+        lineage = self._lineage(record, parsed)
+        for table, row in parsed.rows:
+            into.add(table, self._row(row, lineage, into))
         for observation in observations:
             self._observe(observation, record, into)
         for path in parsed.unknown:
@@ -74,7 +96,7 @@ class Shaper:
             elif isinstance(value, Clear):
                 final[name] = self._tokenise(value, into)
             else:
-                final[name] = value
+                final[name] = _fitting(name, value)
         return final
 
     def _subject(self, subject: Subject, into: Shaped) -> Row:
@@ -159,14 +181,33 @@ class Shaper:
         self._vault(token, clear.kind, clear.value, into)
         return token
 
+    def _lineage(self, record: Record, parsed: Parsed) -> Row:
+        return {
+            "feed": record.context.feed,
+            "interval": record.context.interval,
+            "record_hash": record.digest,
+            "rescued": self._rescued(record, parsed.unknown) if parsed.unknown else None,
+        }
+
+    def _rescued(self, record: Record, unknown: Mapping[str, Any]) -> str:
+        """Unknown fields by path. Nobody knows what they hold, so texts, lists and great numbers are sealed."""
+        return orjson.dumps(
+            {path: self._sealed(record.digest, value) for path, value in unknown.items()}, option=orjson.OPT_SORT_KEYS
+        ).decode()
+
+    def _sealed(self, digest: str, value: Any) -> Any:
+        if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < SMALL):
+            return value
+        return SEALED + seal(self.keys.vault, digest, orjson.dumps(value).decode())
+
     def token(self, family: str, value: str) -> str:
         """The keyed digest of a value, 32 hex characters."""
         return pii_token(self.keys.identity, family, value)
 
     def _vault(self, token: str, kind: str, clear: str, into: Shaped) -> None:
-        if token in self._vaulted:
+        if token in self._vaulted or token in self._fresh:
             return
-        self._vaulted.add(token)
+        self._fresh.append(token)
         forms: list[Row] = []
         if kind == "phone" and len(clear) == 11 and clear.isdigit():
             given = phone_forms(self.keys.identity, clear, self.mix_keys)
@@ -179,19 +220,10 @@ class Shaper:
         into.add(VAULT, {"token": token, "kind": kind, "cipher": cipher, "key_id": self.keys.vault_id, "forms": forms})
 
 
-def tables_of(shaped: Shaped) -> Iterator[tuple[str, list[Row]]]:
-    """The tables that received rows, sorted by name."""
-    for table in sorted(shaped.rows):
-        yield table, shaped.rows[table]
-
-
-def _lineage(record: Record, parsed: Parsed) -> Row:
-    return {
-        "feed": record.context.feed,
-        "interval": record.context.interval,
-        "record_hash": record.digest,
-        "rescued": orjson.dumps(parsed.unknown, option=orjson.OPT_SORT_KEYS).decode() if parsed.unknown else None,
-    }
+def _fitting(name: str, value: Any) -> Any:
+    if type(value) is int and not MIN_INT <= value <= MAX_INT:
+        raise RecordRefusedError("bad_value", f"{name}: a number beyond 64 bits")
+    return value
 
 
 def _digest(value: Any) -> bytes:
