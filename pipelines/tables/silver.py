@@ -23,7 +23,9 @@ LINEAGE: tuple[Column, ...] = (
     Column("feed", "string", "Feed that brought the row's version", required=True),
     Column("interval", "date", "Arrival interval of the row's version", required=True),
     Column("record_hash", "string", "Digest of the raw record in bronze", required=True),
-    Column("version_key", "string", "Sortable version: source update time, status rank, refund rank, hash", required=True),
+    Column(
+        "version_key", "string", "Sortable version: source update time, status rank, refund rank, hash", required=True
+    ),
     Column("rescued", "string", "Unknown fields of the record, as JSON; null when there are none"),
 )
 
@@ -41,7 +43,12 @@ ORDERS = Table(
         Column("shop_id", "string", "Shop id; Tmall: seller_nick", required=True),
         Column("order_id", "string", "Parent order number", required=True),
         subject("the buyer"),
-        Column("status", "string", "created, deposit_paid, paid, part_shipped, shipped, signed, finished, closed, unknown", required=True),
+        Column(
+            "status",
+            "string",
+            "created, deposit_paid, paid, part_shipped, shipped, signed, finished, closed, unknown",
+            required=True,
+        ),
         Column("status_raw", "string", "Status as the platform writes it (Douyin: order_status/main_status)"),
         Column("order_type", "string", "Order type as the platform writes it"),
         Column("is_paid", "boolean", "Whether the final payment was made (decided by the payment time)", required=True),
@@ -63,7 +70,9 @@ ORDERS = Table(
         Column("channel_origin", "string", "live, short_video, talent, ad, mall, pos, file or unknown"),
         Column("province", "string", "Receiver's province"),
         Column("city", "string", "Receiver's city"),
-        Column("phone_tail", "string", "Visible last digits of the receiver's phone mask: a consistency check, never a key"),
+        Column(
+            "phone_tail", "string", "Visible last digits of the receiver's phone mask: a consistency check, never a key"
+        ),
         Column("is_internal", "boolean", "Staff, test or reseller order", required=True),
         LINEAGE,
     ),
@@ -118,6 +127,7 @@ REFUNDS = Table(
     key=("platform", "shop_id", "refund_id"),
     version="version_key",
     keep_min=("success_at", "business_date"),
+    fill=("order_id", "line_id", "refund_type", "amount_fen", "freight_fen", "applied_at", "reason_code"),
     columns=columns(
         Column("platform", "string", "As in silver.orders", required=True),
         Column("shop_id", "string", "As in silver.orders", required=True),
@@ -126,7 +136,11 @@ REFUNDS = Table(
         Column("line_id", "string", "Child order number; null when the refund is of the whole order"),
         Column("status", "string", "applied, processing, success, closed, failed, exchange or unknown", required=True),
         Column("status_raw", "string", "Status as the platform writes it"),
-        Column("refund_type", "string", "refund_only, return_refund, before_shipping, exchange, price_protection, resend, repair, unknown"),
+        Column(
+            "refund_type",
+            "string",
+            "refund_only, return_refund, before_shipping, exchange, price_protection, resend, repair, unknown",
+        ),
         Column("amount_fen", "bigint", "Refunded to the buyer, freight included, fen"),
         Column("freight_fen", "bigint", "Freight inside amount_fen, fen"),
         Column("applied_at", "timestamp", "When the buyer applied"),
@@ -166,7 +180,9 @@ CONTACTS = Table(
     version="version_key",
     fill=("contact_type", "gender", "unionid", "name_token"),
     columns=columns(
-        Column("corp_id", "string", "Corp (lower case when plain) or, for a provider's ids, the suite id", required=True),
+        Column(
+            "corp_id", "string", "Corp (lower case when plain) or, for a provider's ids, the suite id", required=True
+        ),
         Column("external_userid", "string", "WeCom external user id", pii="pseudonym", required=True),
         subject("the contact"),
         Column("contact_type", "string", "wechat, wecom or unknown"),
@@ -218,7 +234,11 @@ GROUPS = Table(
         Column("chat_id", "string", "Group chat id", required=True),
         Column("name_token", "string", "Token of the group's name (free text)", pii="token"),
         Column("owner_userid", "string", "Guide who owns the group"),
-        Column("status", "string", "ok, owner_left, inheriting, inherited, dismissed or unknown; null until a list or event says"),
+        Column(
+            "status",
+            "string",
+            "ok, owner_left, inheriting, inherited, dismissed or unknown; null until a list or event says",
+        ),
         Column("created_at", "timestamp", "When the group was made"),
         Column("snapshot_at", "timestamp", "Newest full listing of the members; null while only events are known"),
         Column("updated_at", "timestamp", "When this state was seen"),
