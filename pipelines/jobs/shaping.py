@@ -22,6 +22,7 @@ from identity.token import is_personal, phone_forms, pii_token
 from pipelines.jobs.records import UNREADABLE, unreadable
 from pipelines.keys import Keys, seal
 from pipelines.sources.base import Clear, FeedParser, Parsed, Record, RecordRefusedError, Subject
+from pipelines.tables import ALL
 
 Row = dict[str, Any]
 OBSERVATIONS = "silver.identity_observations"
@@ -80,13 +81,27 @@ class Shaper:
         observations = [self._normalised(raw, record) for raw in parsed.observations]
         lineage = self._lineage(record, parsed)
         for table, row in parsed.rows:
-            into.add(table, self._row(row, lineage, into))
+            final = self._row(row, lineage, into)
+            nameless = [
+                row[name] for name in ALL[table].key if isinstance(row.get(name), Clear) and final[name] is None
+            ]
+            if nameless:
+                self._refuse_key(nameless[0], record, into)
+            else:
+                into.add(table, final)
         for observation in observations:
             self._observe(observation, record, into)
         for path in parsed.unknown:
             into.unknown[path] = into.unknown.get(path, 0) + 1
         for seen in parsed.unknown_values:
             into.unknown_values[seen] = into.unknown_values.get(seen, 0) + 1
+
+    def _refuse_key(self, clear: Clear, record: Record, into: Shaped) -> None:
+        """A row that is about a refused value alone (a placeholder as an order's phone) is a rejection, not a row."""
+        reading = normalise_identifier(Identifier(clear.kind, "", clear.value), self.policy)
+        refused = {"namespace": clear.kind, "scope": "", "value_token": self._token("rejected", clear.value)}
+        place = {"source": record.context.feed, "observation_id": record.digest, "interval": record.context.interval}
+        into.add(REJECTIONS, {**place, **refused, "rule": reading.refusal or "reject_value"})
 
     def _row(self, row: Mapping[str, Any], lineage: Row, into: Shaped) -> Row:
         final: Row = dict(lineage)

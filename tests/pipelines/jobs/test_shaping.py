@@ -74,6 +74,15 @@ def test_a_subject_that_identifies_nobody_leaves_the_fact_without_one(value: str
     assert "subject_key" not in row_of(order_id="o1", subject=Subject("wx_openid", "wx1", value))
 
 
+@pytest.mark.parametrize(("value", "rule"), [("13800138000", "reject_value"), ("010-12345678", "landline")])
+def test_a_row_about_a_refused_phone_alone_is_a_rejection(value: str, rule: str) -> None:
+    key = {"platform": "douyin", "order_id": "o1"}
+    shaped = shape(lambda parsed: parsed.row("silver.order_phones", **key, phone_token=Clear("phone", value)))
+    (rejection,) = shaped.rows[REJECTIONS]
+    assert (rejection["rule"], rejection["source"], rejection["observation_id"]) == (rule, "staff", DIGEST)
+    assert set(shaped.rows) == {REJECTIONS}
+
+
 def test_a_clear_value_becomes_a_token_and_a_vault_entry_that_opens() -> None:
     shaped = shape(lambda parsed: parsed.row("silver.staff", name_token=Clear("name", "某某")))
     token = shaped.rows["silver.staff"][0]["name_token"]
@@ -84,8 +93,8 @@ def test_a_clear_value_becomes_a_token_and_a_vault_entry_that_opens() -> None:
 
 @pytest.mark.parametrize("clear", [Clear("name", ""), Clear("phone", "no phone"), Clear("phone", "138****0000")])
 def test_a_clear_value_that_is_none_leaves_null_and_no_vault_entry(clear: Clear) -> None:
-    shaped = shape(lambda parsed: parsed.row("silver.order_phones", phone_token=clear))
-    assert shaped.rows["silver.order_phones"][0]["phone_token"] is None
+    shaped = shape(lambda parsed: parsed.row("silver.order_claims", phone_token=clear))
+    assert shaped.rows["silver.order_claims"][0]["phone_token"] is None
     assert VAULT not in shaped.rows
 
 
