@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from identity import Policy
-from pipelines.store.arrow import arrow_table
 from pipelines.jobs.landing import Chunk
 from pipelines.jobs.records import RawRecord, make_record, read_lines, records_of_line
 from pipelines.jobs.shaping import Shaped, Shaper
 from pipelines.keys import Keys, seal
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import RecordRefusedError, Settings
+from pipelines.store.arrow import arrow_table
 from pipelines.tables import ALL
 
 FLUSH_ROWS = 40_000

@@ -80,7 +80,8 @@ class Parsed:
     `rows`: (full table name, row) pairs; a row is a dict of declared columns where times are UTC epoch ms, dates ISO
     strings, money fen; `subject` holds a `Subject`, personal columns a `Clear`; lineage columns are added later, except
     `version_key`, which the parser sets with `version_key()`.
-    `observations`: dicts in the shape of identity.md (`observation_id`, `source`, `kind`, `event_time` in epoch ms, `ids`).
+    `observations`: dicts in the shape of identity.md (`observation_id`, `source`, `kind`, `event_time` in epoch ms,
+    `ids`).
     `unknown`: full paths of fields that are neither used nor ignored with a reason, with their values.
     `unknown_values`: (path, value) of categories outside their value map, kept raw in the row and counted.
     """
@@ -116,7 +117,7 @@ class FeedParser:
     """How one feed is read: which records its payloads hold and what each record says.
 
     `split(payload, context)` gives the raw records of one answer, byte for byte, as (raw text) slices; it raises
-    RecordRefusedError("platform_error", ...) for an error answer of the platform. `volatile` names keys (at any depth) that do
+    RecordRefusedError("platform_error", ...) for an error answer. `volatile` names keys (at any depth) that do
     not count for duplicates; names ending in `*` are prefixes. `hash_context` names what of the context belongs to a
     record's content (dotted for parameters: `params.userid`): two guides with equal figures are no duplicates.
     """

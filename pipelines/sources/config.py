@@ -38,19 +38,25 @@ def load_sources(conf: Path) -> dict[str, Settings]:
     for path in sorted((conf / "sources").glob("*.yaml")):
         file = _read(path)
         if file.source != path.stem:
-            raise ConfigurationError(f"source {file.source!r} must have the file's name {path.stem!r}", where=str(path), hint="rename one of them")
+            raise ConfigurationError(
+                f"source {file.source!r} must have the file's name {path.stem!r}",
+                where=str(path),
+                hint="rename one of them",
+            )
         loaded[file.source] = Settings(file.source, file.context_defaults, file.value_maps, file.ignored, file.options)
     return loaded
 
 
 def load_mix_keys(keys: Path) -> dict[str, str]:
-    """The merchants' keys of hashed Tmall phones, `mix_keys.yaml` in the keys folder: merchant to key; none without it."""
+    """The merchants' keys of hashed Tmall phones, `mix_keys.yaml` in the keys folder, by merchant; may be absent."""
     path = keys / MIX_KEYS_FILE
     if not path.is_file():
         return {}
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     if not isinstance(content, Mapping):
-        raise ConfigurationError("the merchant keys must be a mapping of merchant to key", where=str(path), hint="correct the file")
+        raise ConfigurationError(
+            "the merchant keys must be a mapping of merchant to key", where=str(path), hint="correct the file"
+        )
     return {str(merchant): str(key) for merchant, key in sorted(content.items())}
 
 
@@ -62,4 +68,6 @@ def _read(path: Path) -> SourceFile:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{key!r}: {first['msg']}", where=str(path), hint="see CONTRIBUTING.md, a new source") from None
+        raise ConfigurationError(
+            f"{key!r}: {first['msg']}", where=str(path), hint="see CONTRIBUTING.md, a new source"
+        ) from None

@@ -34,7 +34,7 @@ def test_changed_content_is_another_batch(tmp_path: Path) -> None:
 
 
 def test_an_unknown_feed_names_the_known_ones() -> None:
-    with pytest.raises(InputRefusedError, match="known feeds: .*douyin_orders"):
+    with pytest.raises(InputRefusedError, match=r"known feeds: .*douyin_orders"):
         check_feed("douyin_order")
 
 
