@@ -43,7 +43,7 @@ def serve_demo(settings: Settings, keys: Keys, say: Say) -> NoReturn:
     say("three requests to try:")
     say(f"  curl -s {headers} -H 'Content-Type: application/json' -d '{json.dumps(example)}' {base}/v1/profiles/lookup")
     say(f"  curl -s {headers} {base}/v1/profiles/{_example_one_id(settings)}")
-    segment = json.dumps({"tag": "relation_layer", "value": "friend"})
+    segment = json.dumps({"where": {"layer": "friend"}})
     say(f"  curl -s {headers} -H 'Content-Type: application/json' -d '{segment}' {base}/v1/segments/preview")
     serve_api(settings, keys, host=host, port=port, say=say)
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import yaml
 
+from features.catalog import CATALOG
 from identity.identifier import key64
 from pipelines.clock import clock_of
 from pipelines.jobs.context import RunContext
@@ -57,7 +60,7 @@ def publish_snapshot(context: RunContext) -> str:
 
 def build_serving(context: RunContext, manifest: Manifest, folder: Path, built_at_ms: int) -> dict[str, int]:
     """The serving file of the snapshot stands in the folder; gives its rows by table."""
-    connection = duckdb.connect(":memory:", config={"TimeZone": "UTC", "preserve_insertion_order": True})
+    connection = duckdb.connect(":memory:")
     register(connection, context.settings.lake, manifest)
     masks = _masked_phones(connection, context.keys)
     connection.register("masks", masks)
@@ -75,11 +78,23 @@ def build_serving(context: RunContext, manifest: Manifest, folder: Path, built_a
         consents=_stream(connection, CONSENTS),
         aliases=_aliases(connection),
         key_check=key_check(context.keys.identity),
-        identity_policy=context.policy.to_dict(),
+        feature_groups=_feature_groups(),
+        identity_policy=_policy_data(context),
     )
     counts = build_snapshot(folder / SNAPSHOT_FILE, inputs)
     connection.close()
     return dict(counts)
+
+
+def _feature_groups() -> dict[str, str]:
+    """The theme each feature is shown under."""
+    return {item.name: theme.name for theme in CATALOG.themes for item in (*theme.features, *theme.derived)}
+
+
+def _policy_data(context: RunContext) -> dict[str, Any]:
+    """The identity policy as it is written, which a reader loads again as it was loaded here."""
+    path = context.settings.conf / context.settings.identity.policy_file
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
 def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manifest) -> None:
@@ -112,8 +127,11 @@ def _duckdb_type(spark_type: str) -> str:
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
-    """The rows of a query in batches; a cursor of its own lets several streams be read in turn."""
-    yield from connection.cursor().execute(query).to_arrow_reader(BATCH_ROWS)
+    """The rows of a query in batches; one stream is read to its end before the next begins.
+
+    The registered tables are known to this connection only, not to cursors of it.
+    """
+    yield from connection.execute(query).to_arrow_reader(BATCH_ROWS)
 
 
 def _masked_phones(connection: duckdb.DuckDBPyConnection, keys: Keys) -> pa.Table:

@@ -13,7 +13,7 @@ FROM identity_oneid_map m LEFT JOIN masks k ON m.namespace = 'phone' AND m.value
 ORDER BY m.identifier_key, m.valid_from NULLS FIRST
 """
 
-FEATURES = "SELECT * FROM features_customer_features ORDER BY one_id"
+FEATURES = "SELECT * EXCLUDE (definition) FROM features_customer_features ORDER BY one_id"
 
 TAGS = "SELECT one_id, tag, value, as_of, reason FROM features_customer_tags ORDER BY one_id, tag"
 
