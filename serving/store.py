@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from pyroaring import BitMap
 
 from identity.errors import IdentityError
 from identity.policy import Policy
 from serving.contract import SCHEMA_VERSION
 from serving.contract.header import check_header
+from serving.contract.packing import Numbers, unpack_numbers
 from serving.errors import SnapshotDamagedError
 
 _KEPT_ARRAYS = 64
@@ -80,7 +79,7 @@ class FeatureColumn(NamedTuple):
     """A numeric feature: how its numbers read, and one number per person (NaN without value)."""
 
     kind: str
-    numbers: npt.NDArray[np.float64]
+    numbers: Numbers
 
 
 _PERIOD = """SELECT i.namespace, i.scope, i.value, i.personal, i.person, i.former_one_id, i.status, i.candidates,
@@ -213,7 +212,7 @@ class Snapshot:
             rows = self._all("SELECT kind, numbers FROM feature_columns WHERE name = ?", name)
             if not rows:
                 return None
-            column = FeatureColumn(rows[0][0], self._decoded(lambda: np.frombuffer(rows[0][1], dtype="<f8")))
+            column = FeatureColumn(rows[0][0], self._decoded(lambda: unpack_numbers(rows[0][1])))
             with self._lock:
                 self._arrays[name] = column
                 while len(self._arrays) > _KEPT_ARRAYS:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyroaring import BitMap
 
+from serving.contract.packing import Numbers, pack_numbers
+
 BitmapKey = tuple[str, str, str]
-Numbers = npt.NDArray[np.float64]
 
 
 class BitmapBuilder:
@@ -111,6 +111,6 @@ class FeatureArrays:
     def rows(self, group_of: Callable[[str], str]) -> list[tuple[str, str, str, bytes]]:
         """Rows of the table `feature_columns`, sorted by name."""
         return [
-            (name, group_of(name), self._kinds[name], array.astype("<f8").tobytes())
+            (name, group_of(name), self._kinds[name], pack_numbers(array))
             for name, array in sorted(self._arrays.items())
         ]

@@ -13,6 +13,9 @@ APPLICATION_ID = 0x4F4E4531
 PERSONAL_NAMESPACES = frozenset({"phone", "phone_sha256", "phone_md5", "tmall_mix_mobile"})
 """Namespaces whose values are personal data: stored as tokens, shown only as a mask."""
 
+TYPED_NAMESPACES = frozenset({"member_id", "login_id"})
+"""Namespaces whose values people type: one that is itself a mobile number is stored as a token like a phone."""
+
 BITMAPS: tuple[tuple[str, str], ...] = (
     ("tag", "people who carry the tag with that value"),
     ("layer", "people standing in that relation layer; `name` is `relation`"),
@@ -205,7 +208,7 @@ FEATURE_COLUMNS = SnapshotTable(
         Column("name", "TEXT PRIMARY KEY", "Feature"),
         Column("grouping", "TEXT NOT NULL", "Group it is shown in"),
         Column("kind", "TEXT NOT NULL", "int, float, bool, time (epoch ms) or date (days since 1970-01-01)"),
-        Column("numbers", "BLOB NOT NULL", "Little-endian float64 per person; NaN without value"),
+        Column("numbers", "BLOB NOT NULL", "Little-endian float64 per person, zlib-compressed; NaN without value"),
     ),
 )
 

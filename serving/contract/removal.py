@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from pyroaring import BitMap
 
-from serving.contract.columns import BitmapBuilder, FeatureArrays, Numbers
+from serving.contract.columns import BitmapBuilder, FeatureArrays
 from serving.contract.format import SCHEMA_VERSION
+from serving.contract.packing import Numbers, unpack_numbers
 from serving.errors import UpdateRefusedError
 
 PERSON_TABLES = ("tags", "timeline", "orders", "consents", "profiles")
@@ -34,7 +34,7 @@ def load_previous(connection: sqlite3.Connection, *, where: str) -> Previous:
     if version != str(SCHEMA_VERSION):
         raise UpdateRefusedError(f"{where} has schema version {version}, this writer makes {SCHEMA_VERSION}")
     rows = connection.execute("SELECT name, kind, numbers FROM feature_columns")
-    features = {name: (kind, np.frombuffer(numbers, dtype="<f8")) for name, kind, numbers in rows}
+    features = {name: (kind, unpack_numbers(numbers)) for name, kind, numbers in rows}
     numbers = dict(connection.execute("SELECT one_id, person FROM profiles"))
     return Previous(numbers, int(_fact(connection, "persons")), features)
 

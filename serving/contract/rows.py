@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import orjson
@@ -9,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from serving.contract.columns import BitmapBuilder, FeatureArrays
-from serving.contract.format import PERSONAL_NAMESPACES
+from serving.contract.format import PERSONAL_NAMESPACES, TYPED_NAMESPACES
 from serving.contract.inputs import INPUTS, SnapshotInputs, batches_of, read_columns
 from serving.contract.people import Numbering, Registry
 from serving.errors import InputRefusedError, InputsDisagreeError
 
 Row = tuple[object, ...]
 OTHER_GROUP = "other"
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
 def group_of(inputs: SnapshotInputs, feature: str) -> str:
@@ -105,7 +107,7 @@ def _refuse_retired_owners(columns: Mapping[str, pa.Array], owners: list[int | N
 
 
 def _identifier_row(row: Mapping[str, object], owner: int | None, one_id: str | None) -> tuple[Row, str | None]:
-    personal = row["personal"] if row["personal"] is not None else row["namespace"] in PERSONAL_NAMESPACES
+    personal = row["personal"] if row["personal"] is not None else _is_personal(row)
     candidates = row["candidates"]
     display = row["display"]
     identifier = (
@@ -124,6 +126,12 @@ def _identifier_row(row: Mapping[str, object], owner: int | None, one_id: str | 
         row["last_seen"],
     )
     return identifier, str(display) if display and personal else None
+
+
+def _is_personal(row: Mapping[str, object]) -> bool:
+    """Whether the value is a token, where the input does not say: a phone, or an id that was itself a number."""
+    namespace, value = row["namespace"], str(row["value"])
+    return namespace in PERSONAL_NAMESPACES or (namespace in TYPED_NAMESPACES and _TOKEN.fullmatch(value) is not None)
 
 
 def tag_rows(inputs: SnapshotInputs, numbering: Numbering, bitmaps: BitmapBuilder) -> Iterator[Row]:

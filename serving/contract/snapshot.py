@@ -16,6 +16,8 @@ from pathlib import Path
 
 import orjson
 
+from identity.errors import IdentityError
+from identity.policy import Policy
 from serving.contract.columns import BitmapBuilder, FeatureArrays
 from serving.contract.format import (
     ALIASES,
@@ -69,6 +71,7 @@ def build_snapshot(path: Path, inputs: SnapshotInputs) -> Counts:
 
     Raises InputRefusedError or InputsDisagreeError for unfit inputs and StorageFullError; `path` is untouched then.
     """
+    _require_policy(inputs)
     with _replacing(path) as partial:
         connection = _open_writer(partial)
         with _transaction(connection):
@@ -91,6 +94,7 @@ def update_snapshot(previous: Path, path: Path, inputs_of_touched: SnapshotInput
     changed. Raises UpdateRefusedError when the previous snapshot has another schema or other features: then build it
     in full.
     """
+    _require_policy(inputs_of_touched)
     try:
         check_header(previous)
     except (SnapshotMissingError, SnapshotDamagedError) as error:
@@ -114,6 +118,16 @@ def update_snapshot(previous: Path, path: Path, inputs_of_touched: SnapshotInput
             counts = writer.seal()
         _close_writer(connection)
     return counts
+
+
+def _require_policy(inputs: SnapshotInputs) -> None:
+    """The policy is one that readers can load: a snapshot they would refuse is not written."""
+    try:
+        Policy.from_dict(inputs.identity_policy)
+    except IdentityError as error:
+        raise InputRefusedError(
+            "identity_policy", problem=str(error), allowed=["the data of conf/identity.yaml"]
+        ) from error
 
 
 def _newcomers(registry: Registry, numbers: dict[str, int]) -> Iterator[str]:

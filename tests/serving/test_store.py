@@ -112,6 +112,12 @@ def test_a_spoilt_bitmap_is_damage(path: Path) -> None:
         Snapshot(path).bitmaps("tag", "spending")
 
 
+def test_spoilt_numbers_are_damage(path: Path) -> None:
+    _change(path, "UPDATE feature_columns SET numbers = x'00'")
+    with pytest.raises(SnapshotDamagedError):
+        Snapshot(path).feature("net_fen")
+
+
 def test_a_snapshot_is_never_written_to(path: Path) -> None:
     before = path.read_bytes()
     snapshot = Snapshot(path)

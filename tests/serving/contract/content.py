@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
+from serving.contract.packing import unpack_numbers
+
 PLAIN = {
     "redirects": "SELECT one_id, living FROM redirects",
     "aliases": "SELECT key, target_key FROM aliases",
@@ -45,5 +47,5 @@ def content(path: Path) -> dict[str, Any]:
 
 
 def _by_one_id(numbers: bytes, people: dict[int, str]) -> dict[str, float]:
-    values = np.frombuffer(numbers, dtype="<f8")
+    values = unpack_numbers(numbers)
     return {people[place]: float(values[place]) for place in np.flatnonzero(~np.isnan(values)).tolist()}

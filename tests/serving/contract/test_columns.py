@@ -11,6 +11,7 @@ import pytest
 from pyroaring import BitMap
 
 from serving.contract.columns import BitmapBuilder, FeatureArrays, as_numbers, number_kind
+from serving.contract.packing import unpack_numbers
 
 
 def sets(builder: BitmapBuilder) -> dict[tuple[str, str, str], list[int]]:
@@ -77,4 +78,4 @@ def test_a_feature_grows_with_the_people() -> None:
     arrays.put("f", pa.array([9]), people=[2])
     (name, group, kind, numbers), *_ = arrays.rows(lambda name: f"group of {name}")
     assert (name, group, kind) == ("f", "group of f", "int")
-    assert np.frombuffer(numbers, dtype="<f8")[1:].tolist() == [2.0, 9.0]
+    assert unpack_numbers(numbers)[1:].tolist() == [2.0, 9.0]

@@ -218,6 +218,22 @@ def test_two_rows_of_one_key_are_refused(tmp_path: Path, name: str, rows: Rows) 
         )
 
 
+def test_a_policy_no_reader_could_load_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefusedError, match="identity_policy"):
+        build_snapshot(tmp_path / "s.sqlite", sample_inputs(identity_policy={"no_such_key": 1}))
+
+
+def test_a_login_that_was_a_phone_number_is_personal(tmp_path: Path) -> None:
+    rows = [identifier("login_id", "brandA", token(PHONE), ANNA), identifier("wx_openid", "wxapp1", token(PHONE), ANNA)]
+    found = built(tmp_path, {**world(), "oneid_map": rows})["identifiers"]
+    assert {row[1]: row[4] for row in found} == {"login_id": 1, "wx_openid": 0}
+
+
+def test_the_input_may_say_what_is_personal(tmp_path: Path) -> None:
+    rows = [{**identifier("wx_openid", "wxapp1", "o1", ANNA), "personal": True}]
+    assert built(tmp_path, {**world(), "oneid_map": rows})["identifiers"][0][4] == 1
+
+
 def test_a_failed_build_leaves_the_file_of_before(tmp_path: Path) -> None:
     build_snapshot(tmp_path / "s.sqlite", sample_inputs())
     before = (tmp_path / "s.sqlite").read_bytes()
