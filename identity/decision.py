@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from identity.identifier import Identifier
+from identity.identifier import Identifier, parse_identifier
 
 DecisionKind = Literal["must_link", "cannot_link", "detach"]
 
@@ -29,6 +29,26 @@ class Decision:
     as_of: str
     revoked_as_of: str = ""
     revoked_by: str = ""
+
+    def to_row(self) -> dict[str, Any]:
+        """The decision as one flat row, identifiers as namespace:scope:value."""
+        return asdict(self) | {
+            "a": str(self.a),
+            "b": None if self.b is None else str(self.b),
+            "others": [str(other) for other in self.others],
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Decision:
+        """The decision of a row made by `to_row`."""
+        return cls(
+            **{
+                **row,
+                "a": parse_identifier(row["a"]),
+                "b": None if row["b"] is None else parse_identifier(row["b"]),
+                "others": tuple(parse_identifier(other) for other in row["others"]),
+            }
+        )
 
     @property
     def in_force(self) -> bool:

@@ -9,9 +9,10 @@ from identity.claims import ClaimReview, derive_claims
 from identity.decision import Decision
 from identity.evidence import gather_evidence, rename
 from identity.identifier import Identifier
+from identity.incremental import GroupCache
 from identity.namespace import PHONE, PHONE_FORMS
 from identity.observation import NormalisedObservation
-from identity.order import OrderValue
+from identity.order import Order, OrderValue
 from identity.policy import Policy
 from identity.registry import RegistryState
 from identity.resolution import Part, Resolution
@@ -38,6 +39,8 @@ class Engine:
         self._mix_keys = dict(mix_keys)
         self._forms: dict[str, tuple[Identifier, ...]] = {}
         self._tokens: dict[tuple[str, Identifier], str] = {}
+        self._ordered: Order | None = None
+        self.cache = GroupCache()
 
     def order_value(self, policy: Policy) -> OrderValue:
         """How identifiers take part in orders and digests: personal values by their token."""
@@ -81,6 +84,36 @@ class Engine:
             until=until,
         )
         return View(resolution, names, claims)
+
+    def refresh(
+        self,
+        observations: Sequence[NormalisedObservation],
+        decisions: Iterable[Decision],
+        policy: Policy,
+        *,
+        as_of: str,
+    ) -> View:
+        """The same as `resolve`, where only what changed since the last refresh is resolved again.
+
+        `observations` are those of the last refresh with new ones behind them.
+        """
+        names = self._names(observations)
+        derived, claims = derive_claims(observations)
+        resolution = self.cache.resolve(
+            observations,
+            rename(derived, names),
+            [self.canonical_decision(decision, names) for decision in decisions],
+            names,
+            order=self._order(policy),
+            as_of=as_of,
+        )
+        return View(resolution, names, claims)
+
+    def _order(self, policy: Policy) -> Order:
+        """The order under a policy; its keys are remembered for the last policy asked for."""
+        if self._ordered is None or self._ordered.policy.digest() != policy.digest():
+            self._ordered = Order(policy, self.order_value(policy))
+        return self._ordered
 
     def parts(self, view: View, registry: RegistryState) -> list[Part]:
         """The parts as the registry counts them: a number brings the forms of it that were placed before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,11 +104,11 @@ def _stars(evidence: Iterable[Evidence], *, candidates: bool) -> Iterator[Pair]:
         yield from ((tied[0], other) for other in tied[1:])
 
 
-def rename(evidence: Sequence[Evidence], names: dict[Identifier, Identifier]) -> list[Evidence]:
+def rename(evidence: Sequence[Evidence], names: Mapping[Identifier, Identifier]) -> list[Evidence]:
     """The evidence with hashed forms of a known number under that number: one node, whatever form it was seen in."""
     return [_renamed(one, names) if any(s.identifier in names for s in one.ids) else one for one in evidence]
 
 
-def _renamed(one: Evidence, names: dict[Identifier, Identifier]) -> Evidence:
+def _renamed(one: Evidence, names: Mapping[Identifier, Identifier]) -> Evidence:
     ids = tuple(dict.fromkeys(s._replace(identifier=names.get(s.identifier, s.identifier)) for s in one.ids))
     return Evidence(one.source, one.kind, ids, one.sightings, one.retracts, one.valid_to, one.rule)

@@ -39,9 +39,8 @@ class Guards:
         self._scopes: dict[tuple[str, str], Limit] = {}
         for place, decision in enumerate(cannot):
             limit = _decided(decision, place, order)
-            for end in (decision.a, decision.b):
-                if end is not None:
-                    self._cannot.setdefault(end, []).append(limit)
+            for end in (end for pair in decision.pairs for end in pair):
+                self._cannot.setdefault(end, []).append(limit)
 
     def of(self, identifier: Identifier) -> list[Counted]:
         """The limits the identifier counts for, each with the value it counts as: itself."""

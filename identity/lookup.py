@@ -10,7 +10,7 @@ from identity.engine import Engine, View
 from identity.identifier import Identifier
 from identity.namespace import PHONE
 from identity.order import Order
-from identity.resolution import NOBODY, HeldPeriod
+from identity.resolution import NOBODY
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -56,10 +56,8 @@ class Finder:
         return graph
 
 
-def holder_at(
-    names: Iterable[Identifier], view: View, *, at: int, answers: Mapping[Identifier, str], order: Order
-) -> str:
-    """The OneID that held a node at an instant (UTC epoch ms), by a view of what was valid then; empty for nobody.
+def holder_at(names: Iterable[Identifier], view: View, answers: Mapping[Identifier, str], order: Order) -> str:
+    """The OneID that held a node, by a view of what was valid at the time asked for; empty for nobody.
 
     `answers`: the OneID of every identifier to answer with. The holder is who most of the part's anchors and accounts
     belong to now, then most of its contacts, then the order key.
@@ -69,10 +67,6 @@ def holder_at(
     if name is None:
         return ""
     part = resolution.part_of(name)
-    held = [one for one in resolution.periods if one.identifier == name and one.from_ms <= at]
-    if held:
-        last: HeldPeriod = max(held, key=lambda one: one.period)
-        part = last.part
     if part == NOBODY:
         return ""
     persons: Counter[str] = Counter()

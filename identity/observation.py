@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 from identity.business_time import day_end_ms, parse_instant
 from identity.errors import ObservationError
 from identity.identifier import Identifier
-from identity.namespace import PHONE, Strength
+from identity.namespace import Strength
 from identity.normalise import normalise_identifier
 from identity.policy import Policy
 from identity.token import TOKEN_LENGTH, is_personal, pii_token
@@ -62,6 +62,8 @@ def normalise_observation(raw: Mapping[str, Any], policy: Policy, interval: str)
 
     A refused value drops that identifier only. `interval` is the business day of the run the row arrived in.
     """
+    if not isinstance(raw, Mapping):
+        raise ObservationError("the row", type(raw).__name__, "an object")
     kind = _kind(raw)
     ids, rejections = _read_ids(_id_rows(raw, kind), policy, every_role=kind == "replace")
     event_ms = parse_instant(raw.get("event_time"), "event_time")
@@ -161,8 +163,3 @@ def _field(row: Mapping[str, Any], key: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ObservationError(f"ids.{key}", type(value).__name__, "a text")
-
-
-def phone_number(identifier: Identifier) -> str:
-    """The clear number of a phone identifier, empty for every other and for hashed forms."""
-    return identifier.value if identifier.namespace == PHONE else ""

@@ -21,7 +21,7 @@ class Order:
 
     def __init__(self, policy: Policy, order_value: OrderValue) -> None:
         self.policy = policy
-        self._value = order_value
+        self.value = order_value
         self._keys: dict[Identifier, OrderKey] = {}
 
     def key(self, identifier: Identifier) -> OrderKey:
@@ -29,7 +29,7 @@ class Order:
         found = self._keys.get(identifier)
         if found is None:
             spec = self.spec(identifier)
-            found = (*strength_of(spec), identifier.namespace, identifier.scope, self._value(identifier))
+            found = (*strength_of(spec), identifier.namespace, identifier.scope, self.value(identifier))
             self._keys[identifier] = found
         return found
 

@@ -65,7 +65,7 @@ class _Places:
 
 
 def build_resolution(ground: Ground, outcome: Outcome) -> Resolution:
-    """The result, with parts in the order key of their first member and edges in the order key of their ends."""
+    """The result; its canonical order is given by `merge_resolutions`."""
     present = {node.identifier: node for node in sorted(outcome.nodes, key=lambda node: node.period)}
     places = _Places(unit_of={outcome.nodes[place]: unit for unit, group in outcome.units.items() for place in group})
     for group in sorted(outcome.groups):
@@ -73,17 +73,14 @@ def build_resolution(ground: Ground, outcome: Outcome) -> Resolution:
     for node, (first, last) in ground.pairs.registered.items():
         so_far = places.seen.get(node.identifier, (first, last))
         places.seen[node.identifier] = (min(first, so_far[0]), max(last, so_far[1]))
-    placements = {
-        identifier: _placement(node, ground, outcome, places)
-        for identifier, node in sorted(present.items(), key=lambda item: ground.order.key(item[0]))
-    }
+    placements = {identifier: _placement(node, ground, outcome, places) for identifier, node in present.items()}
     hubs = [Hub(node.identifier, count) for node, count in ground.hubs.items() if present.get(node.identifier) == node]
     return Resolution(
         parts=tuple(places.parts),
         placements=placements,
         periods=tuple(_periods(ground, outcome, places)),
         edges=tuple(_edges(ground, outcome)),
-        hubs=tuple(sorted(hubs, key=lambda hub: ground.order.key(hub.identifier))),
+        hubs=tuple(hubs),
         oversize=tuple(tuple(identifiers) for identifiers in outcome.oversize),
         refusals=ground.standing.refusals,
         candidates=ground.candidates,
@@ -147,7 +144,7 @@ def _placement(node: Node, ground: Ground, outcome: Outcome, places: _Places) ->
 
 def _periods(ground: Ground, outcome: Outcome, places: _Places) -> Iterable[HeldPeriod]:
     several = [node for node in outcome.nodes if node.identifier in ground.periods.starts]
-    for node in sorted(several, key=lambda n: (ground.order.key(n.identifier), n.period)):
+    for node in several:
         begin, end = ground.periods.span(node)
         unit = places.unit_of[node]
         first = ground.pairs.registered[node][0]
@@ -175,8 +172,7 @@ def _edges(ground: Ground, outcome: Outcome) -> list[Edge]:
         found.append(_edge((old, new), link, one.rule, one.decision.decision_id if one.decision else ""))
     for row in ground.standing.withdrawn:
         found += _withdrawn(row.linking, (row.event_ms, row.source, row.observation_id), ground, row.kind)
-    key = ground.order.key
-    return sorted(found, key=lambda e: (key(e.a), key(e.b), e.a_period, e.b_period, e.refusal, e.rule, e.first_ms or 0))
+    return found
 
 
 def _withdrawn(identifiers: list[Identifier], sighting: tuple[int, str, str], ground: Ground, kind: str) -> list[Edge]:

@@ -16,6 +16,7 @@ from identity.hubs import find_hubs
 from identity.identifier import Identifier
 from identity.inference import add_inferred
 from identity.limits import Bond, Settlement, connected, settle
+from identity.merging import merge_resolutions
 from identity.order import Order, OrderValue
 from identity.outcome import Ground, Outcome, build_resolution
 from identity.pairs import Link, Pair, PairBuilder, Pairs, candidate_sightings
@@ -52,7 +53,7 @@ def resolve_evidence(
     if policy.promote_recipient_phone:
         add_inferred(pairs, [one for one in candidates if until is None or one.event_ms <= until], policy)
     ground = Ground(order, standing, periods, pairs, hubs, standing_decisions, day_end_ms(as_of), tuple(candidates))
-    return build_resolution(ground, Assembly(ground, until).assemble())
+    return merge_resolutions([build_resolution(ground, Assembly(ground, until).assemble())], order)
 
 
 class Assembly:
@@ -95,8 +96,8 @@ class Assembly:
     def _register_decided(self) -> None:
         """A must-link also takes in a number that was only seen as a candidate."""
         for decision in self._decisions.must:
-            for end in (decision.a, decision.b):
-                if end is not None and end in self._pairs.candidates:
+            for end in (end for pair in decision.pairs for end in pair):
+                if end in self._pairs.candidates:
                     node = self._node_of(end, decision)
                     self._pairs.registered.setdefault(node, self._pairs.candidates[end])
 
@@ -115,9 +116,7 @@ class Assembly:
 
     def _fuse_must_links(self) -> None:
         for decision in self._decisions.must:
-            if decision.b is None:
-                continue
-            a, b = self._node_of(decision.a, decision), self._node_of(decision.b, decision)
+            a, b = (self._node_of(end, decision) for pair in decision.pairs for end in pair)
             if a not in self._place or b not in self._place:
                 continue
             pair, link = self._ordered(a, b), Link("must_link")

@@ -59,7 +59,7 @@ class Resolver:
         self._run = 0
         self._view = self._engine.resolve([], (), policy, as_of=self._as_of)
         self._outcome = self._assign(self._view, RegistryState(), policy, run=0)
-        self._report: Plain = {}
+        self._report = build_report(self._view.resolution, RunFacts(0, self._as_of, (), {}, {}, {}))
         self._unreported: list[Change] = []
         self._changes: list[tuple[Run, Change]] = []
 
@@ -134,7 +134,7 @@ class Resolver:
         if at is None:
             return next((answers[name] for name in names if answers.get(name)), None)
         view = self._view_at(at, run)
-        return holder_at(names, view, at=day_end_ms(at), answers=answers, order=self._order()) or None
+        return holder_at(names, view, answers, self._order()) or None
 
     def lookup(self, identifier: str) -> Plain:
         """An identifier's OneID and status, and the candidates where it is contested; status `unknown` when unseen."""
@@ -217,7 +217,7 @@ class Resolver:
     def _advance(self, policy: Policy, decisions: tuple[Decision, ...], as_of: str, trigger: str = "") -> list[Change]:
         run = Run(self._run + 1, as_of, policy, decisions)
         latest = max(self._as_of, as_of)
-        view = self._resolve(policy, decisions, latest)
+        view = self._engine.refresh(self._journal.observations(policy), decisions, policy, as_of=latest)
         outcome = self._assign(view, self._outcome.state, policy, run=run.number)
         found = self._compare(view, outcome, policy, trigger=trigger)
         self._history.record(run, self._outcome.placed, outcome.placed)
