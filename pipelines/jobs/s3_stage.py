@@ -1,0 +1,84 @@
+"""Rows on their way between the steps of the stitcher: parquet files that a task leaves and the same run reads.
+
+Only names of files and counts travel back through Spark. A task that Spark repeats leaves other files, which nobody
+names: only files of finished tasks are read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
+
+from pipelines.store.lake import Lake
+
+RESULT_SCHEMA = "name string, file string, rows bigint"
+Task = Callable[[pa.Table], Mapping[str, pl.DataFrame]]
+"""What a task makes of its partition: frames by the name under which they are staged."""
+
+
+@dataclass
+class Staged:
+    """Staged files by name, with the rows they hold."""
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def read(self, lake: Lake, name: str) -> DataFrame | None:
+        """The rows staged under a name, None when there are none."""
+        files = self.files.get(name)
+        return lake.read_staged(sorted(files)) if files else None
+
+    def frame(self, name: str) -> pl.DataFrame | None:
+        """The same rows in memory, for results that are known to be small."""
+        files = self.files.get(name)
+        return pl.concat([pl.read_parquet(file) for file in sorted(files)]) if files else None
+
+    def add(self, other: Staged) -> None:
+        """The files of another step are known here too."""
+        for name, files in other.files.items():
+            self.files.setdefault(name, []).extend(files)
+            self.rows[name] = self.rows.get(name, 0) + other.rows[name]
+
+
+def run_staged(frame: DataFrame, task: Task, folder: Path) -> Staged:
+    """The task ran once on every partition of the frame; what it made is staged in the folder."""
+    collected = frame.mapInArrow(_stager(task, str(folder)), RESULT_SCHEMA).collect()
+    staged = Staged()
+    for row in sorted(collected):
+        staged.files.setdefault(row["name"], []).append(row["file"])
+        staged.rows[row["name"]] = staged.rows.get(row["name"], 0) + row["rows"]
+    return staged
+
+
+def _stager(task: Task, folder: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        parts = list(batches)
+        if not parts:
+            return
+        made = task(pa.Table.from_batches(parts))
+        results = [
+            (name, write_part(frame, folder, name), frame.height) for name, frame in made.items() if frame.height
+        ]
+        names, files, rows = zip(*results, strict=True) if results else ((), (), ())
+        columns = [pa.array(names, pa.string()), pa.array(files, pa.string()), pa.array(rows, pa.int64())]
+        yield pa.RecordBatch.from_arrays(columns, names=["name", "file", "rows"])
+
+    return work
+
+
+def write_part(frame: pl.DataFrame, folder: str, name: str) -> str:
+    """The frame is in a file of its own, whose path is returned."""
+    place = Path(folder) / name
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / f"{uuid.uuid4().hex}.parquet"
+    # Spark cannot read Arrow's large strings and lists from polars' own writer as declared types.
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(table, path, compression="zstd", write_statistics=False)
+    return str(path)

@@ -1,0 +1,117 @@
+"""A lake for identity tests: rows go in as the ingest would leave them, answers come out as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from identity.decision import Decision
+from identity.errors import ObservationError
+from identity.identifier import Identifier, parse_identifier
+from identity.observation import normalise_observation
+from identity.policy import Policy
+from identity.token import node_token
+from pipelines.jobs.s3_identity import StitchResult, StitchSettings, stitch
+from pipelines.jobs.shaping import OBSERVATIONS, REJECTIONS, VAULT, Shaped, Shaper
+from pipelines.keys import Keys
+from pipelines.sources.base import Context, Record, Settings
+from pipelines.store.lake import Lake
+from pipelines.store.marks import Marks
+from pipelines.tables import ALL
+
+Row = dict[str, Any]
+KEY = "test key"
+KEYS = Keys(identity=KEY, pepper="00" * 32, vault="11" * 32)
+
+
+class IdentityLake:
+    """One lake, stitched run by run."""
+
+    def __init__(self, lake: Lake, policy: Policy, folder: Path, mix_keys: Mapping[str, str] | None = None) -> None:
+        self.lake = lake
+        self.policy = policy
+        self.folder = folder
+        self.shaper = Shaper(policy, KEYS, dict(mix_keys or {}))
+        self.runs = 0
+
+    def settings(self, policy: Policy | None = None) -> StitchSettings:
+        return StitchSettings(policy or self.policy, KEY, self.folder / "staging", Marks(self.folder))
+
+    def add(self, rows: Iterable[Mapping[str, Any]], day: str) -> None:
+        """The observations are in silver, as ingested on a business day."""
+        shaped = Shaped()
+        record = Record({}, Context("observations", day), Settings("observations"))
+        for row in rows:
+            try:
+                observation = normalise_observation(row, self.policy, day)
+            except ObservationError:
+                continue
+            self.shaper._observe(observation, record, shaped)
+        for name in (OBSERVATIONS, REJECTIONS, VAULT):
+            self.lake.add_rows(ALL[name], _first(shaped.rows.get(name, []), ALL[name].key))
+
+    def stitch(self, day: str, **more: Any) -> StitchResult:
+        self.runs += 1
+        return stitch(self.lake, self.settings(), as_of=day, run_id=f"r{self.runs:06d}-{day}", **more)
+
+    def feed(self, rows: Iterable[Mapping[str, Any]], day: str) -> StitchResult:
+        self.add(rows, day)
+        return self.stitch(day)
+
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """These are all decisions of the lake."""
+        table = ALL["identity.steward_decisions"]
+        rows = [
+            (
+                *(one.decision_id, one.kind, self.stored(one.a), self.stored(one.b) if one.b else None),
+                *([self.stored(other) for other in one.others], one.actor, one.reason, one.as_of),
+                *(one.revoked_as_of or None, one.revoked_by or None),
+            )
+            for one in decisions
+        ]
+        schema = table.ddl().replace("`as_of` date", "`as_of` string").replace("`revoked_as_of` date", "`revoked_as_of` string")
+        self.lake.replace(table, self.lake.spark.createDataFrame(rows, schema.replace(" NOT NULL", "")))
+
+    def stored(self, identifier: Identifier | str) -> str:
+        """The identifier as the lake writes it."""
+        read = parse_identifier(identifier) if isinstance(identifier, str) else identifier
+        return str(read._replace(value=node_token(KEY, read, self.policy.spec(read.namespace))))
+
+    def rows(self, name: str, where: str = "true") -> list[Row]:
+        return [row.asDict(recursive=True) for row in self.lake.read(ALL[f"identity.{name}"]).where(where).collect()]
+
+    def clusters(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for row in self.rows("oneid_map", "valid_to IS NULL AND one_id IS NOT NULL"):
+            found.setdefault(row["one_id"], set()).add(_name(row))
+        return found
+
+    def statuses(self) -> dict[str, str]:
+        return {_name(row): row["status"] for row in self.rows("oneid_map", "valid_to IS NULL")}
+
+    def redirects(self) -> dict[str, str]:
+        return {row["one_id"]: row["merged_into"] for row in self.rows("oneids", "status = 'merged'")}
+
+    def changes(self, result: StitchResult) -> list[tuple[Any, ...]]:
+        """The changes of one run, sorted."""
+        rows = self.rows("oneid_changes", f"run_id LIKE 'r{self.runs:06d}-%'")
+        assert result.run
+        return sorted(
+            (row["change"], row["one_id"], tuple(row["others"]), tuple(sorted(row["identifiers"])), row["cause"])
+            for row in rows
+        )
+
+    def rejections(self) -> set[tuple[str, str, str]]:
+        return {(row["observation_id"], row["source"], row["rule"]) for row in self.rows("rejections")}
+
+
+def _name(row: Row) -> str:
+    return f"{row['namespace']}:{row['scope']}:{row['value']}"
+
+
+def _first(rows: list[Row], key: tuple[str, ...]) -> list[Row]:
+    seen: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        seen.setdefault(tuple(row[name] for name in key), row)
+    return list(seen.values())
