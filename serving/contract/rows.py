@@ -54,14 +54,18 @@ def _layers(inputs: SnapshotInputs, batch: pa.RecordBatch) -> list[str | None]:
 
 def _feature_texts(batch: pa.RecordBatch, groups: Mapping[str, str]) -> Iterator[str]:
     """Each row's features as JSON by group; nulls are left out, times become epoch ms."""
-    names = list(groups)
-    columns = [_json_ready(batch.column(name)).to_pylist() for name in names]
-    for values in zip(*columns, strict=True) if columns else ((),) * batch.num_rows:
-        document: dict[str, dict[str, object]] = {}
-        for name, value in zip(names, values, strict=True):
-            if value is not None:
-                document.setdefault(groups[name], {})[name] = value
-        yield orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+    named = [(group, [name for name in groups if groups[name] == group]) for group in sorted(set(groups.values()))]
+    per_group = [
+        (group, names, zip(*(_json_ready(batch.column(name)).to_pylist() for name in names), strict=True))
+        for group, names in named
+    ]
+    for _ in range(batch.num_rows):
+        document = {}
+        for group, names, rows in per_group:
+            found = {name: value for name, value in zip(names, next(rows), strict=True) if value is not None}
+            if found:
+                document[group] = found
+        yield orjson.dumps(document).decode()
 
 
 def _json_ready(array: pa.Array) -> pa.Array:
