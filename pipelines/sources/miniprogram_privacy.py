@@ -92,7 +92,7 @@ def properties_json(properties: Mapping[str, Any], taken: frozenset[str]) -> str
     kept = {
         key: value
         for key, value in properties.items()
-        if key not in taken and keeps_key(key) and value not in (None, "")
+        if value is not None and value != "" and key not in taken and keeps_key(key)
     }
     if not kept:
         return None

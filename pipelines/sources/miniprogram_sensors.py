@@ -14,7 +14,16 @@ from pipelines.sources.miniprogram_clock import ClockLimits, device_moment
 from pipelines.sources.miniprogram_identities import IdentityKeys, as_ids, distinct_identifier, subject_of
 from pipelines.sources.miniprogram_privacy import clean_address, properties_json
 from pipelines.sources.shape import Shape
-from pipelines.sources.sightings import IdKey, day_of, day_start_ms, observe_day, observe_once, sighting_day, stable_id
+from pipelines.sources.sightings import (
+    IdKey,
+    day_of,
+    day_start_ms,
+    is_phone,
+    observe_day,
+    observe_once,
+    sighting_day,
+    stable_id,
+)
 
 TRACKS = frozenset({"track", "track_signup", "track_id_bind", "track_id_unbind"})
 PROFILES = frozenset(
@@ -242,8 +251,7 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
     """The distinct id, where it has a part of its own: at a sign-up it is the login id, joined with the original id."""
     held = {one[2] for one in found}
     signup = event.kind == "track_signup"
-    distinct = event.distinct_id
-    plain = distinct.partition("+")[2] or distinct if distinct.startswith("$identity_") else distinct
+    plain = plain_id(event.distinct_id)
     if plain not in held:
         found.append(("login_id", event.context.brand, plain) if signup else distinct_identifier(plain, event.context))
     original = text(event.value.get("original_id"))
@@ -251,11 +259,19 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
         found.append(distinct_identifier(original, event.context))
 
 
+def plain_id(distinct_id: str) -> str:
+    """The id inside a distinct id of the joined form `key+id`, else the distinct id itself.
+
+    >>> plain_id("$identity_login_id+u88"), plain_id("a+b")
+    ('u88', 'a+b')
+    """
+    key, joined, rest = distinct_id.partition("+")
+    return rest if joined and rest and key.startswith("$identity_") else distinct_id
+
+
 def _observe(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:
-    feed = event.context.feed
     if event.kind == "track_id_bind":
-        stated = as_ids(ids, phone_role="verified")
-        observe_once(event.parsed, feed, row["event_id"], at_ms=row["event_at"], ids=stated, kind="bind")
+        _observe_bind(event, ids, row)
     elif event.kind == "track_id_unbind":
         _observe_unbind(event, ids, row)
     else:
@@ -265,15 +281,38 @@ def _observe(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:
 def observe_visit(parsed: Parsed, context: Context, ids: list[IdKey], at_ms: int) -> None:
     """The accounts were seen together on the day; a phone among them only makes a candidate, in a row of its own."""
     day = sighting_day(at_ms, context)
-    accounts = [one for one in ids if not one[0].startswith("phone")]
+    accounts = [one for one in ids if not is_phone(one[0])]
     observe_day(parsed, context.feed, accounts, day)
     holder = subject_of(accounts) if len(accounts) < len(ids) else None
     if holder is None:
         return
     for one in ids:
-        if one[0].startswith("phone"):
+        if is_phone(one[0]):
             name = f"{stable_id(one[0], *holder)}:{day}"
             observe_once(parsed, context.feed, name, at_ms=day_start_ms(day), ids=as_ids([holder, one]))
+
+
+def _observe_bind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:
+    """A phone is bound to the one id that names the person, so that taking it off again leaves no other link behind;
+    a bind without a phone binds all its ids."""
+    at_ms, feed, event_id = row["event_at"], event.context.feed, row["event_id"]
+    phones = [one for one in ids if is_phone(one[0])]
+    accounts = [one for one in ids if not is_phone(one[0])]
+    if not phones:
+        observe_once(event.parsed, feed, event_id, at_ms=at_ms, ids=as_ids(accounts), kind="bind")
+        return
+    observe_visit(event.parsed, event.context, accounts, at_ms)
+    holder = _holder(event, accounts)
+    for number, phone in enumerate(phones):
+        bound = as_ids([holder, phone], phone_role="verified")
+        observe_once(event.parsed, feed, f"{event_id}:{number}", at_ms=at_ms, ids=bound, kind="bind")
+
+
+def _holder(event: _Event, accounts: list[IdKey]) -> IdKey:
+    """The id by which the event names the person: the login id, else the distinct id, which is always among them."""
+    logins = [one for one in accounts if one[0] == "login_id"]
+    named = [one for one in accounts if one[2] == plain_id(event.distinct_id)]
+    return (logins or named or accounts)[0]
 
 
 def _observe_unbind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:

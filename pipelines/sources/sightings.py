@@ -22,6 +22,7 @@ from pipelines.sources.fields import rfc3339, text
 DAY_MS = 86_400_000
 SHANGHAI_MS = 28_800_000
 _EPOCH = date(1970, 1, 1)
+_MOBILE_DIGITS = 11
 _LONGEST_PHONE = 15
 _LONGEST_MS = 253_402_300_799_000
 
@@ -153,7 +154,7 @@ def observe_day(parsed: Parsed, feed: str, keys: Iterable[IdKey], day: str) -> N
         return
     parsed.observations.append(
         {
-            "observation_id": f"{stable_id(*[_id_part(part) for key in order for part in key])}:{day}",
+            "observation_id": f"{_digest_of(order)}:{day}",
             "source": feed,
             "kind": "link",
             "event_time": day_start_ms(day),
@@ -162,9 +163,15 @@ def observe_day(parsed: Parsed, feed: str, keys: Iterable[IdKey], day: str) -> N
     )
 
 
-def _id_part(part: str) -> str:
-    """A member or login id that may be a mobile number takes no part in ids of observations."""
-    return "" if part[-11:].isdigit() and 11 <= len(part) <= _LONGEST_PHONE else part
+def _digest_of(order: list[IdKey]) -> str:
+    """One id for identifiers in order; a member or login id that may be a mobile number takes no part in it."""
+    parts: list[str] = []
+    for namespace, scope, value in order:
+        may_be_phone = (
+            len(value) <= _LONGEST_PHONE and len(value) >= _MOBILE_DIGITS and value[-_MOBILE_DIGITS:].isdigit()
+        )
+        parts += (namespace, scope, "" if may_be_phone else value)
+    return stable_id(*parts)
 
 
 def observe_once(

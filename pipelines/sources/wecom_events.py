@@ -29,7 +29,10 @@ USED = frozenset(
         *("QuitScene", "MemChangeCnt", "MemChangeList", "Id", "TagType", "StrategyId"),
     }
 )
-KEPT = ("Source", "FailReason", "UpdateDetail", "QuitScene", "MemChangeCnt", "ChatId", "Id", "TagType", "StrategyId")
+KEPT = (
+    *("AuthCorpId", "Source", "FailReason", "ChatId", "UpdateDetail", "QuitScene", "MemChangeCnt"),
+    *("Id", "TagType", "StrategyId"),
+)
 """What has no column of its own and stays with the event."""
 
 BEGINNINGS = frozenset({"add_external_contact", "add_half_external_contact"})

@@ -180,15 +180,33 @@ def bound(kind: str = "track_id_bind", **known: Any) -> Parsed:
     return parse(**({"type": kind, "event": "$BindID", "identities": {"$identity_mobile": PHONE}} | known))
 
 
-def test_a_bound_phone_is_verified_at_its_exact_time() -> None:
-    (seen,) = bound(identities=IDENTITIES | {"$identity_mobile": PHONE}).observations
+def test_a_bound_phone_is_verified_for_the_person_at_its_exact_time() -> None:
+    visit, seen = bound(identities=IDENTITIES | {"$identity_mobile": PHONE}).observations
+    assert set(ids_of(visit)) == {DEVICE_ID, OPENID_ID, UNIONID_ID}
     assert (seen["kind"], seen["event_time"]) == ("bind", AT_MS)
-    assert set(ids_of(seen)) == {DEVICE_ID, OPENID_ID, UNIONID_ID, PHONE_ID}
-    assert [one["role"] for one in seen["ids"] if one["namespace"] == "phone"] == ["verified"]
+    assert ids_of(seen) == [OPENID_ID, PHONE_ID]
+    assert [one.get("role") for one in seen["ids"]] == [None, "verified"]
 
 
-def test_a_bind_of_one_id_binds_it_to_whom_the_event_is_of() -> None:
-    assert set(ids_of(bound().observations[0])) == {DEVICE_ID, OPENID_ID, PHONE_ID}
+def test_a_phone_is_bound_to_the_login_id_where_there_is_one() -> None:
+    seen = bound(distinct_id=LOGIN, login_id=LOGIN).observations[-1]
+    assert ids_of(seen) == [LOGIN_ID, PHONE_ID]
+
+
+def test_a_bind_without_a_phone_binds_its_ids() -> None:
+    (seen,) = bound(identities=IDENTITIES | {"$identity_login_id": LOGIN}).observations
+    assert (seen["kind"], set(ids_of(seen))) == ("bind", {DEVICE_ID, OPENID_ID, UNIONID_ID, LOGIN_ID})
+
+
+@pytest.mark.parametrize("login", [{}, {"distinct_id": LOGIN, "login_id": LOGIN}])
+@pytest.mark.parametrize("stated", [{}, {"$identity_mp_openid": OPENID}, IDENTITIES])
+def test_an_unbind_ends_every_link_that_the_bind_of_the_phone_made(
+    stated: dict[str, str], login: dict[str, str]
+) -> None:
+    before = bound(identities=IDENTITIES | {"$identity_mobile": PHONE}, **login).observations
+    after = bound("track_id_unbind", identities=stated | {"$identity_mobile": PHONE}, **login).observations
+    made = {frozenset(ids_of(one)) for one in before if PHONE_ID in ids_of(one)}
+    assert made <= {frozenset(ids_of(one)) for one in after}
 
 
 def test_an_unbound_phone_is_taken_off_every_other_id_and_they_stay_together() -> None:

@@ -3,7 +3,8 @@ reason that the source's YAML states."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from pipelines.sources import (
     wecom_transfers,
 )
 from pipelines.sources.base import FeedParser
+from pipelines.sources.wecom_xml import read_xml
 from tests.pipelines.sources.private_domain import (
+    FIXTURES,
     SUITE,
     ignored_reason,
     make_context,
@@ -28,6 +31,7 @@ from tests.pipelines.sources.private_domain import (
     read_one,
     records,
     rows,
+    said,
     usage,
 )
 
@@ -57,6 +61,7 @@ ANSWERS: tuple[tuple[str, FeedParser, str, int, Mapping[str, Any]], ...] = (
 """File, parser, kind of record, records inside, parameters of the request."""
 
 CALLBACKS = ("AddExternalContact", "DeleteFollowUser")
+XML = (*(f"ChangeExternalContactEvent.{name}.xml" for name in CALLBACKS), "ChangeExternalChatEvent.Dismiss.xml")
 
 
 def answer(shared_data: Path, name: str) -> bytes:
@@ -75,16 +80,43 @@ def test_every_record_of_an_answer_is_read_and_no_field_is_unknown(
 
 @pytest.mark.parametrize(("name", "parser", "kind", "count", "params"), ANSWERS, ids=[row[0] for row in ANSWERS])
 def test_every_field_changes_what_the_record_says_or_is_left_out_for_a_stated_reason(
-    shared_data: Path, name: str, parser: FeedParser, kind: str, count: int, params: Mapping[str, Any]
+    shared_data: Path,
+    name: str,
+    parser: FeedParser,
+    kind: str,
+    count: int,
+    params: Mapping[str, Any],
+    golden: Callable[[str, Path], None],
 ) -> None:
     context = make_context(parser.feed, params=params)
-    wrong = {}
+    found: dict[str, str] = {}
     for record in records(parser, answer(shared_data, name), params=params):
         for path, verdict in usage(parser, record.value, context).items():
-            stated = "unused" if ignored_reason(parser, kind, path) else "used"
-            if verdict != stated:
-                wrong[path] = f"{verdict}, but listed as {stated}"
-    assert wrong == {}
+            reason = ignored_reason(parser, kind, path)
+            assert verdict == ("unused" if reason else "used"), f"{path} is {verdict}; reason to ignore it: {reason}"
+            found[path] = f"ignored: {reason}" if reason else "used"
+    golden(report(found), FIXTURES / name.replace("wechat_", "").replace(".json", ".fields.txt"))
+
+
+def report(found: Mapping[str, str]) -> str:
+    return "".join(f"{path}: {verdict}\n" for path, verdict in sorted(found.items()))
+
+
+@pytest.mark.parametrize("name", XML)
+def test_every_field_of_a_callback_is_used_or_left_out_for_a_stated_reason(
+    shared_data: Path, name: str, golden: Callable[[str, Path], None]
+) -> None:
+    document = answer(shared_data, f"wecom/{name}").decode()
+    context = make_context("wecom_events")
+    before = said(EVENTS, document, context)
+    found: dict[str, str] = {}
+    for field, value in read_xml(document).items():
+        other = re.sub(f"(<{field}>(?:<!\\[CDATA\\[)?){value}", r"\g<1>77", document)
+        reason = ignored_reason(EVENTS, "callback", field)
+        assert other != document
+        assert (said(EVENTS, other, context) != before) is (reason is None), field
+        found[field] = f"ignored: {reason}" if reason else "used"
+    golden(report(found), FIXTURES / "wecom" / name.replace(".xml", ".fields.txt"))
 
 
 def test_a_list_of_guides_with_contacts_is_read_and_says_nothing_about_people(shared_data: Path) -> None:
