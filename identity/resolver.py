@@ -254,7 +254,11 @@ class Resolver:
             for row in sorted(new, key=lambda row: (row.event_ms, row.source, row.observation_id))
         }
         before = World(self._outcome.placed, self._outcome.state)
-        return compare(before, World(outcome.placed, outcome.state), Causes(view.resolution, stated, trigger).of)
+        return compare(
+            before,
+            World(outcome.placed, outcome.state),
+            Causes(self._view.resolution, view.resolution, stated, trigger).of,
+        )
 
     # Decisions
 

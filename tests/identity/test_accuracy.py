@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.accuracy import Scores, evaluate
+from tests.identity.conftest import Build, World
 
 TRUTH = {"a": "p", "b": "p", "c": "p", "d": "q", "e": "q"}
+O1 = "wx_openid:a:o1"
+O2 = "wx_openid:a:o2"
+O3 = "wx_openid:a:o3"
+Worlds = Callable[..., World]
 
 
 def test_a_perfect_partition_scores_one_everywhere() -> None:
@@ -48,3 +55,11 @@ def test_pairwise_scores_agree_with_counting_every_pair(labels: dict[str, tuple[
     scores = evaluate(clusters, {item: str(labels[item][1]) for item in items})["all"]["pairwise"]
     assert scores["precision"] == pytest.approx(len(joined & true) / len(joined) if joined else 1.0)
     assert scores["recall"] == pytest.approx(len(joined & true) / len(true) if true else 1.0)
+
+
+def test_accuracy_is_measured_against_a_truth(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1, O2), build.link("2", O3))
+    scores = w.resolver.evaluate({O1: "p", O2: "p", O3: "p"}, reachable={O1: "g", O2: "g", O3: "h"})
+    assert scores["all"]["pairwise"] == {"precision": 1.0, "recall": 1 / 3, "f1": 0.5}
+    assert scores["reachable"]["pairwise"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}

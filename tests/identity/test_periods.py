@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from identity.identifier import Identifier
 from identity.periods import Seen, reissue_starts, validity_starts
+from tests.identity.conftest import Build, World
 
 K, L, U = Identifier("k", "", "1"), Identifier("k", "", "2"), Identifier("u", "", "1")
+P = "phone::13912345670"
+Q = "phone::13912345671"
+K1 = "member_id:b:K1"
+K2 = "member_id:b:K2"
+U1 = "wx_unionid:w:u1"
+O1 = "wx_openid:a:o1"
+O2 = "wx_openid:a:o2"
+Worlds = Callable[..., World]
 
 
 def seen(*sightings: tuple[int, Identifier | None]) -> list[Seen]:
@@ -59,3 +70,110 @@ def test_sightings_meet_only_while_an_earlier_one_is_valid(
     spans: list[tuple[int, int | None]], starts: list[int]
 ) -> None:
     assert validity_starts(spans) == starts
+
+
+def test_a_number_changes_hands_after_a_long_gap_with_another_anchor(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", K2, f"{P}@verified", day="2024-06-01"),
+        day="2024-06-01",
+    )
+    assert w.groups() == [[K1], [K2, P]]
+    assert w.resolver.one_id(P, at="2024-02-01") == w.resolver.one_id(K1)
+    assert w.resolver.one_id(P, at="2024-05-31") == w.resolver.one_id(K1)
+    assert w.resolver.one_id(P, at="2024-06-01") == w.resolver.one_id(K2)
+    assert w.resolver.one_id(P, at="2023-12-31") is None
+    assert w.refused(K1, P) == [("reissued", ["1"])]
+
+
+def test_a_gap_of_exactly_the_limit_is_no_break(world: Worlds, build: Build) -> None:
+    w = world(reissue_days=90)
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2025-01-01"),
+        build.link("2", K2, f"{P}@verified", day="2025-04-01"),
+        day="2025-04-01",
+    )
+    assert w.resolver.one_id(P) is None
+
+
+def test_an_anchor_the_holder_did_not_have_before_continues_the_period(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", U1, f"{P}@verified", day="2024-06-01"),
+        day="2024-06-01",
+    )
+    assert w.groups() == [[K1, P, U1]]
+
+
+def test_sightings_between_the_gap_and_the_first_new_anchor_belong_to_the_new_holder(
+    world: Worlds, build: Build
+) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", O2, f"{P}@verified", day="2024-06-01"),
+        build.link("3", K2, f"{P}@verified", day="2024-06-20"),
+        day="2024-06-20",
+    )
+    assert w.groups() == [[K1], [K2, P, O2]]
+
+
+def test_a_new_id_of_the_same_account_is_no_new_holder(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", K2, f"{P}@verified", day="2024-06-01"),
+        build.replace("3", K1, K2, day="2024-05-01"),
+        day="2024-06-01",
+    )
+    assert w.groups() == [[K1, K2, P]]
+
+
+def test_sightings_that_never_overlap_do_not_meet(world: Worlds, build: Build) -> None:
+    pending = "wecom_pending_id:s:p"
+    w = world()
+    w.feed(
+        build.link("1", pending, "wecom_external_userid:c:e1", day="2025-01-01"),
+        build.link("2", pending, "wecom_external_userid:c:e2", day="2025-04-02"),
+        day="2025-04-02",
+    )
+    assert not w.same("wecom_external_userid:c:e1", "wecom_external_userid:c:e2")
+    assert w.same(pending, "wecom_external_userid:c:e2")
+    assert w.resolver.one_id(pending, at="2025-02-01") == w.resolver.one_id("wecom_external_userid:c:e1")
+    assert ("expired", ["1"]) in w.refused("wecom_external_userid:c:e1", "wecom_external_userid:c:e2")
+
+
+def test_joins_made_while_valid_stay(world: Worlds, build: Build) -> None:
+    pending = "wecom_pending_id:s:p"
+    w = world()
+    w.feed(
+        build.link("1", pending, "wecom_external_userid:c:e1", day="2025-01-01"),
+        build.link("2", pending, "wecom_external_userid:c:e2", day="2025-03-31"),
+        day="2025-03-31",
+    )
+    assert w.feed(day="2026-01-01") == []
+    assert w.same(pending, "wecom_external_userid:c:e1", "wecom_external_userid:c:e2")
+    assert w.resolver.lookup(pending)["status"] == "expired"
+
+
+def test_valid_to_frees_the_weaker_end_and_leaves_the_stronger_what_it_is(world: Worlds, build: Build) -> None:
+    w = world()
+    until = "2025-03-05T00:00:00+08:00"
+    w.feed(
+        build.link("1", K1, f"{P}@verified", valid_to=until),
+        build.link("2", K2, f"{P}@verified", day="2025-03-10"),
+        build.link("3", K1, O1, day="2025-03-10"),
+        build.link("4", K1, f"{Q}@verified", valid_to=until),
+        day="2025-03-10",
+    )
+    assert w.groups() == [[K1, Q, O1], [K2, P]]
+    assert w.resolver.one_id(P, at="2025-03-03") == w.resolver.one_id(K1)
+
+
+def test_a_link_that_ended_before_it_began_joins_nobody(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", K1, O1, valid_to="2025-02-01T00:00:00+08:00"))
+    assert w.groups() == [[K1], [O1]]
+    assert w.refused(K1, O1) == [("expired", ["1"])]
