@@ -165,3 +165,11 @@ def test_when_the_store_of_keys_is_gone_the_answer_says_so(published: World) -> 
     store.write_bytes(b"damaged" * 1_000)
     answer = api.get(PROFILE)
     assert (answer.status_code, answer.json()["detail"]) == (503, "the operational store does not answer")
+
+
+def test_only_the_latest_keys_are_remembered(published: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.security._REMEMBERED", 1)
+    first, second = published.key().token, published.key().token
+    api = published.api_with(None)
+    for token in (first, second, first):
+        assert status(api, Authorization=f"Bearer {token}") == 200

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,20 @@ def test_a_login_that_was_a_phone_number_is_personal(tmp_path: Path) -> None:
 def test_the_input_may_say_what_is_personal(tmp_path: Path) -> None:
     rows = [{**identifier("wx_openid", "wxapp1", "o1", ANNA), "personal": True}]
     assert built(tmp_path, {**world(), "oneid_map": rows})["identifiers"][0][4] == 1
+
+
+def test_features_may_come_without_a_layer_and_with_decimals(tmp_path: Path) -> None:
+    features = pa.table({"one_id": [ANNA], "ratio": pa.array([Decimal("0.25")], pa.decimal128(9, 2)), "note": ["n"]})
+    build_snapshot(tmp_path / "s.sqlite", sample_inputs(features=features, feature_groups={"note": "words"}))
+    rows = {row[0]: row[2:] for row in content(tmp_path / "s.sqlite")["profiles"]}
+    assert rows[ANNA] == (None, "2025-03-01", '{"other":{"ratio":0.25},"words":{"note":"n"}}')
+    assert rows[BOB] == (None, "2025-03-01", "{}")
+
+
+def test_facts_without_a_person_are_refused_where_each_needs_one(tmp_path: Path) -> None:
+    tags = table([{**tag_rows()[0], "one_id": None}, tag_rows()[1]])
+    with pytest.raises(InputRefusedError, match="snapshot input tags: one_id is null in some rows"):
+        build_snapshot(tmp_path / "s.sqlite", sample_inputs(tags=tags))
 
 
 def test_a_failed_build_leaves_the_file_of_before(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from identity.token import pii_token
 from tests.serving.client import Api, World
 from tests.serving.sample import (
     ANNA,
@@ -117,6 +118,23 @@ def test_a_day_before_the_first_period_knows_nobody(sample_api: Api) -> None:
     assert answer.status_code == 404
 
 
+def test_a_member_id_that_is_a_phone_number_is_found_by_the_number(world: World) -> None:
+    number = "13212345678"
+    rows = [*map_rows(), identifier("member_id", "brandA", pii_token(KEY, "member_id", number), BOB)]
+    publish(world.home, sample_inputs(oneid_map=table(rows)))
+    answer = world.api().lookup({"identifier": number})
+    assert (answer["one_id"], answer["namespace"], answer["display"]) == (BOB, "member_id", "••••")
+
+
+def test_namespaces_of_the_published_policy_are_known(world: World) -> None:
+    policy = {"namespaces": {"loyalty_card": {"strength": "anchor", "scoped": False, "normaliser": "lower"}}}
+    rows = [identifier("loyalty_card", "", "abc-1", BOB)]
+    publish(world.home, sample_inputs(oneid_map=table(rows), identity_policy=policy))
+    api = world.api()
+    assert api.lookup({"namespace": "loyalty_card", "value": " ABC-1 "})["one_id"] == BOB
+    assert api.post("/v1/profiles/lookup", {"namespace": "wx_openid", "scope": "a", "value": "b"}).status_code == 422
+
+
 def test_the_corp_of_a_contact_ignores_case(sample_api: Api) -> None:
     asked = {"namespace": "wecom_external_userid", "scope": "WW01", "value": "wmAnna"}
     assert sample_api.lookup(asked)["one_id"] == ANNA
@@ -160,6 +178,8 @@ def test_a_list_longer_than_allowed_is_refused(sample_api: Api) -> None:
         ({"namespace": "phone", "value": "11111111111"}, "digit_run"),
         ({"namespace": "wx_openid", "value": "oBob"}, "missing_scope"),
         ({"namespace": "no_such_namespace", "value": "x"}, "undeclared_namespace"),
+        ({"identifier": "   "}, "reject_value"),
+        ({"identifier": "13800138000"}, "reject_value"),
         ({"namespace": "tmall_oaid", "scope": "s", "value": "x"}, "never"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
