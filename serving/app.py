@@ -19,6 +19,7 @@ from serving.middleware import PROTECTED, BodyLimit, Gate, Gatekeeper, RequestFr
 from serving.operational import open_store
 from serving.problems import Problem, answer_problem
 from serving.routers import lookup, operations, profiles, segments
+from serving.routers.webhooks import add_receivers
 from serving.runtime import Runtime
 from serving.security import Authenticator, RateLimits
 from serving.settings import ServingSettings, find_identity_key
@@ -63,6 +64,7 @@ def create_app(settings: ServingSettings, clocks: Clocks | None = None) -> FastA
     app.state.runtime = runtime
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]  # the documented way to extend it
     _add_routes(app)
+    add_receivers(app, settings, times.wall)
     _add_frame(app, runtime, times)
     return app
 

@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from pipelines.sources.signatures import (
+from serving.contract.signatures import (
     douyin_api_sign,
     douyin_event_sign,
     douyin_webhook_signature,

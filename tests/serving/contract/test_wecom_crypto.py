@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sources.wecom_crypto import CallbackKeys, CallbackRefusedError, signature
+from serving.contract.wecom_crypto import CallbackKeys, CallbackRefusedError, signature
 
 KEYS = CallbackKeys("tok3n", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "ww0000000000000001")
 RANDOM = bytes(range(16))

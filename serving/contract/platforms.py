@@ -1,0 +1,147 @@
+"""The brand's accounts on the platforms, as `keys/platforms.yaml` lists them: for the pull clients and the receivers.
+
+A value written `env:NAME` is taken from the environment. A secret never appears in a message or a representation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic_settings import BaseSettings
+
+from serving.errors import ConfigRefusedError as ConfigRefusedError  # re-exported: what reading the file may raise
+
+FILE = "platforms.yaml"
+FROM_ENVIRONMENT = "env:"
+HINT = "docs/platforms.md shows the form of the file"
+
+Id = Annotated[str, Field(min_length=1, max_length=128)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class DouyinShop(_Entry):
+    """One shop that authorised the app."""
+
+    shop_id: Id
+
+
+class DouyinApp(_Entry):
+    """An app of the Douyin shop platform; `decrypt` asks for the receivers' phones of paid orders."""
+
+    app_key: Id
+    app_secret: Secret
+    shops: tuple[DouyinShop, ...] = ()
+    decrypt: bool = False
+
+
+class DouyinOpenApp(_Entry):
+    """A mini-program or web app of the Douyin open platform that sends webhooks."""
+
+    client_key: Id
+    client_secret: Secret
+    app_id: str = ""
+    open_platform_id: str = ""
+
+
+class TmallShop(_Entry):
+    """One Tmall seller with the session key that the seller granted."""
+
+    seller_nick: Id
+    shop_id: str = ""
+    session: Secret
+
+
+class TmallApp(_Entry):
+    """An app of the Taobao open platform."""
+
+    app_key: Id
+    app_secret: Secret
+    brand: str = ""
+    shops: tuple[TmallShop, ...] = ()
+
+
+class WecomCorp(_Entry):
+    """A WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks.
+
+    With `suite_id` it is a service provider's suite, and callbacks are addressed to that.
+    """
+
+    corp_id: Id
+    open_platform_id: str = ""
+    suite_id: str = ""
+    secret: Secret | None = None
+    token: Secret | None = None
+    encoding_aes_key: Secret | None = None
+
+    @property
+    def receive_id(self) -> str:
+        """Whom its callbacks are for."""
+        return self.suite_id or self.corp_id
+
+
+class Endpoints(_Entry):
+    """Where the platforms answer; other addresses serve trials against a simulated platform."""
+
+    douyin: str = "https://openapi-fxg.jinritemai.com"
+    tmall: str = "https://eco.taobao.com/router/rest"
+    wecom: str = "https://qyapi.weixin.qq.com/cgi-bin"
+
+
+class Platforms(_Entry):
+    """Every account of the brand."""
+
+    douyin: tuple[DouyinApp, ...] = ()
+    douyin_open: tuple[DouyinOpenApp, ...] = ()
+    tmall: tuple[TmallApp, ...] = ()
+    wecom: tuple[WecomCorp, ...] = ()
+    endpoints: Endpoints = Endpoints()
+
+
+def read_platforms(folder: Path) -> Platforms | None:
+    """The accounts of `platforms.yaml` in the folder of the keys; None without the file.
+
+    Raises ConfigRefusedError naming the place of a fault, never a value.
+    """
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigRefusedError("the platform accounts cannot be read", where=str(path), hint=HINT) from None
+    try:
+        document = yaml.safe_load(text) or {}
+    except yaml.YAMLError:
+        raise ConfigRefusedError("the platform accounts are no valid YAML", where=str(path), hint=HINT) from None
+    try:
+        return Platforms.model_validate(_filled(document, path))
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigRefusedError(f"{place}: {fault['msg']}", where=str(path), hint=HINT) from None
+
+
+def _filled(value: Any, path: Path) -> Any:
+    """The document with its `env:NAME` values in place; numbers that YAML reads from unquoted ids become texts."""
+    if isinstance(value, dict):
+        return {key: _filled(inner, path) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, path) for inner in value]
+    if isinstance(value, str) and value.startswith(FROM_ENVIRONMENT):
+        return _from_environment(value.removeprefix(FROM_ENVIRONMENT), path)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _from_environment(name: str, path: Path) -> str:
+    field: Any = {name.lower(): (str, "")}
+    found = getattr(create_model("_Variable", __base__=BaseSettings, **field)(), name.lower())
+    if not found:
+        raise ConfigRefusedError(f"the environment variable {name} is not set", where=str(path), hint="export it")
+    return str(found)

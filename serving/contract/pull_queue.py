@@ -1,0 +1,101 @@
+"""Hints from pushes that a detail is worth pulling: durable, each once, taken off only when the detail has landed.
+
+One SQLite file in the home, `pull_queue.sqlite`; the receivers write it, `cdp pull` works it off.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "pull_queue.sqlite"
+BUSY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What to pull: `account` is the app key, corp or seller, `place` the shop; `kind` is order, contact or group."""
+
+    platform: str
+    account: str
+    kind: str
+    object_id: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A hint in the queue; `stamp` grows when the same thing is hinted at again, `attempts` when pulling it failed."""
+
+    hint: Hint
+    stamp: int
+    attempts: int
+
+
+def enqueue(home: Path, hints: Sequence[Hint]) -> None:
+    """The hints are in the queue when this returns, on disk; one that is there already is only renewed."""
+    if not hints:
+        return
+    with _opened(home) as store:
+        store.executemany(
+            "INSERT INTO hints(platform, account, kind, object_id, place, stamp, attempts)"
+            " VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(stamp), 0) + 1 FROM hints), 0)"
+            " ON CONFLICT DO UPDATE SET stamp = excluded.stamp, attempts = 0",
+            [(hint.platform, hint.account, hint.kind, hint.object_id, hint.place) for hint in hints],
+        )
+
+
+def waiting(home: Path, *, most: int = 10_000) -> tuple[Ticket, ...]:
+    """The tickets in the queue, oldest first."""
+    if not (home / FILE).exists():
+        return ()
+    with _opened(home) as store:
+        rows = store.execute(
+            "SELECT platform, account, kind, object_id, place, stamp, attempts FROM hints ORDER BY stamp LIMIT ?",
+            (most,),
+        ).fetchall()
+    return tuple(Ticket(Hint(*row[:5]), row[5], row[6]) for row in rows)
+
+
+def done(home: Path, tickets: Sequence[Ticket]) -> None:
+    """The tickets are off the queue, except those hinted at again since they were read."""
+    with _opened(home) as store:
+        store.executemany(f"DELETE FROM hints WHERE {_SAME}", [_key(ticket) for ticket in tickets])
+
+
+def failed(home: Path, tickets: Sequence[Ticket]) -> None:
+    """The tickets stay, with one more attempt counted."""
+    with _opened(home) as store:
+        store.executemany(
+            f"UPDATE hints SET attempts = attempts + 1 WHERE {_SAME}", [_key(ticket) for ticket in tickets]
+        )
+
+
+_SAME = "platform = ? AND account = ? AND kind = ? AND object_id = ? AND place = ? AND stamp = ?"
+
+
+def _key(ticket: Ticket) -> tuple[str | int, ...]:
+    hint = ticket.hint
+    return (hint.platform, hint.account, hint.kind, hint.object_id, hint.place, ticket.stamp)
+
+
+@contextmanager
+def _opened(home: Path) -> Iterator[sqlite3.Connection]:
+    """The queue inside one transaction that is on disk when the block ends."""
+    store = sqlite3.connect(home / FILE, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        store.execute("PRAGMA journal_mode=WAL")
+        store.execute("PRAGMA synchronous=FULL")
+        store.execute("BEGIN IMMEDIATE")
+        store.execute(
+            "CREATE TABLE IF NOT EXISTS hints(platform TEXT, account TEXT, kind TEXT, object_id TEXT, place TEXT,"
+            " stamp INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+            " PRIMARY KEY (platform, account, kind, object_id, place)) WITHOUT ROWID"
+        )
+        yield store
+        store.execute("COMMIT")
+    finally:
+        store.close()

@@ -1,0 +1,208 @@
+"""Receivers: nothing unsigned, old or forged comes in, nothing is acknowledged before it is on disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from serving.contract.pull_queue import waiting
+from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature
+from serving.contract.spool import collect
+from serving.contract.wecom_crypto import CallbackKeys, signature
+from tests.serving.client import Api, World
+
+AES_KEY = base64.b64encode(bytes(range(32))).decode()[:43]
+KEYS = CallbackKeys("tok3n", AES_KEY, "ww0000000000000001")
+ACCOUNTS = f"""
+douyin: [{{app_key: "7000001", app_secret: shop-secret}}]
+douyin_open: [{{client_key: aw1, client_secret: open-secret, app_id: tt01, open_platform_id: dev1}}]
+wecom: [{{corp_id: ww0000000000000001, open_platform_id: op1, token: tok3n, encoding_aes_key: "{AES_KEY}"}}]
+"""
+EVENT = (
+    "<xml><ToUserName><![CDATA[ww0000000000000001]]></ToUserName><CreateTime>1735700530</CreateTime>"
+    "<Event><![CDATA[change_external_contact]]></Event><ChangeType><![CDATA[add_external_contact]]></ChangeType>"
+    "<UserID><![CDATA[lisi]]></UserID><ExternalUserID><![CDATA[wmExampleAAAA0001]]></ExternalUserID>"
+    "<WelcomeCode><![CDATA[WELCOME-EXAMPLE]]></WelcomeCode></xml>"
+)
+SHOP_BODY = (
+    b'[{"tag":"101","msg_id":"m1","data":"{\\"p_id\\":6923456789012345678,\\"shop_id\\":4463798}"},\n {"tag":0}]'
+)
+
+
+@pytest.fixture
+def taken(world: World) -> World:
+    """A home that has accounts."""
+    (world.home / "keys").mkdir()
+    (world.home / "keys" / "platforms.yaml").write_text(ACCOUNTS, encoding="utf-8")
+    return world
+
+
+def stored(home: Path, feed: str) -> list[dict[str, Any]]:
+    """What the next run will find in the landing."""
+    collect(home, home / "landing")
+    files = sorted((home / "landing" / feed).rglob("*.jsonl"))
+    return [orjson.loads(line) for path in files for line in path.read_bytes().splitlines()]
+
+
+def wecom_query(world: World, encrypt: str, **changed: str) -> dict[str, str]:
+    timestamp = changed.pop("timestamp", str(world.wall() // 1000))
+    signed = signature("tok3n", timestamp, "n0nce", encrypt)
+    return {"msg_signature": signed, "timestamp": timestamp, "nonce": "n0nce", **changed}
+
+
+def wecom_post(world: World, api: Api, message: str, keys: CallbackKeys = KEYS, **changed: str) -> Any:
+    encrypt = keys.encrypt(message, bytes(16))
+    body = f"<xml><ToUserName><![CDATA[x]]></ToUserName><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>"
+    query = wecom_query(world, encrypt, **changed)
+    return api.ask("POST", "/webhooks/wecom/ww0000000000000001", params=query, content=body)
+
+
+def shop_post(api: Api, body: bytes, sign: str | None = None) -> Any:
+    sign = sign if sign is not None else douyin_event_sign("7000001", body, "shop-secret")
+    return api.ask("POST", "/webhooks/douyin/shop/7000001", content=body, headers={"event-sign": sign})
+
+
+def open_post(api: Api, body: bytes, **headers: str) -> Any:
+    signed = {"X-Douyin-Signature": douyin_webhook_signature("open-secret", body), **headers}
+    return api.ask("POST", "/webhooks/douyin/open/aw1", content=body, headers=signed)
+
+
+def test_without_accounts_nothing_is_received(world: World) -> None:
+    api = world.api_with(None)
+    assert [shop_post(api, SHOP_BODY).status_code, open_post(api, b"{}").status_code] == [404, 404]
+    assert api.get("/webhooks/wecom/ww0000000000000001").status_code == 404
+
+
+def test_an_account_that_is_not_listed_receives_nothing(taken: World) -> None:
+    assert taken.api_with(None).ask("POST", "/webhooks/douyin/shop/7999999", content=b"[]").status_code == 404
+
+
+def test_the_address_check_of_wecom_gets_its_echo(taken: World) -> None:
+    echo = KEYS.encrypt("1616140317555161061", bytes(16))
+    query = {**wecom_query(taken, echo), "echostr": echo}
+    answer = taken.api_with(None).ask("GET", "/webhooks/wecom/ww0000000000000001", params=query)
+    assert (answer.status_code, answer.text) == (200, "1616140317555161061")
+
+
+def test_a_callback_is_stored_decrypted_without_its_welcome_code(taken: World) -> None:
+    answer = wecom_post(taken, taken.api_with(None), EVENT)
+    assert (answer.status_code, answer.text) == (200, "success")
+    [line] = stored(taken.home, "wecom_events")
+    assert line["payload"] == EVENT.replace("WELCOME-EXAMPLE", "<redacted>")
+    context = line["context"]
+    assert context.pop("received_at").endswith("+08:00")
+    assert context == {
+        "platform": "wecom",
+        "corp_id": "ww0000000000000001",
+        "open_platform_id": "op1",
+        "method": "callback",
+    }
+
+
+def test_a_callback_makes_the_contact_worth_pulling(taken: World) -> None:
+    wecom_post(taken, taken.api_with(None), EVENT)
+    [ticket] = waiting(taken.home)
+    assert (ticket.hint.platform, ticket.hint.kind, ticket.hint.object_id) == ("wecom", "contact", "wmExampleAAAA0001")
+
+
+def test_a_contact_that_ended_is_not_pulled(taken: World) -> None:
+    wecom_post(taken, taken.api_with(None), EVENT.replace("add_external_contact", "del_follow_user"))
+    assert waiting(taken.home) == ()
+
+
+def refused_callbacks(world: World, api: Api) -> dict[str, Any]:
+    encrypt = KEYS.encrypt(EVENT, bytes(16))
+    good = wecom_query(world, encrypt)
+    bomb = f'<!DOCTYPE x [<!ENTITY e "{encrypt}">]><xml><Encrypt>&e;</Encrypt></xml>'
+
+    def post(body: str | bytes, query: dict[str, str]) -> Any:
+        return api.ask("POST", "/webhooks/wecom/ww0000000000000001", params=query, content=body)
+
+    whole = f"<xml><Encrypt>{encrypt}</Encrypt></xml>"
+    return {
+        "forged": post(whole, {**good, "msg_signature": "0" * 40}),
+        "unsigned": post(whole, {}),
+        "another nonce": post(whole, {**good, "nonce": "x"}),
+        "old": wecom_post(world, api, EVENT, timestamp=str(world.wall() // 1000 - 601)),
+        "no time": wecom_post(world, api, EVENT, timestamp="now"),
+        "another receiver": wecom_post(world, api, EVENT, CallbackKeys("tok3n", AES_KEY, "ww9")),
+        "document type": post(bomb, good),
+        "another encoding": post(bomb.encode("utf-16"), good),
+        "no xml": post("<xml", good),
+        "nothing": post("", good),
+    }
+
+
+def test_every_bad_callback_gets_the_same_answer_and_leaves_nothing(taken: World) -> None:
+    answers = refused_callbacks(taken, taken.api_with(None))
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 403)
+    bodies = [{k: v for k, v in answer.json().items() if "request" not in str(v)} for answer in answers.values()]
+    assert all({**body, "request_id": ""} == {**bodies[0], "request_id": ""} for body in bodies)
+    assert stored(taken.home, "wecom_events") == []
+    assert waiting(taken.home) == ()
+
+
+def test_shop_messages_are_stored_as_they_came(taken: World) -> None:
+    answer = shop_post(taken.api_with(None), SHOP_BODY)
+    assert (answer.status_code, answer.json()) == (200, {"code": 0, "msg": "success"})
+    [line] = stored(taken.home, "douyin_messages")
+    assert line["payload"] == json.loads(SHOP_BODY)
+    assert (line["context"]["app_key"], line["context"]["method"]) == ("7000001", "push")
+
+
+@pytest.mark.parametrize("data", [{"p_id": 6923456789012345678}, '{"p_id":"6923456789012345678"}'])
+def test_a_message_without_a_buyer_makes_its_order_worth_pulling(taken: World, data: object) -> None:
+    shop_post(taken.api_with(None), orjson.dumps({"tag": 101, "msgId": "m1", "data": data}))
+    assert [ticket.hint.object_id for ticket in waiting(taken.home)] == ["6923456789012345678"]
+
+
+def test_a_push_sent_again_makes_one_hint(taken: World) -> None:
+    api = taken.api_with(None)
+    assert {shop_post(api, SHOP_BODY).status_code for _ in range(3)} == {200}
+    assert len(waiting(taken.home)) == 1
+
+
+@pytest.mark.parametrize("sign", ["", "0" * 32, douyin_event_sign("7000001", SHOP_BODY + b" ", "shop-secret")])
+def test_unsigned_shop_messages_are_refused(taken: World, sign: str) -> None:
+    assert shop_post(taken.api_with(None), SHOP_BODY, sign).status_code == 403
+    assert stored(taken.home, "douyin_messages") == []
+
+
+def test_a_signed_body_that_is_no_json_is_refused(taken: World) -> None:
+    assert shop_post(taken.api_with(None), b"[{").status_code == 403
+
+
+@pytest.mark.parametrize("content", [{"challenge": 12345}, '{"challenge":12345}'])
+def test_the_challenge_of_the_open_platform_is_answered_and_not_stored(taken: World, content: object) -> None:
+    answer = open_post(taken.api_with(None), orjson.dumps({"event": "verify_webhook", "content": content}))
+    assert answer.json() == {"challenge": 12345}
+    assert stored(taken.home, "douyin_messages") == []
+
+
+def test_a_webhook_is_stored_with_its_message_id(taken: World) -> None:
+    body = b'{"event":"new_follow_action","client_key":"aw1","from_user_id":"u1","content":"{}"}'
+    assert open_post(taken.api_with(None), body, **{"Msg-Id": "w-1"}).status_code == 200
+    [line] = stored(taken.home, "douyin_messages")
+    assert line["context"]["params"] == {"msg_id": "w-1"}
+    assert (line["context"]["client_key"], line["context"]["app_id"]) == ("aw1", "tt01")
+
+
+def test_a_forged_webhook_is_refused(taken: World) -> None:
+    assert open_post(taken.api_with(None), b"{}", **{"X-Douyin-Signature": "f" * 40}).status_code == 403
+
+
+def test_a_push_that_cannot_be_stored_is_not_acknowledged(taken: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("serving.inbox.append_line", full)
+    assert shop_post(taken.api_with(None), SHOP_BODY).status_code == 503
+
+
+def test_a_push_beyond_the_cap_is_not_read(taken: World) -> None:
+    assert shop_post(taken.api_with(None), b"[" + b" " * 70_000 + b"]").status_code == 413
