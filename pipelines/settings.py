@@ -50,10 +50,16 @@ class IdentitySettings(_Frozen):
 
 
 class ServingSettings(_Frozen):
-    """Where the API listens."""
+    """Where the API listens and what it allows."""
 
     host: str = Field("127.0.0.1", description="Address the API binds to")
     port: int = Field(8080, ge=1, le=65535, description="Port the API binds to")
+    operational_url: str | None = Field(None, description="Store of API keys (SQLAlchemy URL); default: SQLite")
+    max_body_bytes: int = Field(65_536, ge=1_024, description="Longest request body")
+    max_lookups: int = Field(100, ge=1, le=1_000, description="Identifiers in one look-up")
+    rate_per_minute: int = Field(6_000, ge=1, description="Requests per minute and key without a limit of its own")
+    failures_per_minute: int = Field(30, ge=1, description="Refused keys per minute and address")
+    smallest_group: int = Field(10, ge=2, description="Groups of fewer people are counted as `<n` and not sampled")
 
 
 class PublishSettings(_Frozen):
@@ -199,6 +205,16 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, Any]:
             node = node.setdefault(part, {})
         node[parts[-1]] = environ[name]
     return tree
+
+
+def api_environment(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of the API's process: this one's, with the settings under `serving` whatever layer they are from.
+
+    They go by the environment because the command line of a process is everybody's to read.
+    """
+    given = settings.serving.model_dump(exclude={"host", "port"}, exclude_none=True)
+    named = {f"{PREFIX}SERVING__{name.upper()}": str(value) for name, value in given.items()}
+    return {**(os.environ if environ is None else environ), **named}
 
 
 def _merge(

@@ -13,7 +13,7 @@ from pipelines.errors import CdpError, ConfigurationError, ExitCode
 from pipelines.jobs.context import Say
 from pipelines.keys import Keys
 from pipelines.publish import current
-from pipelines.settings import Settings
+from pipelines.settings import Settings, api_environment
 from pipelines.store.versions import rows_of
 
 DEMO_SCOPES = ("profiles:read", "segments:preview")
@@ -29,7 +29,7 @@ def serve_api(settings: Settings, keys: Keys, *, host: str, port: int, say: Say)
     _check_port(host, port)
     say(f"serving on http://{host}:{port}")
     command = [sys.executable, "-m", "serving", "run", "--home", str(settings.home), "--keys-dir", str(settings.keys)]
-    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+    os.execve(sys.executable, [*command, "--host", host, "--port", str(port)], api_environment(settings))
 
 
 def serve_demo(settings: Settings, keys: Keys, say: Say) -> NoReturn:
@@ -67,7 +67,11 @@ def revoke_api_key(settings: Settings, key_id: str) -> dict[str, str]:
 def _serving(settings: Settings, words: list[str]) -> list[dict[str, str]]:
     place = ["--home", str(settings.home), "--keys-dir", str(settings.keys)]
     done = subprocess.run(
-        [sys.executable, "-m", "serving", *words, *place], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "serving", *words, *place],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=api_environment(settings),
     )
     if done.returncode:
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ConfigurationError
-from pipelines.settings import load_settings
+from pipelines.settings import ServingSettings, api_environment, load_settings
+from serving.settings import ServingSettings as Api
 
 
 @pytest.fixture
@@ -67,3 +68,19 @@ def test_broken_yaml_names_the_line(conf: Path) -> None:
 
 def test_paths_are_absolute(conf: Path) -> None:
     assert load_settings(environ=environment(conf)).settings.home.is_absolute()
+
+
+def test_settings_of_the_api_reach_its_process_whatever_layer_they_are_from(conf: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("serving:\n  rate_per_minute: 7\n")
+    settings = load_settings(tmp_path / "more.yaml", {"CDP_CONF": str(conf), "CDP_SERVING__MAX_LOOKUPS": "3"}).settings
+    given = api_environment(settings, {"PATH": "/bin"})
+    assert (given["PATH"], given["CDP_SERVING__RATE_PER_MINUTE"]) == ("/bin", "7")
+    assert given["CDP_SERVING__MAX_LOOKUPS"] == "3"
+
+
+def test_the_api_knows_every_setting_it_is_given_with_the_same_default() -> None:
+    known = {name: field.default for name, field in Api.model_fields.items()}
+    given = {
+        name: field.default for name, field in ServingSettings.model_fields.items() if name not in ("host", "port")
+    }
+    assert given.items() <= known.items()
