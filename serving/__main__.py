@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="API keys").add_subparsers(required=True)
     create = keys.add_parser("create", parents=[common], help="make a key; its secret is shown once")
     create.add_argument("--name", required=True)
-    create.add_argument("--scope", action="append", required=True, choices=sorted(SCOPES))
+    create.add_argument("--scope", action="append", required=True, help=", ".join(sorted(SCOPES)))
     create.add_argument("--days", type=int, default=90)
     create.add_argument("--rate-per-minute", type=int)
     create.add_argument("--brand", action="append", default=[], help="only people of this brand")

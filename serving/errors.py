@@ -43,7 +43,7 @@ class InputsDisagreeError(ServingError):
         super().__init__(
             f"snapshot input {table} names {strangers} OneIDs that identity.oneids does not hold as living",
             where=table,
-            hint="publish from one manifest: run `cdp run` to the end, then `cdp publish`",
+            hint="run `cdp run` to its end; it publishes one consistent state",
         )
 
 
@@ -62,7 +62,7 @@ class StorageFullError(ServingError):
     code = 6
 
     def __init__(self, where: str) -> None:
-        super().__init__("no room left for the serving snapshot", where=where, hint="free space, then `cdp publish`")
+        super().__init__("no room left for the serving snapshot", where=where, hint="free space, then `cdp run`")
 
 
 class SnapshotMissingError(ServingError):
@@ -71,7 +71,7 @@ class SnapshotMissingError(ServingError):
     code = 4
 
     def __init__(self, where: str, *, problem: str) -> None:
-        super().__init__(f"no serving snapshot: {problem}", where=where, hint="run `cdp publish`")
+        super().__init__(f"no serving snapshot: {problem}", where=where, hint="run `cdp run`; it publishes at its end")
 
 
 class SnapshotDamagedError(ServingError):
@@ -83,7 +83,7 @@ class SnapshotDamagedError(ServingError):
         super().__init__(
             f"the serving snapshot cannot be read: {problem}",
             where=where,
-            hint="run `cdp publish`, or `cdp publish --rollback` for the one before",
+            hint="run `cdp verify` to see what is damaged, `cdp publish --rollback` to go back to the one before",
         )
 
 

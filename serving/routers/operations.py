@@ -41,7 +41,7 @@ async def readyz(process: Process) -> Response:
     standing = process.holder.standing()
     if not standing.usable or standing.snapshot_id is None:
         problem = standing.problem
-        detail, hint = (problem.message, problem.hint) if problem else ("no snapshot is served", "run `cdp publish`")
+        detail, hint = (problem.message, problem.hint) if problem else ("no snapshot is served", "run `cdp run`")
         raise Problem(503, detail, hint)
     document = {
         "status": "ready",

@@ -244,11 +244,11 @@ class TestReadiness:
 
     def test_before_the_first_publish_it_names_the_next_command(self, world: World) -> None:
         answer = world.api().get("/readyz")
-        assert (answer.status_code, answer.json()["hint"]) == (503, "run `cdp publish`")
+        assert (answer.status_code, answer.json()["hint"]) == (503, "run `cdp run`; it publishes at its end")
 
     def test_before_the_first_publish_look_ups_do_so_too(self, world: World) -> None:
         answer = world.api().post("/v1/profiles/lookup", {"identifier": PHONE})
-        assert (answer.status_code, answer.json()["hint"]) == (503, "run `cdp publish`")
+        assert (answer.status_code, answer.json()["hint"]) == (503, "run `cdp run`; it publishes at its end")
 
     def test_the_process_is_healthy_all_the_same(self, world: World) -> None:
         assert world.api().get("/healthz").json() == {"status": "ok"}
@@ -264,7 +264,7 @@ class TestReadiness:
         answer = published.api().get("/readyz")
         assert (answer.status_code, answer.json()["hint"]) == (
             503,
-            "run `cdp publish`, or `cdp publish --rollback` for the one before",
+            "run `cdp verify` to see what is damaged, `cdp publish --rollback` to go back to the one before",
         )
 
     def test_a_damaged_newer_snapshot_is_told_while_the_one_before_is_served(self, published: World) -> None:

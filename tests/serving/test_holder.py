@@ -35,7 +35,7 @@ def open_files(folder: Path) -> list[str]:
 
 
 def test_before_the_first_publish_there_is_nothing_to_serve(holder: SnapshotHolder) -> None:
-    with pytest.raises(SnapshotMissingError, match="run `cdp publish`"), holder.lease():
+    with pytest.raises(SnapshotMissingError, match="run `cdp run`"), holder.lease():
         pass
 
 

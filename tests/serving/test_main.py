@@ -47,6 +47,15 @@ def test_an_unfit_key_ends_with_exit_code_two_and_one_json_line(
     assert "0 days" in fault["message"]
 
 
+def test_an_unknown_scope_is_refused_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert create(tmp_path, "--scope", "everything") == 2
+    fault = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (fault["message"], fault["hint"]) == (
+        "API key refused: unknown scopes everything",
+        "scopes are profiles:read, segments:preview",
+    )
+
+
 def test_an_unknown_key_cannot_be_revoked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "revoke", "--home", str(tmp_path), "0" * 12]) == 2
     assert "no such API key" in capsys.readouterr().err

@@ -89,7 +89,7 @@ def test_a_damaged_snapshot_is_refused_with_the_next_command(path: Path, damage:
 
 
 def test_a_snapshot_that_is_not_there_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotMissingError, match="run `cdp publish`"):
+    with pytest.raises(SnapshotMissingError, match="run `cdp run`"):
         Snapshot(tmp_path / "none.sqlite")
 
 
