@@ -37,15 +37,15 @@ class Evidence:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One sighting of one statement."""
+class Row(NamedTuple):
+    """One sighting of one statement. `linking`: the distinct identifiers it links, in the order of the row."""
 
     event_ms: int
     source: str
     observation_id: str
     kind: Kind
     ids: tuple[StatedId, ...]
+    linking: tuple[Identifier, ...]
     retracts: str
     valid_to: int | None
     rule: str
@@ -54,11 +54,6 @@ class Row:
     def record(self) -> tuple[str, str]:
         """What identifies the row: its source and its id there."""
         return self.source, self.observation_id
-
-    @property
-    def linking(self) -> list[Identifier]:
-        """The distinct identifiers this row links, in the order of the row."""
-        return list(dict.fromkeys(stated.identifier for stated in self.ids if stated.linking))
 
 
 def gather_evidence(observations: Iterable[NormalisedObservation]) -> list[Evidence]:
@@ -77,11 +72,11 @@ def gather_evidence(observations: Iterable[NormalisedObservation]) -> list[Evide
 
 def expand(evidence: Iterable[Evidence]) -> list[Row]:
     """Every sighting as a row, in order of time, source and id."""
-    rows = [
-        Row(seen.event_ms, one.source, seen.observation_id, one.kind, one.ids, one.retracts, one.valid_to, one.rule)
-        for one in evidence
-        for seen in one.sightings
-    ]
+    rows = []
+    for one in evidence:
+        linking = tuple(dict.fromkeys(stated.identifier for stated in one.ids if stated.linking))
+        said = (one.kind, one.ids, linking, one.retracts, one.valid_to, one.rule)
+        rows += [Row(seen.event_ms, one.source, seen.observation_id, *said) for seen in one.sightings]
     return sorted(rows, key=lambda row: (row.event_ms, row.source, row.observation_id, row.rule, row.kind))
 
 

@@ -16,7 +16,7 @@ from identity.merging import merge_resolutions
 from identity.observation import NormalisedObservation
 from identity.order import Order
 from identity.resolution import Resolution
-from identity.resolve import resolve_evidence
+from identity.resolve import resolve_in_order
 
 Key = tuple[str, tuple[int, ...], tuple[Evidence, ...], tuple[Decision, ...]]
 
@@ -101,7 +101,7 @@ class GroupCache:
         self.resolved += 1
         stated = gather_evidence(observations[row] for row in group.rows)
         evidence = [*rename(stated, names), *group.derived]
-        found = resolve_evidence(evidence, group.decisions, order.policy, as_of=as_of, order_value=order.value)
+        found = resolve_in_order(evidence, group.decisions, order, as_of=as_of)
         limited = any(placement.ended_ms is not None for placement in found.placements.values())
         return _Kept(found, as_of if limited else "")
 

@@ -23,6 +23,8 @@ class Order:
         self.policy = policy
         self.value = order_value
         self._keys: dict[Identifier, OrderKey] = {}
+        self._specs = policy.namespaces
+        self.valid_days = {name: spec.valid_days for name, spec in self._specs.items() if spec.valid_days is not None}
 
     def key(self, identifier: Identifier) -> OrderKey:
         """The order key of an identifier."""
@@ -35,7 +37,7 @@ class Order:
 
     def spec(self, identifier: Identifier) -> NamespaceSpec:
         """The declaration of the identifier's namespace; an undeclared one is never an edge."""
-        spec = self.policy.spec(identifier.namespace)
+        spec = self._specs.get(identifier.namespace)
         return spec or NamespaceSpec(identifier.namespace, strength=Strength.NEVER)
 
     def holds_person(self, identifier: Identifier) -> bool:

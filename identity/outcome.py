@@ -175,7 +175,9 @@ def _edges(ground: Ground, outcome: Outcome) -> list[Edge]:
     return found
 
 
-def _withdrawn(identifiers: list[Identifier], sighting: tuple[int, str, str], ground: Ground, kind: str) -> list[Edge]:
+def _withdrawn(
+    identifiers: tuple[Identifier, ...], sighting: tuple[int, str, str], ground: Ground, kind: str
+) -> list[Edge]:
     nodes = [ground.periods.node(identifier, sighting[0]) for identifier in sorted(identifiers, key=ground.order.key)]
     return [_edge((nodes[0], node), Link(kind, [sighting]), "unlink", "") for node in nodes[1:]]
 

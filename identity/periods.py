@@ -114,10 +114,12 @@ def validity(row: Row, order: Order) -> dict[Identifier, int | None]:
     another holder from then on, while the strongest identifier of the row stays what it is.
     """
     linking = row.linking
+    if row.valid_to is None and not any(identifier.namespace in order.valid_days for identifier in linking):
+        return dict.fromkeys(linking)
     strongest = min(linking, key=order.key, default=None)
     found: dict[Identifier, int | None] = {}
     for identifier in linking:
-        days = order.spec(identifier).valid_days
+        days = order.valid_days.get(identifier.namespace)
         ends = [] if days is None else [row.event_ms + days * DAY_MS]
         if row.valid_to is not None and identifier != strongest:
             ends.append(row.valid_to)

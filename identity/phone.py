@@ -17,6 +17,7 @@ _LANDLINE = re.compile(
     r"(?:0?(?:10|[2-9][0-9]{1,2})[2-8][0-9]{6,7}|0[1-9][0-9]{8,10}|[2-8][0-9]{6,7}|[48]00[0-9]{7}|9[56][0-9]{3,6}|1[0-2][0-9]{1,4})"
 )
 _RUN_LENGTH = 7
+_LEAST_DIGITS = 7
 
 
 class PhoneReading(NamedTuple):
@@ -73,7 +74,7 @@ def is_mobile(value: str) -> bool:
     >>> is_mobile("K1"), is_mobile("86 13912345670")
     (False, True)
     """
-    return any(char.isdigit() for char in value) and bool(normalise_phone(value).number)
+    return sum(map(str.isdigit, value)) >= _LEAST_DIGITS and bool(normalise_phone(value).number)
 
 
 def is_digit_run(value: str) -> bool:

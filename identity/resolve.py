@@ -41,7 +41,14 @@ def resolve_evidence(
     ms) leaves out sightings and endings after it: what was valid then by what is known today; periods and hubs are
     those of today.
     """
-    order = Order(policy, order_value)
+    return resolve_in_order(evidence, decisions, Order(policy, order_value), as_of=as_of, until=until)
+
+
+def resolve_in_order(
+    evidence: Iterable[Evidence], decisions: Iterable[Decision], order: Order, *, as_of: str, until: int | None = None
+) -> Resolution:
+    """The same as `resolve_evidence`, under an order whose keys are shared by many groups."""
+    policy = order.policy
     standing_decisions = in_force(decisions)
     standing = sift(evidence, standing_decisions, order)
     periods = find_periods(standing, order)

@@ -28,7 +28,7 @@ from identity.resolve import resolve_evidence
 from tests.identity.histories import POLICIES, Row, day, decisions, play, runs
 
 Runs = list[tuple[str, list[Row]]]
-some = settings(max_examples=int(os.environ.get("CDP_EXAMPLES", "20")))  # more by hand: CDP_EXAMPLES=2000
+some = settings(max_examples=int(os.environ.get("CDP_EXAMPLES", "15")))  # more by hand: CDP_EXAMPLES=2000
 
 
 def partition(resolver: Resolver) -> list[list[str]]:
