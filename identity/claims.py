@@ -192,6 +192,12 @@ def derive_claims(observations: Sequence[NormalisedObservation]) -> tuple[list[E
     return evidence, tuple(reviews)
 
 
+def order_keys(row: NormalisedObservation) -> list[str]:
+    """The order a row claims or describes, if any: all such rows are judged together."""
+    bodies = (row.attributes.get(name) for name in ("claim", "order"))
+    return [key for body in bodies if isinstance(body, Mapping) and (key := _text(body, "order_key"))]
+
+
 def claim_evidence(claim: Claim, facts: OrderFacts) -> Evidence:
     """The evidence that claimant and buyer are one person."""
     ids = tuple(StatedId(name, "", True) for name in sorted({*claim.claimant, *facts.buyer}))

@@ -50,7 +50,7 @@ class History:
                 return answers[place - 1][1]
         return ""
 
-    def answers(self, run: int) -> dict[Identifier, str]:
-        """All answers of a run."""
-        found = {identifier: self.answer((identifier,), run) for identifier in self._answers}
+    def answers(self, run: int, identifiers: Iterable[Identifier]) -> dict[Identifier, str]:
+        """What a run answered for each of the identifiers that had a OneID."""
+        found = {identifier: self.answer((identifier,), run) for identifier in identifiers}
         return {identifier: one_id for identifier, one_id in found.items() if one_id}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from identity.claims import order_keys
 from identity.decision import Decision
 from identity.evidence import Evidence, gather_evidence, rename
 from identity.identifier import Identifier
@@ -63,7 +64,21 @@ class GroupCache:
 
     def __init__(self) -> None:
         self._kept: dict[Key, _Kept] = {}
+        self._rows: dict[Identifier, tuple[int, ...]] | None = None
+        self._last: tuple[Sequence[NormalisedObservation], Mapping[Identifier, Identifier]] = ((), {})
         self.resolved = 0
+
+    def rows_of(self, identifiers: Iterable[Identifier]) -> list[int]:
+        """The places of all rows that hang together with any of the identifiers, as of the last resolution."""
+        if self._rows is None:
+            observations, names = self._last
+            self._rows = {
+                names.get(stated.identifier, stated.identifier): rows
+                for _, rows, _, _ in self._kept
+                for row in rows
+                for stated in observations[row].ids
+            }
+        return sorted({row for identifier in identifiers for row in self._rows.get(identifier, ())})
 
     def resolve(
         self,
@@ -88,6 +103,7 @@ class GroupCache:
                 found = self._fresh(group, observations, names, order, as_of)
             kept[key] = found
         self._kept = kept
+        self._rows, self._last = None, (observations, names)
         return merge_resolutions([one.resolution for one in kept.values()], order)
 
     def _fresh(
@@ -112,7 +128,7 @@ def _groups(
     decisions: Iterable[Decision],
     names: Mapping[Identifier, Identifier],
 ) -> list[_Group]:
-    """Rows, derived evidence and decisions that hang together, by any identifier or by what an unlink withdraws."""
+    """Rows, derived evidence and decisions that hang together: by identifier, claimed order, or what is withdrawn."""
     union = _Union()
     withdrawn = {(row.source, row.retracts) for row in observations if row.kind == "unlink"}
     anchors: list[Hashable] = []
@@ -123,6 +139,7 @@ def _groups(
             tied = [("record", *record), ("record", row.source, row.retracts)]
         elif record in withdrawn or not tied:
             tied.append(("record", *record))
+        tied += [("order", order_key) for order_key in order_keys(row)]
         union.unite(tied)
         anchors.append(tied[0])
     pairs = [(one, [stated.identifier for stated in one.ids]) for one in derived]

@@ -57,12 +57,16 @@ class Journal:
                 self._reject(observation.observation_id, observation.source, "other_content", run)
         return len(self.entries) - before
 
-    def observations(self, policy: Policy, *, until_run: int | None = None) -> list[NormalisedObservation]:
-        """All accepted rows as the policy reads them; `until_run` leaves out what later runs took in."""
+    def observations(
+        self, policy: Policy, *, until_run: int | None = None, places: Iterable[int] | None = None
+    ) -> list[NormalisedObservation]:
+        """All accepted rows as the policy reads them; `until_run` leaves out what later runs took in, `places` what
+        stands elsewhere in the order of arrival."""
         read = self._read_so_far(policy)
-        if until_run is None:
+        if until_run is None and places is None:
             return list(read)
-        return [row for row, entry in zip(read, self.entries, strict=True) if entry.run <= until_run]
+        wanted = range(len(read)) if places is None else places
+        return [read[place] for place in wanted if until_run is None or self.entries[place].run <= until_run]
 
     def of_run(self, policy: Policy, run: int) -> list[NormalisedObservation]:
         """The rows one run took in."""

@@ -63,7 +63,7 @@ def normalise_observation(raw: Mapping[str, Any], policy: Policy, interval: str)
     A refused value drops that identifier only. `interval` is the business day of the run the row arrived in.
     """
     if not isinstance(raw, Mapping):
-        raise ObservationError("the row", type(raw).__name__, "an object")
+        raise ObservationError("row", type(raw).__name__, "an object")
     kind = _kind(raw)
     ids, rejections = _read_ids(_id_rows(raw, kind), policy, every_role=kind == "replace")
     event_ms = parse_instant(raw.get("event_time"), "event_time")

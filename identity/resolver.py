@@ -47,11 +47,11 @@ class Resolver:
     """
 
     def __init__(
-        self, policy: Policy, identity_key: str | bytes = TEST_KEY, *, mix_keys: Mapping[str, str] | None = None
+        self, policy: Policy, identity_key: str | bytes | None = None, *, mix_keys: Mapping[str, str] | None = None
     ) -> None:
         self._policy = policy
         self._earlier: list[Policy] = []
-        self._engine = Engine(identity_key, mix_keys or {})
+        self._engine = Engine(identity_key or TEST_KEY, mix_keys or {})
         self._journal = Journal()
         self._history = History()
         self._decisions: tuple[Decision, ...] = ()
@@ -61,7 +61,13 @@ class Resolver:
         self._outcome = self._assign(self._view, RegistryState(), policy, run=0)
         self._report = build_report(self._view.resolution, RunFacts(0, self._as_of, (), {}, {}, {}))
         self._unreported: list[Change] = []
+        self._explaining: tuple[View, Explainer] | None = None
         self._changes: list[tuple[Run, Change]] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy
 
     # Runs
 
@@ -130,11 +136,13 @@ class Resolver:
         if known_at is not None and run is None:
             return None
         names = self._finder().names(found)
-        answers = self._outcome.placed if run is None else self._history.answers(run.number)
-        if at is None:
-            return next((answers[name] for name in names if answers.get(name)), None)
-        view = self._view_at(at, run)
-        return holder_at(names, view, answers, self._order()) or None
+        if at is not None:
+            view = self._view_at(at, run, names)
+            answers = self._outcome.placed if run is None else self._history.answers(run.number, _members(view))
+            return holder_at(names, view, answers, self._order()) or None
+        if run is not None:
+            return self._history.answer(names, run.number) or None
+        return next((self._outcome.placed[name] for name in names if name in self._outcome.placed), None)
 
     def lookup(self, identifier: str) -> Plain:
         """An identifier's OneID and status, and the candidates where it is contested; status `unknown` when unseen."""
@@ -158,11 +166,13 @@ class Resolver:
 
     def explain(self, a: str, b: str, at: str | None = None) -> Plain:
         """Why two identifiers are one person, or why not; on any past business date by what is known today."""
-        view = self._view if at is None else self._view_at(at, None)
-        ends = [self._read(text) for text in (a, b)]
-        if None in ends:
+        ends = [end for text in (a, b) if (end := self._read(text)) is not None]
+        if len(ends) < 2:
             return {"linked": False, "path": [], "refused": self._refused_values(a, b)}
-        first, second = (self._finder(view).canonical(end) for end in ends if end is not None)
+        if at is None:
+            return self._explainer.explain(*(self._finder().canonical(end) for end in ends))
+        view = self._view_at(at, None, [name for end in ends for name in self._finder().names(end)])
+        first, second = (self._finder(view).canonical(end) for end in ends)
         return Explainer(view.resolution, self._canonical_decisions(view)).explain(first, second)
 
     def rejections(self) -> list[Plain]:
@@ -329,13 +339,27 @@ class Resolver:
         value = self._engine.order_value(self._policy)(identifier)
         return str(identifier._replace(value=value))
 
-    def _view_at(self, day: str, run: Run | None) -> View:
-        """What was valid on a day, by what is known today or by what a run knew."""
+    def _view_at(self, day: str, run: Run | None, names: Iterable[Identifier]) -> View:
+        """What was valid on a day around some identifiers, by what is known today or by what a run knew."""
         policy = self._policy if run is None else run.policy
-        rows = self._journal.observations(policy, until_run=None if run is None else run.number)
+        number = None if run is None else run.number
+        places = self._engine.cache.rows_of(names) if policy == self._policy else None
+        rows = self._journal.observations(policy, until_run=number, places=places)
         decisions = self._decisions if run is None else run.decisions
         return self._engine.resolve(rows, decisions, policy, as_of=self._as_of, until=day_end_ms(day))
+
+    @property
+    def _explainer(self) -> Explainer:
+        """The explainer of the present view, made once for it."""
+        if self._explaining is None or self._explaining[0] is not self._view:
+            decisions = self._canonical_decisions(self._view)
+            self._explaining = (self._view, Explainer(self._view.resolution, decisions))
+        return self._explaining[1]
 
     def _difference(self, view: View, policy: Policy) -> Plain:
         outcome = self._assign(view, self._outcome.state, policy, run=self._run + 1)
         return partition_difference(self._view.resolution.parts, self._outcome, view.resolution.parts, outcome)
+
+
+def _members(view: View) -> list[Identifier]:
+    return [identifier for part in view.resolution.parts for identifier in part.identifiers]

@@ -22,4 +22,4 @@ def test_a_difference_names_merges_by_the_id_that_would_stay(world: Worlds, buil
         "merges": [{"one_id": ids[0], "others": [ids[1]]}],
         "splits": [],
     }
-    assert w.resolver.diff(w.resolver._policy) == {"merges": [], "splits": []}
+    assert w.resolver.diff(w.resolver.policy) == {"merges": [], "splits": []}

@@ -117,7 +117,7 @@ def test_a_refused_cycle_and_a_broken_limit_are_shown_at_their_replace(world: Wo
 def test_a_must_link_that_gave_way_names_limit_and_decision(world: Worlds, build: Build) -> None:
     w = world()
     w.feed(build.link("1", K1), build.link("2", K2))
-    w.resolver.adopt(world(namespaces={"member_id": {"max_per_person": 2}}).resolver._policy, as_of="2025-03-02")
+    w.resolver.adopt(world(namespaces={"member_id": {"max_per_person": 2}}).resolver.policy, as_of="2025-03-02")
     decision = w.decide("must_link", K1, K2)
     assert w.same(K1, K2)
     w.resolver.rollback(as_of="2025-03-03")

@@ -19,8 +19,8 @@ def test_each_run_answers_what_it_knew(shipped: Policy) -> None:
     found = history(shipped)
     assert [found.answer((B,), run) for run in (0, 1, 2, 3)] == ["", "2", "1", "1"]
     assert [found.answer((A,), run) for run in (1, 2, 3)] == ["1", "1", ""]
-    assert found.answers(2) == {A: "1", B: "1"}
-    assert found.answers(3) == {B: "1", C: "3"}
+    assert found.answers(2, (A, B, C)) == {A: "1", B: "1"}
+    assert found.answers(3, (A, B, C)) == {B: "1", C: "3"}
 
 
 def test_the_first_known_name_answers(shipped: Policy) -> None:

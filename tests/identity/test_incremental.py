@@ -49,7 +49,7 @@ def test_a_withdrawal_a_decision_and_a_policy_touch_what_they_concern(world: Wor
     assert resolved(w) == 1
     w.decide("cannot_link", K1, O1)
     assert resolved(w) == 1
-    w.resolver.adopt(world(size_cap=9).resolver._policy, as_of="2025-03-01")
+    w.resolver.adopt(world(size_cap=9).resolver.policy, as_of="2025-03-01")
     assert resolved(w) == 3
 
 

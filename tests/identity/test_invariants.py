@@ -19,13 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity import Policy, Resolver
+from identity.business_time import day_end_ms
 from identity.decision import Decision
 from identity.evidence import gather_evidence, raw_pairs
 from identity.identifier import Identifier, parse_identifier
 from identity.observation import NormalisedObservation, normalise_observation
-from identity.resolution import Resolution
+from identity.resolution import NOBODY, Resolution
 from identity.resolve import resolve_evidence
-from tests.identity.histories import POLICIES, Row, day, decisions, play, runs
+from tests.identity.histories import ACCOUNTS, NUMBERS, POLICIES, Row, day, decisions, play, runs
 
 Runs = list[tuple[str, list[Row]]]
 some = settings(max_examples=int(os.environ.get("CDP_EXAMPLES", "15")))  # more by hand: CDP_EXAMPLES=2000
@@ -186,6 +187,24 @@ def test_without_guards_people_are_the_connected_components_of_what_stands(histo
             graph.add_nodes_from(names)
             nx.add_path(graph, names)
     assert partition(play(links, open_world)) == sorted(sorted(part) for part in nx.connected_components(graph))
+
+
+@some
+@given(runs(), decisions(), st.integers(0, 400), st.sampled_from(sorted(POLICIES)))
+def test_a_question_about_a_past_day_needs_only_the_rows_around_it(
+    history: Runs, decided: Any, offset: int, name: str
+) -> None:
+    resolver = play(history, POLICIES[name], decided)
+    rows = resolver._journal.observations(POLICIES[name])
+    whole = resolver._engine.resolve(
+        rows, resolver._decisions, POLICIES[name], as_of=resolver._as_of, until=day_end_ms(day(offset))
+    ).resolution
+    asked = [Identifier(*account) for account in ACCOUNTS] + [Identifier("phone", "", number) for number in NUMBERS]
+    for identifier in asked:
+        around = resolver._view_at(day(offset), None, [identifier]).resolution
+        here, there = around.part_of(identifier), whole.part_of(identifier)
+        assert (here == NOBODY) == (there == NOBODY)
+        assert here == NOBODY or around.parts[here] == whole.parts[there]
 
 
 # Locality

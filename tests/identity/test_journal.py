@@ -33,6 +33,13 @@ def test_the_same_content_again_is_a_duplicate_and_other_content_is_refused(worl
     ]
 
 
+def test_what_is_no_row_at_all_is_refused_alone(world: Worlds, build: Build) -> None:
+    w = world()
+    w.resolver.apply([build.link("1", K1), ["2", K1], None], as_of="2025-03-01")  # type: ignore[list-item]
+    assert w.groups() == [[K1]]
+    assert [r["rule"] for r in w.resolver.rejections()] == ["malformed_row:row"]
+
+
 def test_the_same_id_of_another_source_is_another_observation(world: Worlds, build: Build) -> None:
     w = world()
     w.feed(build.link("1", K1), build.link("1", O1, source="crm"))

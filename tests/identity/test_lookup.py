@@ -43,3 +43,12 @@ def test_the_graph_of_an_identifier_holds_its_cluster_and_what_is_refused_around
     assert [data["observations"] for _, _, data in graph.edges(data=True)] == [["pos/1"], ["pos/2"]]
     assert list(w.resolver.export_graph("wx_openid:a:unseen").nodes) == ["wx_openid:a:unseen"]
     assert list(w.resolver.export_graph("nonsense").nodes) == []
+
+
+def test_what_nobody_owned_on_a_day_has_no_holder_then(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified"), build.link("2", K2, f"{P}@verified", day="2025-03-03"), day="2025-03-03"
+    )
+    assert w.resolver.one_id(P, at="2025-03-02") == w.resolver.one_id(K1)
+    assert w.resolver.one_id(P, at="2025-03-03") is None

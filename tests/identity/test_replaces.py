@@ -62,3 +62,12 @@ def test_a_replace_that_would_give_an_account_two_present_values_is_refused(worl
     w.feed(build.replace("1", K1, K2), build.replace("2", K1, K3, day="2025-03-02"), day="2025-03-02")
     assert w.groups() == [[K1, K2], [K3]]
     assert [r["rule"] for r in w.resolver.rejections()] == ["limit:member_id"]
+
+
+def test_on_a_day_before_a_replace_the_new_id_was_nobodys_and_the_old_one_counted_already_as_replaced(
+    world: Worlds, build: Build
+) -> None:
+    w = world()
+    w.feed(build.link("1", K1, O1), build.replace("2", K1, K2, day="2025-03-05"), day="2025-03-05")
+    assert w.resolver.one_id(K2, at="2025-03-02") is None
+    assert w.resolver.one_id(K1, at="2025-03-02") == w.resolver.one_id(K2)

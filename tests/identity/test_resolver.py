@@ -34,7 +34,7 @@ def test_two_lakes_fed_alike_mint_alike_and_another_key_mints_otherwise(world: W
     for lake in (w, other):
         lake.feed(*rows)
     assert w.resolver.clusters() == other.resolver.clusters()
-    stranger = Resolver(w.resolver._policy, identity_key="another")
+    stranger = Resolver(w.resolver.policy, identity_key="another")
     stranger.apply(rows, as_of="2025-03-01")
     assert not set(stranger.clusters()) & set(w.resolver.clusters())
 
@@ -276,7 +276,7 @@ def test_adopting_a_policy_and_rolling_back_gives_ids_and_partition_back(world: 
     w = world()
     w.feed(*(build.link(str(n), f"wx_openid:a:z{n}", f"{P}@verified") for n in range(4)))
     before = w.resolver.clusters()
-    strict = world(hub={"max_accounts": 2}).resolver._policy
+    strict = world(hub={"max_accounts": 2}).resolver.policy
     shown = w.resolver.diff(strict)
     assert w.resolver.clusters() == before
     changes = w.resolver.adopt(strict, as_of="2025-03-02")
@@ -292,7 +292,7 @@ def test_adopting_a_policy_and_rolling_back_gives_ids_and_partition_back(world: 
 def test_an_adopted_blocklist_reads_all_history_again(world: Worlds, build: Build) -> None:
     w = world()
     w.feed(build.link("1", O1, f"{P}@verified"), build.link("2", O2, f"{P}@verified"))
-    blocked = world(reject={"by_namespace": {"phone": {"values": ["13912345670"]}}}).resolver._policy
+    blocked = world(reject={"by_namespace": {"phone": {"values": ["13912345670"]}}}).resolver.policy
     w.resolver.adopt(blocked, as_of="2025-03-02")
     assert w.groups() == [[O1], [O2]]
     assert {r["rule"] for r in w.resolver.rejections()} == {"reject_value"}
