@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import InputRefusedError
@@ -76,7 +77,10 @@ def check_interval(interval: str) -> str:
 
 
 def find_files(paths: Iterable[Path]) -> tuple[LandingFile, ...]:
-    """The landing files at or below the paths, sorted by name; a missing path or a folder without files is refused."""
+    """The landing files at or below the paths, sorted by name; a missing path or a folder without files is refused.
+
+    A file that several paths lead to counts once; files of one name are told apart by a number.
+    """
     found: list[LandingFile] = []
     for path in paths:
         if path.is_dir():
@@ -96,7 +100,18 @@ def find_files(paths: Iterable[Path]) -> tuple[LandingFile, ...]:
             found.append(_landing_file(path, path.name))
         else:
             raise InputRefusedError("no such file or folder", where=str(path), hint="check the path")
-    return tuple(sorted(found, key=lambda file: (file.name, file.sha256)))
+    return _told_apart({file.path.resolve(): file for file in found}.values())
+
+
+def _told_apart(files: Iterable[LandingFile]) -> tuple[LandingFile, ...]:
+    """Sorted by name and content; a place in a batch is name, line and element, so no two files may share a name."""
+    seen: Counter[str] = Counter()
+    named: list[LandingFile] = []
+    for file in sorted(files, key=lambda file: (file.name, file.sha256)):
+        seen[file.name] += 1
+        name = f"{file.name}#{seen[file.name]}" if seen[file.name] > 1 else file.name
+        named.append(replace(file, name=name))
+    return tuple(named)
 
 
 def interval_of(path: Path) -> str | None:

@@ -75,7 +75,9 @@ def read_lines(chunk: Chunk, max_line_bytes: int) -> Iterator[tuple[int, bytes]]
     """
     path = Path(chunk.path)
     if path.name.endswith((".json", ".xml")):
-        yield 1, path.read_bytes().removeprefix(_BOM).strip()
+        document = path.read_bytes().removeprefix(_BOM).strip()
+        if document:
+            yield 1, document
         return
     try:
         for number, line in _numbered(path, chunk):
@@ -166,12 +168,11 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Recor
     if raw.context is None:
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
-    return Record(
-        value,
-        raw.context,
-        settings,
-        record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile),
-    )
+    try:
+        digest = record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile)
+    except UNREADABLE as error:
+        raise unreadable(error) from None
+    return Record(value, raw.context, settings, digest)
 
 
 def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:

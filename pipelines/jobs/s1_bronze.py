@@ -6,9 +6,9 @@ cut off is recognised by its id: its own records of the first try count as good,
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import reduce
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.landing import Batch, chunks
-from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, read_chunk_row, run_task
+from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
@@ -48,6 +48,16 @@ class Balance:
         return self.good + self.duplicate + self.quarantined + self.suppressed
 
 
+@dataclass
+class Seen:
+    """What reading a batch found: its records, good ones under `good` and refused ones under their reason, the files
+    that had lines, and the files that could not be read to their end."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    read: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
+
+
 def run(context: RunContext) -> JobOutcome:
     """The context's batches are in bronze with their balance in ops.batches; their silver rows are staged.
 
@@ -60,7 +70,7 @@ def run(context: RunContext) -> JobOutcome:
     seen = parse_batches(context, batches)
     refused = _refused_batches(context, batches, seen)
     accepted = [batch for batch in batches if _key(batch) not in refused]
-    outcome = JobOutcome(rows_in={"records": sum(sum(counts.values()) for counts in seen.values())})
+    outcome = JobOutcome(rows_in={"records": sum(found.counts.total() for found in seen.values())})
     balances = {_key(batch): Balance() for batch in accepted}
     marks = Marks(context.settings.home)
     unsure = marks.is_set("bronze")
@@ -75,8 +85,8 @@ def run(context: RunContext) -> JobOutcome:
     return outcome
 
 
-def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, dict[str, int]]:
-    """Every record of the batches is staged; gives, per batch, the number of good records and of each refusal."""
+def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, Seen]:
+    """Every record of the batches is staged; gives what was found per batch."""
     rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, context.settings.ingest.chunk_bytes)]
     rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
     slices = max(
@@ -90,40 +100,46 @@ def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, d
     return collect_results(context, results)
 
 
-def collect_results(context: RunContext, results: Sequence[Any]) -> dict[BatchKey, dict[str, int]]:
-    """The staged files are known to the run; gives, per batch, the number of good records and of each refusal."""
-    seen: dict[BatchKey, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    signals: dict[tuple[str, str, str], int] = defaultdict(int)
+def collect_results(context: RunContext, results: Sequence[Any]) -> dict[BatchKey, Seen]:
+    """The staged files are known to the run; gives what was found per batch."""
+    seen: dict[BatchKey, Seen] = defaultdict(Seen)
+    signals: Counter[tuple[str, str, str]] = Counter()
     for kind, name, file, feed, interval, batch_id, rows in results:
+        found = seen[feed, interval, batch_id] if batch_id else Seen()
         if kind == "staged":
             context.state.staged.setdefault(name, []).append(file)
         elif kind in ("good", "quarantined"):
-            seen[feed, interval, batch_id][name or "good"] += rows
+            found.counts[name or "good"] += rows
+        elif kind == "lines":
+            found.read.add(name)
+        elif kind == "damaged":
+            found.damaged.add(name)
         else:
             signals[kind, feed, name] += rows
     for (kind, feed, path), rows in sorted(signals.items()):
         context.say(f"{kind.replace('_', ' ')} in {feed}: {path} ({rows} records)")
-    return {key: dict(counts) for key, counts in seen.items()}
+    return dict(seen)
 
 
-def staged_rows(lake: Lake, files: list[str], batches: frozenset[BatchKey] | None) -> DataFrame:
-    """The staged rows of these batches (None: all), with their batch in `__batch`."""
+def staged_rows(lake: Lake, files: list[str], batches: frozenset[BatchKey]) -> DataFrame:
+    """The staged rows of these batches, with their batch in `__batch`."""
     frame = lake.read_staged(sorted(files))
-    if batches is None:
-        return frame
-    ids = sorted({batch_id for _, _, batch_id in batches})
-    return frame.where(F.col(BATCH).isin(ids)) if len(ids) < 2000 else _semi(lake, frame, ids)
+    names = sorted(batch_name(*key) for key in batches)
+    return frame.where(F.col(BATCH).isin(names)) if len(names) < 2000 else _semi(lake, frame, names)
 
 
-def _semi(lake: Lake, frame: DataFrame, ids: list[str]) -> DataFrame:
-    known = lake.spark.createDataFrame([(value,) for value in ids], f"{BATCH} string")
+def _semi(lake: Lake, frame: DataFrame, names: list[str]) -> DataFrame:
+    known = lake.spark.createDataFrame([(value,) for value in names], f"{BATCH} string")
     return frame.join(F.broadcast(known), BATCH, "left_semi")
 
 
-def _application_id(name: str, batches: frozenset[BatchKey]) -> str:
-    """The same batches commit once, also when the answer to the first try was lost (Delta's txnAppId)."""
+def _application_id(lake: Lake, name: str, batches: frozenset[BatchKey]) -> str:
+    """The same batches commit once over a version, also when the answer to the first try was lost (Delta's txnAppId).
+
+    Without the version, records that a batch brings later (its parser was mended) would be dropped without a word.
+    """
     own = sorted(key for key in batches if f"bronze.{key[0]}" == name)
-    return f"{name}:{sha256(repr(own).encode()).hexdigest()[:32]}"
+    return f"{name}:{lake.version(ALL[name])}:{sha256(repr(own).encode()).hexdigest()[:32]}"
 
 
 def _key(batch: Batch) -> BatchKey:
@@ -131,48 +147,43 @@ def _key(batch: Batch) -> BatchKey:
 
 
 def _unknown_batches(context: RunContext) -> list[Batch]:
-    if context.ignore_ledger:
-        return list(context.batches)
+    """The batches to read: those the ledger does not know, or all; a known id with other content is refused."""
     query = "SELECT feed, interval::VARCHAR AS day, batch_id, content_hash FROM t"
     known = {
         (row["feed"], row["day"], row["batch_id"]): row["content_hash"] for row in context.lake.query(LEDGER, query)
     }
-    fresh: list[Batch] = []
     for batch in context.batches:
-        content = known.get(_key(batch))
-        if content is None:
-            fresh.append(batch)
-        elif content != batch.content_hash:
+        if known.get(_key(batch), batch.content_hash) != batch.content_hash:
             raise InputRefusedError(
                 f"batch {batch.batch_id!r} of {batch.feed} was ingested before with other content",
                 where=f"{batch.feed}/{batch.interval}",
                 hint="give changed files a new --batch-id",
             )
-    return fresh
+    return [batch for batch in context.batches if context.ignore_ledger or _key(batch) not in known]
 
 
-def _refused_batches(
-    context: RunContext, batches: list[Batch], seen: dict[BatchKey, dict[str, int]]
-) -> dict[BatchKey, str]:
+def _refused_batches(context: RunContext, batches: list[Batch], seen: dict[BatchKey, Seen]) -> dict[BatchKey, str]:
     refused: dict[BatchKey, str] = {}
     for batch in batches:
-        why = _why_refused(context, batch, seen.get(_key(batch), {}))
+        why = _why_refused(context, batch, seen.get(_key(batch), Seen()))
         if why:
             refused[_key(batch)] = why
     return refused
 
 
-def _why_refused(context: RunContext, batch: Batch, counts: dict[str, int]) -> str:
+def _why_refused(context: RunContext, batch: Batch, seen: Seen) -> str:
     """Why the batch is refused as a whole, or nothing.
 
     A few bad rows in a small batch are no reason; more than half of any batch are. Error answers of the platform do not
     count: their window is pulled again.
     """
-    empty = [file.name for file in batch.files if file.size == 0]
+    if seen.damaged:
+        return f"{len(seen.damaged)} of its files are cut or broken, for example {min(seen.damaged)}"
+    empty = [file.name for file in batch.files if file.name not in seen.read]
     if empty:
         return f"{len(empty)} of its files are empty, for example {empty[0]}"
     bounds = context.settings.ingest
-    counts = {name: rows for name, rows in counts.items() if name != "platform_error"}
+    counts = {name: rows for name, rows in seen.counts.items() if name != "platform_error"}
     total = sum(counts.values())
     bad = total - counts.get("good", 0)
     if bad <= bounds.max_refused_share * total or (bad <= bounds.min_refused_rows and bad * 2 <= total):
@@ -195,20 +206,23 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, uns
     """The new records of all feeds are in bronze; `unsure`: a run was cut off while it wrote there."""
     staged = context.state.staged
     names = sorted(name for name in staged if name.startswith("bronze."))
-    files = [file for name in names for file in staged.pop(name)]
+    files = {name: staged.pop(name) for name in names}
     if not files:
         return []
-    rows = staged_rows(context.lake, files, frozenset(balances))
-    verdicts = _verdicts(context, rows, _tables_to_check(context, frozenset(balances), unsure=unsure)).persist()
+    batches = frozenset(balances)
+    rows = staged_rows(context.lake, [file for some in files.values() for file in some], batches)
+    verdicts = _verdicts(context, rows, _tables_to_check(context, batches, unsure=unsure)).persist()
     try:
         counted = verdicts.groupBy(TABLE, "interval", "batch_id", "verdict").count().collect()
         new = _count(counted, balances)
-        rows = _without(rows, verdicts, sum(row["count"] for row in counted if row["verdict"] != "new"))
-        batches = frozenset(balances)
+        dropped = {row[TABLE] for row in counted if row["verdict"] != "new"}
 
         def append(name: str) -> WriteResult:
-            own = rows.where(F.col(TABLE) == name).drop(BATCH, TABLE)
-            return context.lake.append(ALL[name], own, rows=new[name], app_id=_application_id(name, batches))
+            # Each table's own files only: a scan of all feeds for every feed would cost their product.
+            own = staged_rows(context.lake, files[name], batches)
+            own = _without(own, verdicts, name) if name in dropped else own
+            app_id = _application_id(context.lake, name, batches)
+            return context.lake.append(ALL[name], own.drop(BATCH, TABLE), rows=new[name], app_id=app_id)
 
         return context.lake.each(append, sorted(new))
     finally:
@@ -264,13 +278,9 @@ def _count(counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[st
     return dict(new)
 
 
-def _without(rows: DataFrame, verdicts: DataFrame, dropped: int) -> DataFrame:
-    if not dropped:
-        return rows
-    known = verdicts.where(F.col("verdict") != "new").select(TABLE, "interval", *POSITION)
-    if dropped < 1_000_000:
-        known = F.broadcast(known)
-    return rows.join(known, [TABLE, "interval", *POSITION], "left_anti")
+def _without(rows: DataFrame, verdicts: DataFrame, name: str) -> DataFrame:
+    dropped = verdicts.where((F.col(TABLE) == name) & (F.col("verdict") != "new")).select("interval", *POSITION)
+    return rows.join(dropped, ["interval", *POSITION], "left_anti")
 
 
 def _write_quarantine(

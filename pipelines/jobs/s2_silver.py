@@ -7,12 +7,15 @@ applied is kept in ops.progress, so the work follows the new data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_rows
-from pipelines.jobs.snapshots import members_who_left
+from pipelines.jobs.snapshots import LISTINGS, MEMBERS, listings, members_who_left
 from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
 from pipelines.spec import Table
 from pipelines.store.lake import WriteResult
@@ -22,7 +25,6 @@ JOB = "s2_silver"
 OBSERVATIONS = ALL["silver.identity_observations"]
 PROGRESS = ALL["ops.progress"]
 REJECTIONS = ALL["identity.rejections"]
-APPEND_ONLY = frozenset({"silver.pii_vault"})
 
 
 def run(context: RunContext) -> JobOutcome:
@@ -40,11 +42,11 @@ def run(context: RunContext) -> JobOutcome:
         if (files := context.state.staged.get(table.full_name))
     }
     outcome.writes += context.lake.each(lambda name: _write(context, ALL[name], staged[name]), list(staged))
+    if OBSERVATIONS.full_name in staged:
+        outcome.writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
+    outcome.writes += _write_leavers(context, staged)
     for name, rows in staged.items():
         _touch(context, ALL[name], rows)
-    left = members_who_left(context.lake)
-    if left is not None:
-        outcome.writes.append(context.lake.upsert_latest(ALL["silver.group_members"], left))
     outcome.writes.append(_record(context, pending))
     return outcome
 
@@ -67,7 +69,7 @@ def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> Non
         ids = sorted({batch_id for name, _, batch_id in batches if name == feed})
         rows = context.lake.read(table).where(F.col("interval").isin(days) & F.col("batch_id").isin(ids))
         columns = [F.lit(feed).alias("feed"), F.col("interval").cast("string").alias("interval")]
-        frames.append(rows.select(*columns, "batch_id", "source_file", "line", "context", "payload"))
+        frames.append(rows.select(*columns, "batch_id", "source_file", "line", "element", "context", "payload"))
     if not frames:
         return
     union = frames[0]
@@ -80,17 +82,17 @@ def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> Non
 
 
 def _write(context: RunContext, table: Table, rows: DataFrame) -> WriteResult:
-    if table is OBSERVATIONS:
-        return _write_observations(context, rows)
     if table.version is not None:
         return context.lake.upsert_latest(table, rows)
-    order = [name for name in ("interval", "key_id") if name in table.column_names]
+    order = [name for name in ("interval", "key_id", "content_hash") if name in table.column_names]
     return context.lake.append_new(table, rows, order=order)
 
 
-def _write_observations(context: RunContext, rows: DataFrame) -> WriteResult:
-    """An observation is kept as it first came; the same id with other content is refused, with a row in rejections."""
-    result = context.lake.append_new(OBSERVATIONS, rows, order=["interval", "content_hash"])
+def _refuse_conflicts(context: RunContext, rows: DataFrame) -> WriteResult:
+    """An observation is kept as it first came; the same id with other content has a row in rejections.
+
+    Written when the other tables are done: two writers at once could both add the same rejection.
+    """
     held = context.lake.read(OBSERVATIONS).select("source", "observation_id", F.col("content_hash").alias("held"))
     conflicts = rows.join(held, ["source", "observation_id"]).where(F.col("content_hash") != F.col("held"))
     refused = conflicts.select(
@@ -102,8 +104,23 @@ def _write_observations(context: RunContext, rows: DataFrame) -> WriteResult:
         F.lit("conflicting_content").alias("rule"),
         "interval",
     )
-    context.lake.append_new(REJECTIONS, refused, order=["interval"])
-    return result
+    return context.lake.append_new(REJECTIONS, refused, order=["interval"])
+
+
+def _write_leavers(context: RunContext, staged: Mapping[str, DataFrame]) -> list[WriteResult]:
+    """Full listings are kept, and members they leave out have left; the leavers' features follow."""
+    groups = [
+        staged[name].select("corp_id", "chat_id") for name in ("silver.groups", MEMBERS.full_name) if name in staged
+    ]
+    if not groups:
+        return []
+    writes = []
+    if "silver.groups" in staged:
+        writes.append(context.lake.append_new(LISTINGS, listings(staged["silver.groups"])))
+    left = members_who_left(context.lake, reduce(DataFrame.unionByName, groups).distinct()).localCheckpoint()
+    writes.append(context.lake.replace_keys(MEMBERS, left, left.select(*MEMBERS.key)))
+    _touch(context, MEMBERS, left)
+    return writes
 
 
 def _touch(context: RunContext, table: Table, rows: DataFrame) -> None:

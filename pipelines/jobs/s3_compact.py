@@ -5,7 +5,7 @@ What links is decided here again, by the policy of the run: a changed role must 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import pyarrow as pa
@@ -30,9 +30,13 @@ EVERY_ROLE = ("unbind", "replace")
 
 
 class LinkingRules:
-    """Which sightings link, by namespace and role, as expressions over the fields of a stated identifier."""
+    """Which sightings link, by namespace and role, as expressions over the fields of a stated identifier.
 
-    def __init__(self, policy: Policy) -> None:
+    `decided`: keys of identifiers that a decision names; they tie in every role.
+    """
+
+    def __init__(self, policy: Policy, decided: Sequence[int] = ()) -> None:
+        self.decided = list(decided)
         strong = {name: spec for name, spec in policy.namespaces.items() if spec.strength < Strength.WEAK}
         self.strong = sorted(strong)
         self.always = sorted(name for name, spec in strong.items() if not spec.roles)
@@ -55,31 +59,25 @@ class LinkingRules:
         return pl.col("namespace").is_in(self.strong)
 
 
-def compact_task(policy: Policy) -> ObservationCompactor:
-    """The task that compacts one partition of observations under a policy."""
-    return ObservationCompactor(policy)
-
-
 class ObservationCompactor:
-    """Compacts one partition: stages `evidence` and, as `pairs`, what must be looked at together."""
+    """The task that compacts one partition: stages `evidence` and, as `pairs`, what must be looked at together."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, rules: LinkingRules) -> None:
+        self._rules = rules
 
     def __call__(self, table: pa.Table) -> Mapping[str, pl.DataFrame]:
-        evidence = compact(_frame(table.select(list(OBSERVED))), self._policy)
+        evidence = compact(_frame(table.select(list(OBSERVED))), self._rules)
         tied = evidence.filter(pl.col("anchor").is_not_null()).select("anchor", "tied").explode("tied")
         return {"evidence": evidence.drop("tied"), "pairs": tied.select(src="anchor", dst="tied").unique()}
 
 
-def compact(observations: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def compact(observations: pl.DataFrame, rules: LinkingRules) -> pl.DataFrame:
     """One row per statement of the frame.
 
     Adds `sightings`, the first and last one by time, and of the new ones the first by time (`new_ms`,
     `new_observation`) and the first by id (`new_least`); `tied`: keys of the identifiers that must be looked at
     together, the first of them as `anchor` (null for none).
     """
-    rules = LinkingRules(policy)
     at, name = pl.col("event_ms"), pl.col("observation_id")
     new = pl.col("is_new")
     grouped = observations.group_by(STATED, maintain_order=False).agg(
@@ -101,7 +99,8 @@ def _tie(evidence: pl.DataFrame, rules: LinkingRules) -> pl.DataFrame:
     stated = numbered.select("row", "kind", "ids").explode("ids").unnest("ids").drop_nulls("key")
     linking = pl.when(pl.col("kind") == "replace").then(rules.superseding()).otherwise(rules.links())
     stated = stated.with_columns(linking.alias("linking"))
-    ties = pl.col("linking") | pl.col("kind").is_in(EVERY_ROLE) | pl.lit(rules.candidates_tie)
+    every = pl.col("kind").is_in(EVERY_ROLE) | pl.lit(rules.candidates_tie) | pl.col("key").is_in(rules.decided)
+    ties = pl.col("linking") | every
     fields = pl.struct("namespace", "scope", "value", "role", "linking", "key")
     by_row = stated.group_by("row", maintain_order=True).agg(
         fields.alias("ids"),

@@ -13,13 +13,13 @@ from pyspark.sql.types import StructType
 
 from identity.identifier import key64
 from pipelines.jobs.s3_answers import answer_rows, frames
-from pipelines.jobs.s3_compact import compact_task
+from pipelines.jobs.s3_compact import ObservationCompactor
 from pipelines.jobs.s3_observed import RECORD, ROWS, Observed, anchored
 from pipelines.jobs.s3_plain import PlainResolver, PlainSettings
 from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS, Work, decision_ends, union
 from pipelines.jobs.s3_screen import GROUP, Group
 from pipelines.jobs.s3_special import GroupRows, SpecialResolver, SpecialSettings
-from pipelines.jobs.s3_stage import Staged, run_staged
+from pipelines.store.staging import Staged, run_staged
 
 ROWS_PER_TASK = 400_000
 
@@ -40,8 +40,8 @@ def gather(work: Work, rows: DataFrame, nodes: DataFrame | None) -> Staged:
     chosen = rows.where(F.col("kind") != "unlink")
     if nodes is not None:
         keys = nodes.select(F.col("key").alias("anchor"))
-        chosen = anchored(chosen, work.policy).join(keys, "anchor", "left_semi")
-    return run_staged(chosen.select(*ROWS), compact_task(work.policy), work.staging)
+        chosen = anchored(chosen, work.rules).join(keys, "anchor", "left_semi")
+    return run_staged(chosen.select(*ROWS), ObservationCompactor(work.rules), work.staging)
 
 
 def resolve_groups(work: Work, inputs: Inputs) -> Staged:
@@ -181,6 +181,7 @@ def _resolve_special(work: Work, inputs: Inputs, special: DataFrame | None, stat
         identity_key=work.identity_key,
         run=work.run,
         as_of=work.as_of,
+        last_as_of=work.last.as_of if work.last else work.as_of,
         decisions=work.decisions,
         new_decisions=work.new_decisions,
         trigger=work.trigger,

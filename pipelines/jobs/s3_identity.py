@@ -21,16 +21,14 @@ from pipelines.jobs.s3_components import ComponentsRun
 from pipelines.jobs.s3_groups import Inputs, gather, resolve_groups
 from pipelines.jobs.s3_marker import OWN, Marker, last_marker, marker_figures, undo_unfinished
 from pipelines.jobs.s3_observed import OBSERVATIONS, Observed, observed, unlinks
-from pipelines.jobs.s3_report import Figure, gates_broken, table_figures
+from pipelines.jobs.s3_report import REPORT, Figure, gates_broken, run_figures, table_figures
 from pipelines.jobs.s3_scope import MAP, Work, alias_pairs, all_nodes, touched_nodes, touching_ties, with_decisions
-from pipelines.jobs.s3_stage import Staged
 from pipelines.jobs.s3_tables import Answers, write_all
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.marks import Marks
-from pipelines.tables import ALL
+from pipelines.store.staging import Staged
 
 UNFINISHED = "identity"
-REPORT = ALL["identity.report"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def _stitch(work: Work, settings: StitchSettings, run_id: str) -> StitchResult:
     rows = observed(work.lake, work.last.version(OBSERVATIONS) if work.last else None)
     answers = resolve(work, rows)
     if answers is None:
-        standing = last_figures(work.lake, run_id=None)
+        standing = run_figures(work.lake)
         return StitchResult(work.run, figures=standing, gates=gates_broken(standing, work.policy))
     moved = answers.moved
     known = answers.work.read(MAP).where("valid_to IS NULL AND one_id IS NOT NULL").count() if work.last else 0
@@ -155,7 +153,7 @@ def resolve(work: Work, rows: Observed) -> Answers | None:
     if not work.everything and _nothing_new(work, rows):
         return None
     aliases = find_aliases(work.lake, rows.rows)
-    unlinked = unlinks(rows.rows, work.policy)
+    unlinked = unlinks(rows.rows, work.rules)
     evidence: Staged
     if work.everything:
         evidence = gather(work, rows.rows, None)
@@ -184,17 +182,5 @@ def _change_figures(answers: Answers) -> list[Figure]:
 
 def write_report(work: Work, figures: list[Figure], run_id: str) -> None:
     """The figures are in identity.report; with them the run is finished."""
-    rows = [(run_id, work.as_of, metric, dimension, value) for metric, dimension, value in figures]
-    schema = "run_id string, as_of string, metric string, dimension string, value double"
-    work.lake.append_new(REPORT, work.lake.spark.createDataFrame(rows, schema))
-
-
-def last_figures(lake: Lake, run_id: str | None) -> dict[tuple[str, str], float]:
-    """The figures of a run, of the last one without a name."""
-    if not lake.exists(REPORT):
-        return {}
-    rows = lake.read(REPORT).collect()
-    if run_id is None:
-        runs = [row for row in rows if row["metric"] == "run"]
-        run_id = max(runs, key=lambda row: row["value"])["run_id"] if runs else ""
-    return {(row["metric"], row["dimension"]): row["value"] for row in rows if row["run_id"] == run_id}
+    names = ("run_id", "as_of", "metric", "dimension", "value")
+    work.lake.add_rows(REPORT, [dict(zip(names, (run_id, work.as_of, *figure), strict=True)) for figure in figures])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import functions as F
-
 from pipelines.spec import Table
 from pipelines.store.history import restore
 from pipelines.store.lake import Lake
@@ -38,9 +36,7 @@ class Marker:
 
 def last_marker(lake: Lake) -> Marker | None:
     """The last finished run, None before the first."""
-    if not lake.exists(REPORT):
-        return None
-    rows = lake.read(REPORT).where(F.col("metric").isin(RUN, VERSION, POLICY)).collect()
+    rows = lake.query(REPORT, f"SELECT * FROM t WHERE metric IN ('{RUN}', '{VERSION}', '{POLICY}')")
     runs = [row for row in rows if row["metric"] == RUN]
     if not runs:
         return None

@@ -9,7 +9,6 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from identity.policy import Policy
 from pipelines.jobs.s3_compact import EVERY_ROLE, OBSERVED, LinkingRules
 from pipelines.store.history import rows_since
 from pipelines.store.lake import Lake
@@ -59,32 +58,32 @@ def _shaped(rows: DataFrame, *, is_new: Column) -> DataFrame:
     )
 
 
-def tied_keys(policy: Policy) -> Column:
+def tied_keys(rules: LinkingRules) -> Column:
     """The keys of a row that must be looked at together, as an array; what `s3_compact` says, for rows of Spark."""
-    rules = LinkingRules(policy)
 
     def ties(stated: Column) -> Column:
         role = F.when(stated["role"] == "", F.lit("recipient")).otherwise(stated["role"])
         named = F.concat(stated["namespace"], F.lit("\x1f"), role)
         linking = stated["namespace"].isin(rules.always) | named.isin(rules.by_role)
-        return F.lit(rules.candidates_tie) | F.col("kind").isin(*EVERY_ROLE) | linking
+        decided = stated["key"].isin(rules.decided) if rules.decided else F.lit(False)
+        return F.lit(rules.candidates_tie) | F.col("kind").isin(*EVERY_ROLE) | linking | decided
 
     keys = F.transform(F.filter(F.coalesce("ids", F.array()), ties), lambda stated: stated["key"])
     return F.when(F.col("kind") == "unlink", F.array().cast("array<bigint>")).otherwise(keys)
 
 
-def pairs_of(rows: DataFrame, policy: Policy) -> DataFrame:
+def pairs_of(rows: DataFrame, rules: LinkingRules) -> DataFrame:
     """The ties of rows as a star around the least key of each: `src`, `dst`; a key alone is a loop."""
-    tied = rows.select(tied_keys(policy).alias("tied")).where(F.size("tied") > 0)
+    tied = rows.select(tied_keys(rules).alias("tied")).where(F.size("tied") > 0)
     return tied.select(F.array_min("tied").alias("src"), F.explode("tied").alias("dst")).distinct()
 
 
-def anchored(rows: DataFrame, policy: Policy) -> DataFrame:
+def anchored(rows: DataFrame, rules: LinkingRules) -> DataFrame:
     """The rows that belong to a group, with the key that says to which as `anchor`."""
-    return rows.withColumn("anchor", F.array_min(tied_keys(policy))).where(F.col("anchor").isNotNull())
+    return rows.withColumn("anchor", F.array_min(tied_keys(rules))).where(F.col("anchor").isNotNull())
 
 
-def unlinks(rows: DataFrame, policy: Policy) -> DataFrame | None:
+def unlinks(rows: DataFrame, rules: LinkingRules) -> DataFrame | None:
     """The unlinks of all rows with the `anchor` of what they finally withdraw; None when there are none.
 
     An unlink belongs to the group of the row it withdraws, also over a chain of unlinks; one whose row has not come
@@ -95,7 +94,7 @@ def unlinks(rows: DataFrame, policy: Policy) -> DataFrame | None:
         return None
     chains = found.select("source", "observation_id", "retracts").coalesce(1)
     roots = chains.mapInArrow(_root_batches, "source string, observation_id string, root string")
-    targets = anchored(rows.where(F.col("kind") != "unlink"), policy)
+    targets = anchored(rows.where(F.col("kind") != "unlink"), rules)
     target = targets.select("source", F.col("observation_id").alias("root"), "anchor")
     placed = target.join(F.broadcast(roots), ["source", "root"]).drop("root")
     return found.join(placed, RECORD)

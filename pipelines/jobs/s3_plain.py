@@ -60,7 +60,7 @@ class PlainResolver:
 
     def _mint(self, members: pl.DataFrame) -> pl.DataFrame:
         """A OneID for every group without one, derived from its identifier that was seen first."""
-        founders = members.sort(GROUP, "first_ms", *ORDER).unique(GROUP, keep="first", maintain_order=True)
+        founders = _first(members, "first_ms", *ORDER)
         one_ids = [
             derive_one_id(self._settings.identity_key, Identifier(namespace, scope, value), value, 0)
             for namespace, scope, value in founders.select(NAMED).iter_rows()
@@ -106,8 +106,7 @@ def _registry(group: Group, members: pl.DataFrame) -> _Registry:
         names, on=[GROUP, "key"], how="anti"
     )
     at_home = homes.select(GROUP, one_id="home").unique().join(records, on=[GROUP, "one_id"], how="left")
-    eldest = at_home.sort(GROUP, "mint_seq").unique(GROUP, keep="first", maintain_order=True)
-    kept = eldest.select(GROUP, "one_id", "status")
+    kept = _first(at_home, "mint_seq").select(GROUP, "one_id", "status")
     unsettled = _unsettled_records(records, at_home, kept)
     moved = placed.join(kept.select(GROUP, kept="one_id"), on=GROUP, how="left").filter(
         ~pl.col("one_id").eq_missing(pl.col("kept"))
@@ -228,26 +227,24 @@ def _people(members: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 def _causes(evidence: pl.DataFrame, stated: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """The record that caused each group: of its pair that was last seen earliest the least new record, else the first
     new record that names anybody in it."""
-    pair = [GROUP, "key", "other", "linking", pl.when(~pl.col("linking")).then(pl.col("label")).alias("offer")]
-    grouped = pairs.group_by(pair).agg(
-        pl.col("last_ms").max(),
-        pl.struct("source", "new_least").filter(pl.col("new_least").is_not_null()).min().alias("record"),
-    )
-    of_pairs = grouped.drop_nulls("record").sort("last_ms", "record").unique(GROUP, keep="first", maintain_order=True)
-    paired = of_pairs.select(GROUP, pl.col("record").struct.rename_fields(["source", "record"]).alias("cause"))
+    pair = [GROUP, "key", "other", pl.when(~pl.col("linking")).then(pl.col("label"))]
+    dated = pairs.with_columns(last_ms=pl.col("last_ms").max().over(pair)).drop_nulls("new_least")
+    paired = _first(dated, "last_ms", "source", "new_least").select(GROUP, "source", record="new_least")
     named = stated.select("row", GROUP).unique().join(evidence.with_row_index("row").drop(GROUP), on="row")
-    first = named.drop_nulls("new_ms").sort("new_ms", "source", "new_observation")
-    alone = first.unique(GROUP, keep="first", maintain_order=True).select(
-        GROUP, pl.struct("source", record="new_observation").alias("cause")
-    )
+    alone = _first(named.drop_nulls("new_ms"), "new_ms", "source", "new_observation")
+    alone = alone.select(GROUP, "source", record="new_observation")
     return pl.concat([paired, alone.join(paired, on=GROUP, how="anti")])
+
+
+def _first(rows: pl.DataFrame, *order: str) -> pl.DataFrame:
+    """The first row of each group."""
+    return rows.sort(GROUP, *order).unique(GROUP, keep="first", maintain_order=True)
 
 
 def _mint_changes(members: pl.DataFrame, minted: pl.DataFrame, causes: pl.DataFrame) -> pl.DataFrame:
     named = members.sort(GROUP, *NAMED).group_by(GROUP, maintain_order=True).agg(written().alias("identifiers"))
     made = minted.select(GROUP, "one_id").join(named, on=GROUP).join(causes, on=GROUP, how="left")
-    source, record = (pl.col("cause").struct.field(name) for name in ("source", "record"))
-    cause = pl.concat_str(pl.lit("observation:"), source, pl.lit("/"), record)
+    cause = pl.concat_str(pl.lit("observation:"), "source", pl.lit("/"), "record")
     return made.select(
         pl.lit("mint").alias("change"),
         "one_id",

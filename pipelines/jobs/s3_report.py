@@ -2,77 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from typing import Any
 
 from identity.identifier import Identifier
 from identity.policy import Policy
 from identity.report import LARGEST, broken_gates, channel
 from pipelines.jobs.s3_scope import MAP, ONEIDS
 from pipelines.jobs.s3_tables import HUBS, REJECTIONS, REVIEW
+from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.tables import ALL
 
+REPORT = ALL["identity.report"]
+CURRENT = "valid_to IS NULL"
 Figure = tuple[str, str, float]
 """Metric, dimension, value."""
 
 
 def table_figures(lake: Lake, policy: Policy) -> list[Figure]:
     """How many people, how sure, what was refused, and how far channels reach into each other, as the tables say."""
-    current = lake.read(MAP).where("valid_to IS NULL").persist()
-    people = lake.read(ONEIDS).where("status IN ('active', 'visitor')").persist()
-    figures = [("identifiers", "", float(current.count()))]
-    status = _counts(current, "status")
-    figures += [(name, "", status.get(name, 0.0)) for name in ("contested", "held", "expired")]
-    living = _counts(people, "status")
-    persons, visitors = living.get("active", 0.0), living.get("visitor", 0.0)
-    figures += [("one_ids", "", persons + visitors), ("persons", "", persons), ("visitors", "", visitors)]
-    figures += [("identifiers_per_one_id", size, n) for size, n in sorted(_counts(people, "identifiers").items())]
-    largest = people.orderBy(F.desc("identifiers"), "one_id").limit(LARGEST).collect()
-    figures += [("largest_clusters", row["one_id"], float(row["identifiers"])) for row in largest]
-    figures += [("refusals", rule, n) for rule, n in sorted(_counts(lake.read(REJECTIONS), "rule").items())]
-    figures += [("hubs", "", float(lake.read(HUBS).count()))]
-    figures += [("oversize", "", float(lake.read(REVIEW).where("kind = 'held'").count()))]
-    figures += [("review", kind, n) for kind, n in sorted(_counts(lake.read(REVIEW), "kind").items())]
-    return figures + _reach(current, people, policy)
+    status = _counts(lake, MAP, "status", CURRENT)
+    people = _counts(lake, ONEIDS, "status")
+    persons, visitors = people.get("active", 0.0), people.get("visitor", 0.0)
+    living = "status IN ('active', 'visitor')"
+    largest = lake.query(
+        ONEIDS, f"SELECT one_id, identifiers FROM t WHERE {living} ORDER BY identifiers DESC, one_id LIMIT {LARGEST}"
+    )
+    reviews = _counts(lake, REVIEW, "kind")
+    return [
+        ("identifiers", "", sum(status.values())),
+        *((name, "", status.get(name, 0.0)) for name in ("contested", "held", "expired")),
+        *(("one_ids", "", persons + visitors), ("persons", "", persons), ("visitors", "", visitors)),
+        *(("identifiers_per_one_id", size, n) for size, n in _counts(lake, ONEIDS, "identifiers", living).items()),
+        *(("largest_clusters", row["one_id"], float(row["identifiers"])) for row in largest),
+        *(("refusals", rule, n) for rule, n in _counts(lake, REJECTIONS, "rule").items()),
+        ("hubs", "", sum(_counts(lake, HUBS, "namespace").values())),
+        ("oversize", "", reviews.get("held", 0.0)),
+        *(("review", kind, n) for kind, n in reviews.items()),
+        *_reach(lake, policy),
+    ]
 
 
-def _counts(frame: DataFrame, column: str) -> dict[str, float]:
-    return {str(row[column]): float(row["count"]) for row in frame.groupBy(column).count().collect()}
+def _counts(lake: Lake, table: Table, column: str, where: str = "true") -> dict[str, float]:
+    query = f"SELECT {column} AS name, count(*) AS n FROM t WHERE {where} GROUP BY 1 ORDER BY 1"
+    return {str(row["name"]): float(row["n"]) for row in lake.query(table, query)}
 
 
-def _reach(current: DataFrame, people: DataFrame, policy: Policy) -> list[Figure]:
+def _reach(lake: Lake, policy: Policy) -> list[Figure]:
     """By channel its persons, by pair of channels the persons in both and their share of the persons in either."""
-    channels = sorted({channel(Identifier(name, "", "")) for name in policy.namespaces})
-    named = F.create_map(
-        *[F.lit(text) for name in policy.namespaces for text in (name, channel(Identifier(name, "", "")))]
+    rows = lake.query(
+        MAP,
+        f"WITH p AS (SELECT one_id, list(DISTINCT namespace) AS names FROM t WHERE {CURRENT} AND one_id IS NOT NULL"
+        " GROUP BY one_id) SELECT list_sort(names) AS names, count(*) AS n FROM p GROUP BY 1",
     )
-    persons = people.where("status = 'active'").select("one_id")
-    seen = current.join(persons, "one_id", "left_semi").select(
-        "one_id", F.element_at(named, F.col("namespace")).alias("channel")
-    )
-    flags = [F.max((F.col("channel") == name).cast("int")).alias(name) for name in channels]
-    wide = seen.groupBy("one_id").agg(*flags)
-    pairs = list(combinations(channels, 2))
-    sums: list[Column] = [F.sum(name).alias(name) for name in channels]
-    sums += [F.sum(F.col(a) * F.col(b)).alias(f"{a}+{b}") for a, b in pairs]
-    row = wide.agg(*sums).collect()[0]
-    figures = [("reach", name, float(row[name] or 0)) for name in channels if row[name]]
-    for a, b in pairs:
-        both = float(row[f"{a}+{b}"] or 0)
-        if row[a] and row[b]:
-            figures += [("reach", f"{a}+{b}", both)]
-            figures += [("reach_of_first", f"{a}+{b}", both / row[a]), ("reach_of_second", f"{a}+{b}", both / row[b])]
+    persons: Counter[str] = Counter()
+    both: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        if not _visitor(row["names"], policy):
+            channels = sorted({channel(Identifier(name, "", "")) for name in row["names"]})
+            persons.update(dict.fromkeys(channels, row["n"]))
+            both.update(dict.fromkeys(combinations(channels, 2), row["n"]))
+    figures: list[Figure] = [("reach", name, float(n)) for name, n in sorted(persons.items())]
+    for a, b in combinations(sorted(persons), 2):
+        figures += [
+            ("reach", f"{a}+{b}", float(both[a, b])),
+            ("reach_of_first", f"{a}+{b}", both[a, b] / persons[a]),
+            ("reach_of_second", f"{a}+{b}", both[a, b] / persons[b]),
+        ]
     return figures
+
+
+def _visitor(namespaces: Sequence[str], policy: Policy) -> bool:
+    return all((spec := policy.spec(name)) is not None and spec.anonymous for name in namespaces)
 
 
 def gates_broken(figures: Mapping[tuple[str, str], float], policy: Policy) -> list[str]:
     """The bounds of the configuration that the figures break, as texts."""
-    report = {name: figures.get((name, ""), 0.0) for name in ("oversize", "churn", "hubs", "contested", "held")}
+    report: dict[str, Any] = {
+        name: figures.get((name, ""), 0.0) for name in ("oversize", "churn", "hubs", "contested", "held")
+    }
     refusals = {rule: n for (metric, rule), n in figures.items() if metric == "refusals"}
-    largest = [
-        {"one_id": name, "identifiers": n} for (metric, name), n in figures.items() if metric == "largest_clusters"
-    ]
+    largest = [{"identifiers": n} for (metric, _), n in figures.items() if metric == "largest_clusters"]
     return broken_gates(report | {"refusals": refusals, "largest_clusters": largest}, policy)
+
+
+def run_figures(lake: Lake, run_id: str | None = None) -> dict[tuple[str, str], float]:
+    """The figures of a run by metric and dimension, of the last finished one without a name; none when unknown."""
+    rows = lake.query(REPORT, "SELECT * FROM t")
+    if run_id is None:
+        runs = [row for row in rows if row["metric"] == "run"]
+        run_id = max(runs, key=lambda row: row["value"])["run_id"] if runs else ""
+    return {(row["metric"], row["dimension"]): row["value"] for row in rows if row["run_id"] == run_id}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -18,10 +18,12 @@ from identity.business_time import DAY_MS, day_end_ms
 from identity.decision import Decision
 from identity.identifier import Identifier, key64, parse_identifier
 from identity.policy import Policy
+from pipelines.jobs.s3_compact import LinkingRules
 from pipelines.jobs.s3_components import ComponentsRun, find_components
 from pipelines.jobs.s3_marker import Marker
 from pipelines.jobs.s3_observed import Observed, anchored, pairs_of
 from pipelines.spec import Table
+from pipelines.store.history import rows_at
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
@@ -64,6 +66,11 @@ class Work:
         """Whether a table was there before this run."""
         return self.before.get(table.full_name, -1) >= 0
 
+    @cached_property
+    def rules(self) -> LinkingRules:
+        """What links under the policy; whatever a decision names ties in every role."""
+        return LinkingRules(self.policy, sorted({key64(*end) for one in self.decisions for end in decision_ends(one)}))
+
     @property
     def everything(self) -> bool:
         """Whether all groups are looked at: asked for, the first run, or another policy than the last one's."""
@@ -74,7 +81,7 @@ def read_decisions(lake: Lake, version: int | None = None) -> tuple[Decision, ..
     """All decisions of the lake, at a version of their table if given."""
     if version is not None and version < 0:
         return ()
-    rows = lake.read(DECISIONS, version=version).collect()
+    rows = rows_at(lake, DECISIONS, version)
     return tuple(
         Decision(
             decision_id=row["decision_id"],
@@ -164,16 +171,26 @@ def touched_nodes(work: Work, ties: Sequence[DataFrame]) -> DataFrame | None:
 def touching_ties(work: Work, rows: Observed, aliases: DataFrame | None, unlinked: DataFrame | None) -> list[DataFrame]:
     """What happened since the last run, as ties: new and removed rows, unlinks, decisions, forms, ended validity."""
     ties = [
-        pairs_of(rows.rows.where("is_new"), work.policy),
+        pairs_of(rows.rows.where("is_new"), work.rules),
         decision_pairs(work, new_only=True),
         *alias_pairs(aliases),
     ]
     if rows.removed is not None:
-        ties.append(pairs_of(rows.removed, work.policy))
+        ties.append(pairs_of(rows.removed, work.rules))
     if unlinked is not None:
         ties.append(_loops(unlinked.where("is_new").select("anchor")))
-        ties.append(_loops(_newly_retracted(rows, unlinked, work.policy)))
-    return [*ties, *_ended(work, rows)]
+        ties.append(_loops(_newly_retracted(rows, unlinked, work.rules)))
+    return [*ties, *_ended(work, rows), *_newly_decided(work, rows)]
+
+
+def _newly_decided(work: Work, rows: Observed) -> list[DataFrame]:
+    """Rows that name, in whatever role, what a new decision is about."""
+    new = [one for one in work.decisions if one.decision_id in work.new_decisions]
+    keys = sorted({key64(*end) for one in new for end in decision_ends(one)})
+    if not keys:
+        return []
+    named = F.exists("ids", lambda stated: stated["key"].isin(keys))
+    return [pairs_of(rows.rows.where(named), work.rules)]
 
 
 def _new_forms(work: Work, aliases: DataFrame | None, stated: DataFrame) -> list[DataFrame]:
@@ -191,10 +208,10 @@ def _new_forms(work: Work, aliases: DataFrame | None, stated: DataFrame) -> list
     return ties
 
 
-def _newly_retracted(rows: Observed, unlinked: DataFrame, policy: Policy) -> DataFrame:
+def _newly_retracted(rows: Observed, unlinked: DataFrame, rules: LinkingRules) -> DataFrame:
     """Rows that came after the unlink that withdraws them."""
     targets = unlinked.select("source", F.col("retracts").alias("observation_id")).distinct()
-    new = anchored(rows.rows.where("is_new"), policy)
+    new = anchored(rows.rows.where("is_new"), rules)
     return new.join(F.broadcast(targets), ["source", "observation_id"], "left_semi").select("anchor")
 
 
@@ -203,7 +220,7 @@ def _ended(work: Work, rows: Observed) -> list[DataFrame]:
     if work.last is None:
         return []
     end, before = day_end_ms(work.as_of), day_end_ms(min(work.last.as_of, work.as_of))
-    stated = anchored(rows.rows.where(F.col("valid_to_ms").between(before + 1, end)), work.policy)
+    stated = anchored(rows.rows.where(F.col("valid_to_ms").between(before + 1, end)), work.rules)
     current = work.read(MAP).where("valid_to IS NULL AND status = 'active'")
     ties = [_loops(stated.select("anchor"))]
     for name, spec in sorted(work.policy.namespaces.items()):

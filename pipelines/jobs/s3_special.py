@@ -22,12 +22,14 @@ from identity.resolution import Part, Resolution
 from identity.resolve import resolve_evidence
 
 Row = dict[str, Any]
+PARTING = ("split", "move")
 STATUS_OF = {"active": "living", "visitor": "living", "merged": "redirected", "retired": "retired"}
 
 
 @dataclass(frozen=True)
 class SpecialSettings:
-    """What a task needs: policy, key, the run's number and day, all decisions, and which of them are new in this run.
+    """What a task needs: policy, key, the run's number and day, the day of the run before, all decisions, and which of
+    them are new in this run.
 
     `trigger`: what caused every change of the run (`configuration:...`), empty when evidence or decisions did.
     """
@@ -36,6 +38,7 @@ class SpecialSettings:
     identity_key: str
     run: int
     as_of: str
+    last_as_of: str
     decisions: tuple[Decision, ...] = ()
     new_decisions: frozenset[str] = frozenset()
     trigger: str = ""
@@ -91,10 +94,25 @@ class SpecialResolver:
             order_value=_stored_value,
         )
         before = World(_placed(group, known, registry), registry)
-        causes = Causes(resolution, _new_rows(group.evidence, names), self._trigger(decisions))
-        changes = compare(before, World(outcome.placed, outcome.state), causes.of)
+        after = World(outcome.placed, outcome.state)
+        new = _new_rows(group.evidence, names)
+        trigger = self._trigger(decisions)
+        changes = compare(before, after, Causes(resolution, resolution, new, trigger).of)
+        if not trigger and any(change.change in PARTING for change in changes):
+            earlier = self._earlier(group, names, decisions)
+            changes = compare(before, after, Causes(earlier, resolution, new).of)
         minted = {one_id: outcome.state.records[one_id] for one_id, _ in outcome.minted}
         return Answer(resolution, outcome, before, changes, minted)
+
+    def _earlier(
+        self, group: GroupRows, names: Mapping[Identifier, Identifier], decisions: Iterable[Decision]
+    ) -> Resolution:
+        """What the rules said before this run; asked for only where people came apart, to name the new refusal."""
+        known = [row for row in group.evidence if not row["is_new"]]
+        evidence = rename(list(read_evidence(known, self._settings.policy)), names)
+        return resolve_evidence(
+            evidence, decisions, self._settings.policy, as_of=self._settings.last_as_of, order_value=_stored_value
+        )
 
     def _decisions(self, evidence: Iterable[Evidence], names: Mapping[Identifier, Identifier]) -> list[Decision]:
         present = {stated.identifier for one in evidence for stated in one.ids} | set(names)
@@ -145,6 +163,7 @@ def _names(aliases: Iterable[Row]) -> dict[Identifier, Identifier]:
 
 
 def form_of(row: Row) -> Identifier:
+    """The hashed form that an alias row is about."""
     return Identifier(row["form_namespace"], row["form_scope"], row["form_value"])
 
 

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 
 from identity.registry import mint_sequence
 from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS, Work
-from pipelines.jobs.s3_stage import Staged
 from pipelines.spec import Table
 from pipelines.store.lake import WriteResult
+from pipelines.store.staging import Staged
 from pipelines.tables import ALL
 
 EDGES = ALL["identity.edges"]

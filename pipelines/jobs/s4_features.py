@@ -72,7 +72,7 @@ def touched_of(context: RunContext, frames: Frames) -> DataFrame | None:
     state = context.state
     if context.full or state.touch_all or not context.lake.exists(FEATURES):
         return None
-    changes = frames["identity.oneid_changes"].where(fn.col("as_of").between(context.first, context.last))
+    changes = s4_people.changes_of_run(frames["identity.oneid_changes"], run_id=context.run_id, as_of=context.as_of)
     former = [] if state.changed_one_ids is None else [state.changed_one_ids.select("one_id")]
     arrived = frames["silver.orders"].where(fn.col("interval").between(context.first, context.last))
     former.append(s4_people.former_owners(arrived, context.lake.read(LINES)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as fn
 
 LINE_ORDER = ["platform", "shop_id", "order_id"]
 
@@ -28,6 +29,11 @@ def touched_people(
     for part in parts[1:]:
         whole = whole.unionByName(part)
     return whole.where("one_id IS NOT NULL").distinct()
+
+
+def changes_of_run(changes: DataFrame, *, run_id: str, as_of: str) -> DataFrame:
+    """Changes of identity that this run made, or a run for the same business day that may have been cut off."""
+    return changes.where((fn.col("run_id") == run_id) | (fn.col("as_of") == fn.lit(as_of).cast("date")))
 
 
 def people_in_changes(changes: DataFrame) -> DataFrame:

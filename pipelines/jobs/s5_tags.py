@@ -16,7 +16,7 @@ from features.parameters import Parameters
 from features.spec import Tag
 from features.tagging import build_tags, diff_tags
 from pipelines.jobs.context import JobOutcome, RunContext
-from pipelines.jobs.s4_people import people_in_changes
+from pipelines.jobs.s4_people import changes_of_run, people_in_changes
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.tables import ALL
 
@@ -37,7 +37,7 @@ def run(context: RunContext) -> JobOutcome:
     try:
         if difference.isEmpty():
             return JobOutcome(skipped="no tag changed")
-        changes = lake.read(ONEID_CHANGES).where(fn.col("as_of").between(context.first, context.last))
+        changes = changes_of_run(lake.read(ONEID_CHANGES), run_id=context.run_id, as_of=context.as_of)
         known = lake.read(CHANGES).where(fn.col("as_of") == fn.lit(context.as_of).cast("date"))
         history = tag_history(difference, change_causes(changes), known, tags, as_of=context.as_of)
         return JobOutcome(writes=write_tags(lake, difference, history))

@@ -1,4 +1,8 @@
-"""Facts that a full snapshot states by silence: group members who are no longer in the list have left."""
+"""Facts that a full snapshot states by silence: group members who are no longer in the list have left.
+
+Every full listing is remembered, so that a member left at the first listing without them, whether the days came one by
+one, all at once or out of order.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,36 @@ from pyspark.sql import functions as F
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
-GROUPS = ALL["silver.groups"]
+LISTINGS = ALL["silver.group_listings"]
 MEMBERS = ALL["silver.group_members"]
+MISSING = "01"
+"""Refund rank of a version that says "and then a listing was without them": it sorts right behind the sighting."""
 
 
-def members_who_left(lake: Lake) -> DataFrame | None:
-    """Members still marked `in` whose group was listed in full after they were last seen, as rows that they left.
+def listings(groups: DataFrame) -> DataFrame:
+    """When which group was listed in full, out of new rows of silver.groups."""
+    return groups.where("snapshot_at IS NOT NULL").select("corp_id", "chat_id", F.col("snapshot_at").alias("listed_at"))
 
-    `left_at` is the time of the listing; the row's version sorts at that listing's time. None without group tables.
+
+def members_who_left(lake: Lake, groups: DataFrame) -> DataFrame:
+    """Members of these groups whom a listing leaves out, as rows that they left, where the lake does not say so yet.
+
+    `left_at` is the time of the first listing after they were last seen in the group.
     """
-    if not (lake.exists(GROUPS) and lake.exists(MEMBERS)):
-        return None
-    listed = (
-        lake.read(GROUPS)
-        .where("snapshot_at IS NOT NULL")
-        .select("corp_id", "chat_id", "snapshot_at", F.col("interval").alias("listed_in"))
+    parts = F.split("version_key", r"\|")
+    inferred = (F.col("status") == "left") & (parts[2] == MISSING)
+    members = lake.read(MEMBERS).join(groups, ["corp_id", "chat_id"], "left_semi")
+    seen = members.where((F.col("status") == "in") | inferred).withColumn(
+        "__seen", F.timestamp_millis(parts[0].cast("bigint"))
     )
-    members = (
-        lake.read(MEMBERS).where("status = 'in'").join(listed, ["corp_id", "chat_id"]).where("updated_at < snapshot_at")
+    later = (
+        seen.join(lake.read(LISTINGS), ["corp_id", "chat_id"])
+        .where("listed_at > __seen")
+        .groupBy(*MEMBERS.key)
+        .agg(F.min("listed_at").alias("__left"))
     )
-    millis = F.lpad(F.unix_millis("snapshot_at").cast("string"), 16, "0")
-    return (
-        members.withColumn("status", F.lit("left"))
-        .withColumn("left_at", F.col("snapshot_at"))
-        .withColumn("version_key", F.concat_ws("|", millis, F.lit("00"), F.lit("00"), F.col("record_hash")))
-        .withColumn("updated_at", F.col("snapshot_at"))
-        .withColumn("interval", F.col("listed_in"))
-        .select(*MEMBERS.column_names)
-    )
+    version = F.concat_ws("|", parts[0], parts[1], F.lit(MISSING), parts[3])
+    left = seen.join(later, list(MEMBERS.key)).where("NOT (status = 'left' AND left_at <=> __left)")
+    return left.withColumns(
+        {"status": F.lit("left"), "left_at": F.col("__left"), "updated_at": F.col("__left"), "version_key": version}
+    ).select(*MEMBERS.column_names)

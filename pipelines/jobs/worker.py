@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -19,18 +19,21 @@ import pyarrow.parquet as pq
 
 from identity import Policy
 from pipelines.jobs.landing import Chunk
-from pipelines.jobs.records import RawRecord, make_record, read_lines, records_of_line
+from pipelines.jobs.records import DamagedFileError, RawRecord, make_context, make_record, read_lines, records_of_line
 from pipelines.jobs.shaping import Shaped, Shaper
 from pipelines.keys import Keys, seal
 from pipelines.sources import FEED_PARSERS
-from pipelines.sources.base import RecordRefusedError, Settings
+from pipelines.sources.base import Record, RecordRefusedError, Settings
 from pipelines.store.arrow import arrow_table
 from pipelines.tables import ALL
 
 FLUSH_ROWS = 40_000
 RESULT_SCHEMA = "kind string, name string, file string, feed string, interval string, batch_id string, rows bigint"
 """`kind`: staged (rows of table `name` in `file`), good, quarantined (records of a batch; `name` is the reason),
-unknown_field, unknown_value (signals; `name` is the path)."""
+lines (lines of the landing file `name`), damaged (the landing file `name` cannot be read to its end), unknown_field,
+unknown_value (signals; `name` is the path)."""
+
+Result = tuple[str, str, str, str, str, str, int]
 
 QUARANTINE = "silver.quarantine"
 BATCH = "__batch"
@@ -49,20 +52,47 @@ class WorkerSetup:
     max_line_bytes: int
 
 
+class Place(NamedTuple):
+    """Where records come from: a file of a batch of a feed and interval."""
+
+    feed: str
+    interval: str
+    batch_id: str
+    name: str
+
+    @property
+    def batch(self) -> str:
+        """The batch's name among all feeds and intervals."""
+        return batch_name(self.feed, self.interval, self.batch_id)
+
+
+def batch_name(feed: str, interval: str, batch_id: str) -> str:
+    """A batch as staged rows name it: one id may stand for a batch in several feeds and intervals.
+
+    >>> batch_name("staff", "2025-03-01", "b1")
+    'staff/2025-03-01/b1'
+    """
+    return f"{feed}/{interval}/{batch_id}"
+
+
 @dataclass
 class Stage:
     """Rows on their way to staged files, and the counts of what was read."""
 
     setup: WorkerSetup
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    results: list[tuple[str, str, str, str, str, str, int]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     counts: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
 
-    def add(self, table: str, rows: Sequence[dict[str, Any]], batch_id: str) -> None:
+    def count(self, kind: str, name: str, place: Place, rows: int = 1) -> None:
+        """So many more of a kind of result."""
+        self.counts[kind, name, place.feed, place.interval, place.batch_id] += rows
+
+    def add(self, table: str, rows: Sequence[dict[str, Any]], batch: str) -> None:
         """The rows are kept with their batch; a full table is written out."""
         kept = self.rows.setdefault(table, [])
         for row in rows:
-            row[BATCH] = batch_id
+            row[BATCH] = batch
         kept.extend(rows)
         if len(kept) >= FLUSH_ROWS:
             self.flush(table)
@@ -81,7 +111,7 @@ class Stage:
         pq.write_table(content, path, compression="zstd", use_dictionary=True, write_statistics=False)
         self.results.append(("staged", table, str(path), "", "", "", len(rows)))
 
-    def finish(self) -> Iterator[tuple[str, str, str, str, str, str, int]]:
+    def finish(self) -> Iterator[Result]:
         """Everything is written; the results of the task."""
         for table in sorted(self.rows):
             self.flush(table)
@@ -100,62 +130,58 @@ class Worker:
 
     def read_chunk(self, chunk: Chunk) -> None:
         """The records of the chunk are staged for bronze and silver, refused ones for quarantine."""
+        place = Place(chunk.feed, chunk.interval, chunk.batch_id, chunk.name)
         parser = FEED_PARSERS[chunk.feed]
         settings = self.setup.settings[parser.source]
-        for line, raw in read_lines(chunk, self.setup.max_line_bytes):
-            for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
-                if self._accept(record, chunk.feed, chunk.interval, batch_id=chunk.batch_id, name=chunk.name):
-                    self.stage.add(f"bronze.{chunk.feed}", [self._bronze], chunk.batch_id)
+        try:
+            for line, raw in read_lines(chunk, self.setup.max_line_bytes):
+                self.stage.count("lines", chunk.name, place)
+                for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
+                    accepted = self._accept(record, place)
+                    if accepted is not None:
+                        self.stage.add(f"bronze.{chunk.feed}", [_bronze_row(record, accepted, place)], place.batch)
+        except DamagedFileError:
+            self.stage.count("damaged", chunk.name, place)
 
-    def read_bronze(self, row: dict[str, Any]) -> None:
-        """A bronze record is parsed again and its silver rows staged."""
-        parser = FEED_PARSERS[row["feed"]]
-        settings = self.setup.settings[parser.source]
+    def read_bronze(self, row: Mapping[str, Any]) -> None:
+        """A bronze record is parsed again and its silver rows staged; its page was split when it came."""
+        place = Place(row["feed"], row["interval"], row["batch_id"], row["source_file"])
+        parser = FEED_PARSERS[place.feed]
         given = orjson.loads(row["context"]) if row["context"] else {}
-        wrapped = b'{"context":' + orjson.dumps(given) + b',"payload":' + _as_payload(row["payload"]) + b"}"
-        for record in records_of_line(row["line"], wrapped, parser=parser, settings=settings, interval=row["interval"]):
-            self._accept(record, row["feed"], row["interval"], batch_id=row["batch_id"], name=row["source_file"])
+        context = make_context(given, place.feed, self.setup.settings[parser.source], place.interval)
+        record = RawRecord(row["line"], row["element"], row["payload"].encode(), context, row["context"])
+        self._accept(record, place)
 
-    def _accept(self, raw: RawRecord, feed: str, interval: str, *, batch_id: str, name: str) -> bool:
-        parser = FEED_PARSERS[feed]
+    def _accept(self, raw: RawRecord, place: Place) -> Record | None:
+        """The record, its silver rows staged; None when it was refused."""
+        parser = FEED_PARSERS[place.feed]
         shaped = Shaped()
+        self.shaper.begin_batch(place.batch)
         try:
             record = make_record(raw, parser, self.setup.settings[parser.source])
             self.shaper.shape(record, parser, shaped)
         except RecordRefusedError as refusal:
-            self._refuse(raw, refusal, (feed, interval, batch_id, name))
-            return False
-        self.stage.counts["good", "", feed, interval, batch_id] += 1
+            self._refuse(raw, refusal, place)
+            return None
+        self.stage.count("good", "", place)
         for table, rows in shaped.rows.items():
-            self.stage.add(table, rows, batch_id)
+            self.stage.add(table, rows, place.batch)
         for path, count in shaped.unknown.items():
-            self.stage.counts["unknown_field", path, feed, interval, batch_id] += count
+            self.stage.count("unknown_field", path, place, count)
         for (path, _), count in shaped.unknown_values.items():
-            self.stage.counts["unknown_value", path, feed, interval, batch_id] += count
-        self._bronze = {
-            "interval": interval,
-            "batch_id": batch_id,
-            "source_file": name,
-            "line": raw.line,
-            "element": raw.element,
-            "record_hash": record.digest,
-            "received_at": record.context.received_ms,
-            "context": raw.context_json,
-            "payload": raw.payload.decode("utf-8", "replace"),
-        }
-        return True
+            self.stage.count("unknown_value", path, place, count)
+        return record
 
-    def _refuse(self, raw: RawRecord, refusal: RecordRefusedError, place: tuple[str, str, str, str]) -> None:
-        feed, interval, batch_id, name = place
+    def _refuse(self, raw: RawRecord, refusal: RecordRefusedError, place: Place) -> None:
         text = raw.payload.decode("utf-8", "replace")
         context = raw.context_json or "{}"
-        identity = self.shaper.token("quarantine", f"{feed}\x1f{interval}\x1f{context}\x1f{text}")
+        identity = self.shaper.token("quarantine", f"{place.feed}\x1f{place.interval}\x1f{context}\x1f{text}")
         row = {
             "quarantine_id": identity,
-            "feed": feed,
-            "batch_id": batch_id,
-            "interval": interval,
-            "source_file": name,
+            "feed": place.feed,
+            "batch_id": place.batch_id,
+            "interval": place.interval,
+            "source_file": place.name,
             "line": raw.line,
             "element": raw.element,
             "reason": refusal.reason,
@@ -164,8 +190,22 @@ class Worker:
             "key_id": self.setup.keys.vault_id,
             "status": "open",
         }
-        self.stage.counts["quarantined", refusal.reason, feed, interval, batch_id] += 1
-        self.stage.add(QUARANTINE, [row], batch_id)
+        self.stage.count("quarantined", refusal.reason, place)
+        self.stage.add(QUARANTINE, [row], place.batch)
+
+
+def _bronze_row(raw: RawRecord, record: Record, place: Place) -> dict[str, Any]:
+    return {
+        "interval": place.interval,
+        "batch_id": place.batch_id,
+        "source_file": place.name,
+        "line": raw.line,
+        "element": raw.element,
+        "record_hash": record.digest,
+        "received_at": record.context.received_ms,
+        "context": raw.context_json,
+        "payload": raw.payload.decode("utf-8", "replace"),
+    }
 
 
 def run_task(
@@ -197,7 +237,3 @@ def read_chunk_row(worker: Worker, row: dict[str, Any]) -> None:
 def read_bronze_row(worker: Worker, row: dict[str, Any]) -> None:
     """A bronze row is parsed again."""
     worker.read_bronze(row)
-
-
-def _as_payload(text: str) -> bytes:
-    return text.encode() if text.lstrip()[:1] in ("{", "[") else orjson.dumps(text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
@@ -10,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.store.versions import dataset
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ def rows_since(lake: Lake, table: Table, version: int) -> Since:
         return Since(lake.read(table).limit(0), appended=before <= now)
     rows = lake.spark.read.schema(lake.read(table).schema).parquet(*added)
     return Since(rows, appended=before <= now)
+
+
+def rows_at(lake: Lake, table: Table, version: int | None = None) -> list[dict[str, Any]]:
+    """The rows of a small table at a version (None: the newest), read without a Spark job."""
+    found = dataset(Path(lake.root), table.full_name, version)
+    return [] if found is None else found.to_table().to_pylist()
 
 
 def restore(lake: Lake, table: Table, version: int) -> None:

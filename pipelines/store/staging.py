@@ -6,7 +6,6 @@ names: only files of finished tasks are read.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
 from pipelines.store.lake import Lake
@@ -74,10 +74,12 @@ def _stager(task: Task, folder: str) -> Callable[[Iterable[pa.RecordBatch]], Ite
 
 
 def write_part(frame: pl.DataFrame, folder: str, name: str) -> str:
-    """The frame is in a file of its own, whose path is returned."""
+    """The frame is in a file of its own, whose path is returned; a repeated task writes another file."""
     place = Path(folder) / name
     place.mkdir(parents=True, exist_ok=True)
-    path = place / f"{uuid.uuid4().hex}.parquet"
+    task = TaskContext.get()
+    assert task is not None, "files are staged by tasks"
+    path = place / f"{task.stageId()}-{task.partitionId()}-{task.taskAttemptId()}.parquet"
     # Spark cannot read Arrow's large strings and lists from polars' own writer as declared types.
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(table, path, compression="zstd", write_statistics=False)
