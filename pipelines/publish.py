@@ -70,10 +70,8 @@ def publish(home: Path, manifest: Manifest, build: Callable[[Path, Manifest], No
 
 def current(home: Path) -> Manifest | None:
     """The present snapshot's manifest, or None before the first publish; a damaged one raises IntegrityError."""
-    pointer = home / CURRENT
-    if not pointer.is_file():
-        return None
-    return load_manifest(home, pointer.read_text(encoding="ascii").strip())
+    name = _pointed(home)
+    return None if name is None else load_manifest(home, name)
 
 
 def load_manifest(home: Path, snapshot_id: str) -> Manifest:
@@ -81,6 +79,8 @@ def load_manifest(home: Path, snapshot_id: str) -> Manifest:
     path = home / "snapshots" / snapshot_id / MANIFEST
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
+        if body["snapshot_id"] != snapshot_id:
+            raise ValueError(snapshot_id)
         return Manifest(body["snapshot_id"], body["run_id"], body["as_of"], body["tables"])
     except (OSError, ValueError, KeyError, TypeError):
         raise IntegrityError(
@@ -124,9 +124,15 @@ def _write_synced(path: Path, text: str) -> None:
         os.fsync(handle.fileno())
 
 
+def _pointed(home: Path) -> str | None:
+    """The id in CURRENT, None without one; what is no text any more names no snapshot."""
+    pointer = home / CURRENT
+    return pointer.read_text(encoding="ascii", errors="replace").strip() if pointer.is_file() else None
+
+
 def _prune(home: Path, keep: int) -> None:
-    kept = snapshots(home)
-    present = (home / CURRENT).read_text(encoding="ascii").strip()
-    for name in kept[:-keep]:
-        if name != present:
-            shutil.rmtree(home / "snapshots" / name, ignore_errors=True)
+    """Snapshots beyond the bound are gone, and what publishes that broke off left behind."""
+    kept, present, root = snapshots(home), _pointed(home), home / "snapshots"
+    gone = [root / name for name in kept[:-keep] if name != present]
+    for folder in (*gone, *root.glob(".*.partial")):
+        shutil.rmtree(folder, ignore_errors=True)

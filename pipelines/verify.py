@@ -76,7 +76,7 @@ def _serving_damage(home: Path, manifest: Manifest) -> list[Damage]:
     if not path.is_file():
         return [Damage(str(path), "the serving snapshot is missing")]
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as connection:
+        with sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True) as connection:
             answer = connection.execute("PRAGMA quick_check").fetchone()[0]
     except sqlite3.DatabaseError:
         answer = "unreadable"

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.store.versions import data_files
 from pipelines.store.versions import dataset
 
 
@@ -29,8 +30,8 @@ def rows_since(lake: Lake, table: Table, version: int) -> Since:
         return Since(lake.read(table), appended=True)
     if version < 0:
         return Since(lake.read(table), appended=True)
-    before = set(DeltaLog(lake.path(table), version=version).file_uris())
-    now = set(DeltaLog(lake.path(table)).file_uris())
+    before = set(data_files(DeltaLog(lake.path(table), version=version)))
+    now = set(data_files(DeltaLog(lake.path(table))))
     added = sorted(now - before)
     if not added:
         return Since(lake.read(table).limit(0), appended=before <= now)

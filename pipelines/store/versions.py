@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow.dataset as ds
@@ -53,9 +54,14 @@ def active_files(lake: Path, full_name: str, version: int | None = None) -> list
     """The data files of a version, sorted; raises UnreadableError."""
     path = table_path(lake, ALL[full_name])
     try:
-        return sorted(DeltaTable(str(path), version=version).file_uris())
+        return data_files(DeltaTable(str(path), version=version))
     except (DeltaError, OSError, ValueError) as error:
         raise UnreadableError(type(error).__name__) from None
+
+
+def data_files(table: DeltaTable) -> list[str]:
+    """The data files of an open table, sorted, as paths: delta-rs writes blanks and Chinese characters as in URLs."""
+    return sorted(uri if "://" in uri else unquote(uri) for uri in table.file_uris())
 
 
 def files_digest(lake: Path, full_name: str, files: list[str]) -> str:
@@ -70,7 +76,7 @@ def table_state(lake: Path, full_name: str) -> TableState | None:
         return None
     delta = DeltaTable(str(table_path(lake, ALL[full_name])))
     version = delta.version()
-    files = sorted(delta.file_uris())
+    files = data_files(delta)
     commit = commit_file(lake, full_name, version)
     return TableState(
         version=version,
