@@ -18,6 +18,7 @@ from pipelines.sources.sightings import IdKey, day_of, stable_id
 
 _USER = ("app_id", "open_id", "union_id", "user_id", "local_id")
 _LIFTED = frozenset({"type", "page", "time", "wx_user", "chan", "order", "sub_orders"})
+MAX_FEN = 10**15
 SHAPE = Shape("youshu", [f"wx_user.{name}" for name in _USER])
 """Only the user has a fixed form; properties are the brand's own."""
 
@@ -134,7 +135,10 @@ def fen_of_float(value: Any, name: str) -> int:
     """
     raw = text(value)
     try:
-        amount = Decimal(raw or "0")
-        return int((amount * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        amount = Decimal(raw or "0") * 100
+        rounded = int(amount.quantize(Decimal(1), ROUND_HALF_UP))
     except InvalidOperation:
         raise RecordRefusedError("bad_value", f"{name}: not an amount in yuan") from None
+    if abs(rounded) > MAX_FEN:
+        raise RecordRefusedError("bad_value", f"{name}: an amount beyond all reason")
+    return rounded

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from pipelines.sources.amounts import fen
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
 from pipelines.sources.categories import as_object
 from pipelines.sources.evidence import first_known
@@ -140,7 +141,7 @@ def _parse_payment(record: Record, value: dict[str, Any]) -> Parsed:
     stated = rfc3339(value.get("refund_time" if refund else "time_end"), "refund_time" if refund else "time_end")
     at_ms = stated or seen_ms(record.context)
     facts = {name: text(value.get(name)) for name in ("mchid", "merchant_name", "shop_name", "shop_number")}
-    amounts = {f"{name}_fen": integer(value.get(name), name) for name in ("amount", "pay_amount", "refund_amount")}
+    amounts = {f"{name}_fen": fen(value.get(name), name) for name in ("amount", "pay_amount", "refund_amount")}
     kept = {"transaction_id": transaction, "refund_id": refund, **facts, **amounts}
     told = {name: found for name, found in kept.items() if found is not None}
     parsed.row(
