@@ -55,6 +55,7 @@ class IdentityKeys:
     def __init__(self, declared: Mapping[str, str]) -> None:
         self._rules: dict[str, KeyRule | None] = {}
         self._patterns: list[tuple[re.Pattern[str], KeyRule]] = []
+        self._places: dict[tuple[str, str, str, str], Places] = {}
         for key, meaning in declared.items():
             namespace, _, scope = meaning.partition("@")
             if not namespace or scope not in SCOPES:
@@ -80,16 +81,24 @@ class IdentityKeys:
                 self._rules[key] = found
             return found
 
+    def places(self, context: Context) -> Places:
+        """Namespace and scope of every key in a context, each worked out at its first use."""
+        about = (context.platform, context.app_id, context.brand, context.open_platform_id)
+        known = self._places.get(about)
+        if known is None:
+            if len(self._places) >= _RESOLVED_LIMIT:
+                self._places.clear()
+            known = self._places[about] = Places(self, context)
+        return known
+
     def identifier(self, key: str, raw: Any, context: Context) -> IdKey | None:
         """The identifier under the key; None where the key is not declared or has no value.
 
         An identifier whose scope nobody knows has an empty one: it is refused downstream, where it is counted.
         """
-        rule = self.rule(key)
-        value = text(raw) if rule is not None else None
-        if rule is None or value is None:
-            return None
-        return _in_context(rule, value, context)
+        place = self.places(context)[key]
+        value = text(raw) if place is not None else None
+        return None if place is None or value is None else (*place, value)
 
     def _match(self, key: str) -> KeyRule | None:
         for pattern, rule in self._patterns:
@@ -99,21 +108,32 @@ class IdentityKeys:
         return None
 
 
-def _in_context(rule: KeyRule, value: str, context: Context) -> IdKey:
-    namespace, scope = rule.namespace, rule.scope
-    if scope == "key":
-        return namespace, corp_key(rule.own_scope) if namespace == "wecom_external_userid" else rule.own_scope, value
-    douyin = is_douyin(context)
-    if douyin:
-        namespace = DOUYIN_TWINS.get(namespace, namespace)
-    if scope == "app":
-        return namespace, context.app_id, value
-    if scope == "brand":
-        return namespace, context.brand, value
-    if scope == "open":
-        foreign = namespace.startswith("douyin_") is not douyin
-        return namespace, "" if foreign else context.open_platform_id, value
-    return namespace, "", value
+class Places(dict[str, tuple[str, str] | None]):
+    """Namespace and scope by identity key in one context; None for keys that nobody declared."""
+
+    def __init__(self, keys: IdentityKeys, context: Context) -> None:
+        super().__init__()
+        self._keys = keys
+        self._context = context
+
+    def __missing__(self, key: str) -> tuple[str, str] | None:
+        rule = self._keys.rule(key)
+        place = None if rule is None else _place(rule, self._context)
+        if len(self) < _RESOLVED_LIMIT:
+            self[key] = place
+        return place
+
+
+def _place(rule: KeyRule, context: Context) -> tuple[str, str]:
+    """A key's own app or corp wins over the context; ids of the other platform have no scope here."""
+    own = rule.scope == "key"
+    douyin = rule.own_scope.startswith("tt") if own else is_douyin(context)
+    namespace = DOUYIN_TWINS.get(rule.namespace, rule.namespace) if douyin else rule.namespace
+    if own:
+        return namespace, corp_key(rule.own_scope) if namespace == "wecom_external_userid" else rule.own_scope
+    foreign = namespace.startswith("douyin_") is not douyin
+    scopes = {"app": context.app_id, "brand": context.brand, "open": "" if foreign else context.open_platform_id}
+    return namespace, scopes.get(rule.scope, "")
 
 
 def distinct_identifier(value: str, context: Context) -> IdKey:

@@ -42,6 +42,10 @@ SHAPE = Shape(
         *("type", "event", "time", "_flush_time", "_track_id", "time_free", "properties"),
     ),
 )
+UTM_SOURCE = ("$utm_source", "$latest_utm_source")
+UTM_CAMPAIGN = ("$utm_campaign", "$latest_utm_campaign")
+"""The event's own campaign comes before the latest one that is remembered."""
+
 _TAKEN = frozenset(
     {
         "$url_path",
@@ -132,8 +136,8 @@ def _row(record: Record, event: _Event, ids: list[IdKey]) -> dict[str, Any]:
         "business_date": day_of(moment.at_ms),
         "url_path": _path(properties.get("$url_path")),
         "scene": scene_code(properties.get("$scene")) or scene_code(properties.get("$latest_scene")),
-        "utm_source": said(properties.get("$utm_source")) or said(properties.get("$latest_utm_source")),
-        "utm_campaign": said(properties.get("$utm_campaign")) or said(properties.get("$latest_utm_campaign")),
+        "utm_source": first_said(properties, UTM_SOURCE),
+        "utm_campaign": first_said(properties, UTM_CAMPAIGN),
         "product_id": first_said(properties, event.rules.product_keys),
         "duration_ms": _duration_ms(properties),
         "sharer_key": _sharer_key(properties, context),
@@ -148,7 +152,7 @@ def _row(record: Record, event: _Event, ids: list[IdKey]) -> dict[str, Any]:
 
 def _device_time(raw: Any, name: str) -> tuple[int | None, str]:
     """The device's time as far as it can be one, and as it was written (part of the deduplication key)."""
-    millis = integer(raw, name)
+    millis = raw if type(raw) is int else integer(raw, name)
     if millis is None or not 0 < millis <= MAX_MS:
         return None, "" if millis is None else str(millis)
     return millis, str(millis)
@@ -180,8 +184,8 @@ def first_said(properties: Mapping[str, Any], names: tuple[str, ...]) -> str | N
     """The first of the named properties that has a value."""
     for name in names:
         found = properties.get(name)
-        if found is not None and found != "":
-            return said(found)
+        if found is not None and (value := said(found)) is not None:
+            return value
     return None
 
 
@@ -212,16 +216,16 @@ def _sharer_key(properties: Mapping[str, Any], context: Context) -> int | None:
 
 def _identifiers(event: _Event) -> list[IdKey]:
     """The event's identifiers: its identities, its own login and anonymous id, else what its distinct id is."""
-    keys, context = event.rules.keys, event.context
+    places = event.rules.keys.places(event.context)
     found: list[IdKey] = []
     stated = event.value.get("identities")
     if stated:
         for key, raw in mapping(stated, "identities").items():
-            one = keys.identifier(key, raw, context)
-            if one is not None:
-                found.append(one)
-            elif keys.rule(key) is None:
+            place, value = places[key], text(raw)
+            if place is None:
                 event.parsed.unknown[f"identities.{key}"] = raw
+            elif value is not None:
+                found.append((*place, value))
     for one in _own_ids(event):
         if one not in found:
             found.append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.errors import ConfigurationError
+from pipelines.sources.base import Context
 from pipelines.sources.miniprogram_identities import IdentityKeys, IdKey, as_ids, distinct_identifier, subject_of
 from tests.pipelines.sources.private_domain import BRAND_PLATFORM, SETTINGS, WECHAT_APP, make_context
 
@@ -43,6 +44,17 @@ def test_each_key_has_its_namespace_and_scope_in_a_wechat_program(key: str, iden
 )
 def test_in_a_douyin_program_the_general_keys_are_douyins(key: str, identifier: IdKey) -> None:
     assert KEYS.identifier(key, "v", DOUYIN) == identifier
+
+
+@pytest.mark.parametrize("context", [WECHAT, DOUYIN])
+def test_the_app_in_a_key_tells_its_platform_whatever_the_context(context: Context) -> None:
+    assert KEYS.identifier("$identity_mp_tt9_openid", "v", context) == ("douyin_mp_open_id", "tt9", "v")
+    assert KEYS.identifier("$identity_mp_wx9_openid", "v", context) == ("wx_openid", "wx9", "v")
+
+
+def test_contexts_do_not_share_their_scopes() -> None:
+    other = make_context("miniprogram_events", app_id="wx9")
+    assert KEYS.identifier("$identity_mp_openid", "v", WECHAT) != KEYS.identifier("$identity_mp_openid", "v", other)
 
 
 def test_a_key_nobody_declared_is_no_identifier() -> None:
