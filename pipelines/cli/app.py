@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from pipelines.cli import identity, lake, run
+from pipelines.cli import identity, lake, pull, run
 from pipelines.errors import CdpError, ExitCode
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 run.mount(app)
 lake.mount(app)
 identity.mount(app)
+pull.mount(app)
 
 FULL = ("No space left on device", "ENOSPC", "Disk quota exceeded")
 

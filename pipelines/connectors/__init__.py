@@ -1,0 +1,1 @@
+"""Pull clients of the platforms: raw answers to the landing, windows remembered, gaps said."""

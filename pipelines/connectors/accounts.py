@@ -1,0 +1,60 @@
+"""The brand's accounts as things to pull: sources by window, and details by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pipelines.clock import Clock
+from pipelines.connectors.calls import Caller, Judge
+from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
+from pipelines.connectors.errors import TerminalError
+from pipelines.connectors.sink import Part
+from pipelines.connectors.source import Source
+from serving.contract.platforms import Platforms
+from serving.contract.pull_queue import Hint
+
+CallerOf = Callable[[str, Judge], Caller]
+Detail = Callable[[Hint, Part], None]
+
+
+@dataclass(frozen=True)
+class Detailer:
+    """How the details of one kind are fetched, and the feed they belong to."""
+
+    feed: str
+    fetch: Detail
+
+
+@dataclass
+class Accounts:
+    """Every source in the order it is pulled; `detailers` by platform, account and kind of a hint."""
+
+    sources: list[Source] = field(default_factory=list)
+    detailers: dict[tuple[str, str, str], Detailer] = field(default_factory=dict)
+
+
+def open_accounts(platforms: Platforms, caller_of: CallerOf, clock: Clock, *, only: frozenset[str]) -> Accounts:
+    """The accounts that can be pulled; `only` names platforms, without any all of them."""
+    accounts = Accounts()
+    if not only or "douyin" in only:
+        _add_douyin(accounts, platforms, caller_of, clock)
+    return accounts
+
+
+def _add_douyin(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock) -> None:
+    for app in platforms.douyin:
+        clients = douyin_clients(app, caller_of, platforms.endpoints.douyin, clock)
+        accounts.sources += [source for client in clients for source in client.sources()]
+        by_shop = {client.shop_id: client for client in clients}
+        accounts.detailers["douyin", app.app_key, "order"] = Detailer("douyin_orders", _shop_order(by_shop))
+
+
+def _shop_order(by_shop: Mapping[str, DouyinShopClient]) -> Detail:
+    def fetch(hint: Hint, part: Part) -> None:
+        client = by_shop.get(hint.place) or (next(iter(by_shop.values())) if len(by_shop) == 1 else None)
+        if client is None:
+            raise TerminalError("douyin", "order.orderDetail", "the shop of the hint is not in platforms.yaml")
+        client.detail(hint.object_id, part)
+
+    return fetch

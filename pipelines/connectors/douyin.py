@@ -1,0 +1,197 @@
+"""The Douyin shop platform: orders and after-sale cases by update time, details by number, receivers' phones.
+
+Pages count from 0 and reach 50,000 rows; only updates of the last 90 days (after-sale: 6 months) can be asked for.
+Sorted by update time ascending, a record that changes while a window is paged leaves it and moves the others up by one:
+a total that shrank therefore asks for the window again, in halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from pipelines.clock import Clock
+from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.errors import (
+    PlatformError,
+    RateLimitedError,
+    RetryableError,
+    TerminalError,
+    TokenRefusedError,
+    WindowError,
+)
+from pipelines.connectors.sink import Part
+from pipelines.connectors.source import Source
+from pipelines.connectors.windows import DAY, Window, WindowRule
+from serving.contract.platforms import DouyinApp
+from serving.contract.signatures import douyin_api_sign
+
+PLATFORM = "douyin"
+PAGE = 100
+MOST_ROWS = 50_000
+MOST_CIPHERS = 50
+ORDERS, CASES, DETAIL = "order.searchList", "afterSale.List", "order.orderDetail"
+DECRYPT, TOKEN = "order.batchDecrypt", "token.create"
+ORDER_RULE = WindowRule(longest=DAY, history=90 * DAY)
+CASE_RULE = WindowRule(longest=DAY, history=180 * DAY)
+PASSING = ("20000", "20004", "20005", "10001")
+"""Codes of failures that pass: the system's, and a partial success, which is no whole page."""
+
+
+def judge(method: str, value: Mapping[str, Any]) -> None:
+    """The typed error of an answer that is none; codes come as numbers or texts, in two forms of envelope."""
+    code = str(value.get("code", value.get("err_no", "")))
+    if code in ("10000", "0"):
+        return
+    sub = str(value.get("sub_code", ""))
+    kinds: tuple[tuple[bool, type[PlatformError]], ...] = (
+        ("access-token" in sub, TokenRefusedError),
+        ("limit" in sub or "frequen" in sub, RateLimitedError),
+        (sub.endswith(":20013"), WindowError),
+        (code in PASSING or sub.rpartition(":")[2] in PASSING, RetryableError),
+    )
+    kind = next((kind for holds, kind in kinds if holds), TerminalError)
+    raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=_hint(code) if kind is TerminalError else "")
+
+
+def _hint(code: str) -> str:
+    return "grant the app this permission" if code == "30001" else "check app key, secret and shop in platforms.yaml"
+
+
+@dataclass
+class DouyinShopClient:
+    """One shop of one app; `new_client` asks at `endpoint`."""
+
+    app: DouyinApp
+    shop_id: str
+    caller: Caller
+    endpoint: str
+    clock: Clock
+    token: str = ""
+
+    def call(self, method: str, params: Mapping[str, object]) -> Answer:
+        """The answer of a method; a token that ended is replaced and the call made again."""
+
+        def build() -> httpx.Request:
+            return self._request(method, params, self._token())
+
+        try:
+            return self.caller.ask(method, build, renew=self._forget)
+        except TokenRefusedError:
+            raise TerminalError(PLATFORM, method, "the token is refused", hint="authorise the app again") from None
+
+    def _forget(self) -> None:
+        self.token = ""
+
+    def _token(self) -> str:
+        if not self.token:
+            params = {"code": "", "grant_type": "authorization_self", "shop_id": self.shop_id}
+            answer = self.caller.ask(TOKEN, lambda: self._request(TOKEN, params, ""))
+            self.token = str(_data(answer).get("access_token", ""))
+        return self.token
+
+    def _request(self, method: str, params: Mapping[str, object], token: str) -> httpx.Request:
+        body = orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode()
+        timestamp = str(self.clock() // 1000)
+        secret = self.app.app_secret.get_secret_value()
+        sign = douyin_api_sign(secret, app_key=self.app.app_key, method=method, param_json=body, timestamp=timestamp)
+        query = {
+            "app_key": self.app.app_key,
+            "method": method,
+            "v": "2",
+            "timestamp": timestamp,
+            "sign": sign,
+            "sign_method": "hmac-sha256",
+            **({"access_token": token} if token else {}),
+        }
+        address = f"{self.endpoint}/{method.replace('.', '/')}"
+        headers = {"Content-Type": "application/json"}
+        return httpx.Request("POST", address, params=query, content=body.encode(), headers=headers)
+
+    def context(self, method: str, params: Mapping[str, object] | None = None) -> dict[str, object]:
+        """The context of an answer in the landing."""
+        context: dict[str, object] = {
+            "platform": PLATFORM,
+            "app_key": self.app.app_key,
+            "shop_id": self.shop_id,
+            "method": method,
+        }
+        return {**context, "params": dict(params)} if params else context
+
+    def sources(self) -> tuple[Source, ...]:
+        """What is pulled by window."""
+        tail = f"{self.app.app_key}/{self.shop_id}"
+        return (
+            Source(f"{PLATFORM}/{ORDERS}/{tail}", "douyin_orders", self._orders, ORDER_RULE),
+            Source(f"{PLATFORM}/{CASES}/{tail}", "douyin_refunds", self._cases, CASE_RULE),
+        )
+
+    def _orders(self, window: Window, part: Part) -> None:
+        wanted = {"update_time_start": window.start, "update_time_end": window.end}
+        fixed = {**wanted, "order_by": "update_time", "order_asc": True, "size": PAGE}
+        for params, answer, orders in self._pages(ORDERS, fixed, "shop_order_list"):
+            part.add(self.context(ORDERS, params), answer.raw, records=len(orders))
+            if self.app.decrypt:
+                self._decrypt(orders, part)
+
+    def _cases(self, window: Window, part: Part) -> None:
+        wanted = {"update_start_time": window.start, "update_end_time": window.end}
+        fixed = {**wanted, "order_by": ["update_time asc"], "size": PAGE}
+        for params, answer, items in self._pages(CASES, fixed, "items"):
+            part.add(self.context(CASES, params), answer.raw, records=len(items))
+
+    def _pages(
+        self, method: str, fixed: Mapping[str, object], field: str
+    ) -> Iterator[tuple[Mapping[str, object], Answer, Sequence[Any]]]:
+        """Every page of a window; WindowError when it holds too much or shrank on the way."""
+        page, most = 0, 0
+        while True:
+            params = {**fixed, "page": page}
+            answer = self.call(method, params)
+            data = _data(answer)
+            total, rows = int(data.get("total", 0)), data.get(field) or []
+            if total > MOST_ROWS:
+                raise WindowError(PLATFORM, method, f"{total} rows in one window")
+            if total < most:
+                raise WindowError(PLATFORM, method, "the window changed while it was paged")
+            most = total
+            yield params, answer, rows
+            page += 1
+            if page * PAGE >= total:
+                return
+
+    def _decrypt(self, orders: Sequence[Mapping[str, Any]], part: Part) -> None:
+        """The phones of paid orders, asked for at most 50 at a time; refusals of single ones are part of the answer."""
+        wanted = [
+            {"auth_id": order["order_id"], "cipher_text": order["encrypt_post_tel"]}
+            for order in orders
+            if order.get("pay_time") and order.get("encrypt_post_tel")
+        ]
+        for begin in range(0, len(wanted), MOST_CIPHERS):
+            answer = self.call(DECRYPT, {"cipher_infos": wanted[begin : begin + MOST_CIPHERS]})
+            part.add(self.context(DECRYPT), answer.raw, records=len(_data(answer).get("decrypt_infos") or []))
+
+    def detail(self, order_id: str, part: Part) -> None:
+        """The order as it stands now; TerminalError for a number that the shop does not know."""
+        params = {"shop_order_id": order_id}
+        answer = self.call(DETAIL, params)
+        if not _data(answer).get("shop_order_detail"):
+            raise TerminalError(PLATFORM, DETAIL, "no such order")
+        part.add(self.context(DETAIL, params), answer.raw, records=1)
+
+
+def _data(answer: Answer) -> Mapping[str, Any]:
+    data = answer.value.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def douyin_clients(
+    app: DouyinApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
+) -> list[DouyinShopClient]:
+    """A client per shop of the app; they share its pace."""
+    caller = caller_of(PLATFORM, judge)
+    return [DouyinShopClient(app, shop.shop_id, caller, endpoint, clock) for shop in app.shops]

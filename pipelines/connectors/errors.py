@@ -1,0 +1,45 @@
+"""What a platform refuses, by what helps against it: waiting, a new token, a smaller window, or a person.
+
+Messages hold codes and methods, never what a platform wrote in words: that may repeat personal data.
+"""
+
+from __future__ import annotations
+
+from pipelines.errors import CdpError, ExitCode
+
+
+class PlatformError(CdpError):
+    """A call that brought no data: `method` at `platform`, `reason` as a code."""
+
+    def __init__(self, platform: str, method: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(
+            ExitCode.REFUSED,
+            f"{platform} {method}: {reason}",
+            where=f"{platform} {method}",
+            hint=hint or "run `cdp pull` again, it continues where it stopped",
+        )
+        self.reason = reason
+
+
+class RetryableError(PlatformError):
+    """The same call may succeed after a while; `wait` is the least number of seconds, if the platform said one."""
+
+    wait: float = 0.0
+
+
+class RateLimitedError(RetryableError):
+    """The platform counts too many calls."""
+
+    wait = 1.0
+
+
+class TokenRefusedError(RetryableError):
+    """The access token ended; a new one helps."""
+
+
+class TerminalError(PlatformError):
+    """Asking again brings the same answer."""
+
+
+class WindowError(PlatformError):
+    """The window cannot be paged to its end: it holds too much, or changed while it was paged; a smaller one helps."""

@@ -1,0 +1,125 @@
+"""The platforms over HTTP on loopback, played from a simulated world: `docs/platform-simulator.md` is the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipelines.simulate import wire_douyin_calls
+from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.chaos import Chaos, ChaosRates, Fate
+from pipelines.simulate.config import SimulationConfig
+from pipelines.simulate.platform_data import PlatformData, secret_of
+from pipelines.simulate.platform_douyin import DouyinPlatform
+
+START_SECONDS = 20.0
+Faults = dict[Fate, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PlatformRules:
+    """How the platforms behave beyond their own rules."""
+
+    rates: ChaosRates = field(default_factory=ChaosRates)
+    seed: int = 1
+    token_calls: int = 10_000
+    late_seconds: int = 0
+
+
+class PlatformServer:
+    """All platforms on one free port of loopback, in a thread, inside a `with` block; `clock` gives epoch ms."""
+
+    def __init__(self, config: SimulationConfig, clock: Callable[[], int], rules: PlatformRules | None = None) -> None:
+        self.rules = rules or PlatformRules()
+        self.chaos = Chaos(self.rules.rates, self.rules.seed)
+        self.data = PlatformData(config, clock, self.rules.late_seconds)
+        self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off")
+        )
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host, port = self._socket.getsockname()
+        return f"http://{host}:{port}"
+
+    def accounts(self) -> dict[str, Any]:
+        """The document of a `platforms.yaml` that pulls from here; its secrets are known to anyone."""
+        apps = sorted({shop.app_key for shop in DOUYIN_SHOPS})
+        return {
+            "douyin": [
+                {
+                    "app_key": app_key,
+                    "app_secret": secret_of(app_key),
+                    "decrypt": True,
+                    "shops": [{"shop_id": str(shop.shop_id)} for shop in DOUYIN_SHOPS if shop.app_key == app_key],
+                }
+                for app_key in apps
+            ],
+            "endpoints": {"douyin": f"{self.url}/douyin"},
+        }
+
+    def app(self) -> Starlette:
+        """The platforms as an ASGI application."""
+        return Starlette(routes=[Route("/douyin/{path:path}", self._answer_douyin, methods=["POST"])])
+
+    def __enter__(self) -> PlatformServer:
+        self._socket.bind(("127.0.0.1", 0))
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                raise RuntimeError("the platform simulator did not start")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=START_SECONDS)
+        self._socket.close()
+
+    async def _answer_douyin(self, request: Request) -> Response:
+        method = request.path_params["path"].replace("/", ".")
+        now = self.data.now
+        limited = wire_douyin_calls.error_envelope(now) | {"code": 80000, "sub_code": "isp.call-limit-reached"}
+        errors = {Fate.SYSTEM_ERROR: wire_douyin_calls.error_envelope(now), Fate.LIMITED: limited}
+        body = await request.body()
+        return await self._spoiled(errors, lambda: self.douyin.answer(method, dict(request.query_params), body))
+
+    async def _spoiled(self, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
+        """The answer, unless the way spoils it; a request whose answer is lost was still carried out."""
+        fate = self.chaos.fate()
+        if fate in errors:
+            return _json(errors[fate])
+        if fate is Fate.TOO_MANY:
+            return PlainTextResponse("too many", status_code=429, headers={"Retry-After": "1"})
+        if fate is Fate.BAD_GATEWAY:
+            return PlainTextResponse("<html>bad gateway</html>", status_code=502)
+        content = orjson.dumps(answer())
+        if fate is Fate.HANG:
+            await asyncio.sleep(self.chaos.hang_seconds)
+        if fate is Fate.CUT:
+            return Response(content[: len(content) * 2 // 3], media_type="application/json")
+        return Response(content, media_type="application/json")
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(document), media_type="application/json")

@@ -1,0 +1,60 @@
+"""`cdp pull` as its user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from pipelines.cli import pull
+from pipelines.errors import ConfigurationError, ExitCode
+from pipelines.simulate.server import PlatformServer
+from tests.pipelines.connectors.trial import CONFIG, Now
+
+app = typer.Typer()
+pull.mount(app)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings of a home of its own, at the end of the simulated world."""
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "clock": "2025-01-05T00:00:00+08:00"}))
+    (tmp_path / "home" / "keys").mkdir(parents=True)
+    return path
+
+
+def run(config: Path, *words: str) -> tuple[str, BaseException | None]:
+    result = CliRunner().invoke(app, ["--config", str(config), *words])
+    return result.stdout, result.exception
+
+
+def test_without_accounts_it_says_which_file_is_missing(config: Path) -> None:
+    _, error = run(config)
+    assert isinstance(error, ConfigurationError)
+    assert error.where.endswith("keys/platforms.yaml")
+
+
+def test_an_unknown_platform_is_refused_with_the_known_ones(config: Path) -> None:
+    (config.parent / "home" / "keys" / "platforms.yaml").write_text("{}")
+    _, error = run(config, "--platform", "myspace")
+    assert isinstance(error, ConfigurationError)
+    assert "douyin, tmall, wecom" in error.message
+
+
+def test_a_pull_reports_records_and_fails_for_what_failed(config: Path) -> None:
+    with PlatformServer(CONFIG, Now()) as server:
+        accounts = server.accounts()
+        accounts["douyin"][1]["app_secret"] = "another one"
+        (config.parent / "home" / "keys" / "platforms.yaml").write_text(yaml.safe_dump(accounts), encoding="utf-8")
+        out, error = run(config, "--platform", "douyin", "--since", "2025-01-03", "--json")
+    report = json.loads(out)
+    assert report["records"]["douyin_orders"] > 10
+    assert error is not None
+    assert getattr(error, "code", None) == ExitCode.REFUSED
+    assert "7000002" in getattr(error, "where", "")
+    assert len(report["failures"]) == 2

@@ -1,0 +1,194 @@
+"""Pulling Douyin: the landing holds the platform's world, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.chaos import ChaosRates, Fate
+from pipelines.simulate.clock import DAY
+from pipelines.simulate.server import PlatformRules, PlatformServer
+from pipelines.simulate.wire_douyin import statuses
+from serving.contract.pull_queue import Hint, enqueue, waiting
+from tests.pipelines.connectors.trial import CONFIG, END, Now, Trial
+
+State = dict[str, tuple[int, int, int]]
+
+
+def world_orders(server: PlatformServer, since: int) -> State:
+    """Order id -> last update, status, amount, as the world says."""
+    return {
+        str(order.number): (moment, statuses(order, moment)[0], order.pay_fen)
+        for shop in range(len(DOUYIN_SHOPS))
+        for moment, order in server.data.orders("douyin", shop)
+        if moment >= since
+    }
+
+
+def landed_orders(trial: Trial) -> State:
+    """The same of the landing: of every order the version updated last."""
+    found: State = {}
+    for _, payload in trial.lines("douyin_orders"):
+        data = payload["data"]
+        for order in data.get("shop_order_list") or [data.get("shop_order_detail")]:
+            if order:
+                state = (order["update_time"], order["order_status"], order["pay_amount"])
+                found[order["order_id"]] = max(found.get(order["order_id"], state), state)
+    return found
+
+
+def case_states(trial: Trial) -> dict[str, int]:
+    return {
+        item["aftersale_info"]["aftersale_id"]: item["aftersale_info"]["update_time"]
+        for _, payload in trial.lines("douyin_refunds")
+        for item in payload["data"]["items"]
+    }
+
+
+@pytest.fixture(scope="module")
+def calm_server() -> Iterator[PlatformServer]:
+    """A platform on a good day; nobody moves its clock."""
+    with PlatformServer(CONFIG, Now()) as server:
+        yield server
+
+
+@pytest.fixture
+def calm(calm_server: PlatformServer, tmp_path: Path) -> Trial:
+    """A fresh home against it, its clock in step with the platform's."""
+    return Trial(tmp_path, calm_server, Now())
+
+
+def test_the_whole_world_arrives(calm: Trial) -> None:
+    report = calm.pull()
+    assert report.failures == []
+    assert landed_orders(calm) == world_orders(calm.server, END - 5 * DAY)
+    cases = [found for shop in range(3) for found in calm.server.data.refunds("douyin", shop)]
+    states = {str(refund.number): moment for moment, _, refund in cases if moment >= END - 5 * DAY}
+    assert case_states(calm) == states != {}
+    assert len(landed_orders(calm)) > 40
+
+
+def test_the_context_says_whose_answer_it_is(calm: Trial) -> None:
+    calm.pull()
+    shops = {(context["app_key"], context["shop_id"]) for context, _ in calm.lines("douyin_orders")}
+    assert shops <= {(shop.app_key, str(shop.shop_id)) for shop in DOUYIN_SHOPS}
+    methods = {context["method"] for context, _ in calm.lines("douyin_orders")}
+    assert methods == {"order.searchList", "order.batchDecrypt"}
+    assert {context["received_at"] for context, _ in calm.lines("douyin_orders")} == {"2025-01-05T00:00:00+08:00"}
+
+
+def test_phones_are_asked_for_paid_orders_only(calm: Trial) -> None:
+    calm.pull()
+    asked = {
+        info["auth_id"]
+        for context, payload in calm.lines("douyin_orders")
+        if context["method"] == "order.batchDecrypt"
+        for info in payload["data"]["decrypt_infos"]
+    }
+    paid = {
+        order["order_id"]
+        for _, payload in calm.lines("douyin_orders")
+        for order in payload["data"].get("shop_order_list", [])
+        if order["pay_time"]
+    }
+    assert asked == paid
+
+
+def test_a_second_pull_asks_for_the_overlap_only(calm: Trial) -> None:
+    first = calm.pull()
+    second = calm.pull()
+    assert second.calls < first.calls / 2
+    assert second.failures == []
+
+
+def test_errors_limits_cuts_and_time_outs_change_nothing(tmp_path: Path) -> None:
+    rules = PlatformRules(rates=ChaosRates.rough(), token_calls=40)
+    with PlatformServer(CONFIG, Now(), rules) as server:
+        trial = Trial(tmp_path, server, Now())
+        report = trial.pull(since=END - 5 * DAY)
+        assert report.failures == []
+        assert landed_orders(trial) == world_orders(server, END - 5 * DAY)
+        injected = {fate.value: server.chaos.counts[fate.value] for fate in Fate if fate is not Fate.ANSWERED}
+        assert report.retries >= sum(injected.values())
+        assert min(injected.values()) > 0
+        assert server.chaos.counts["duplicated"] > 0
+
+
+def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    asked = 0
+    send = httpx.Client.send
+
+    def send_until(self: httpx.Client, *args: Any, **options: Any) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 13:
+            raise KilledError
+        return send(self, *args, **options)
+
+    monkeypatch.setattr(httpx.Client, "send", send_until)
+    with pytest.raises(KilledError):
+        calm.pull()
+    part = landed_orders(calm)
+    before = calm.server.douyin.calls[-1]
+    report = calm.pull()
+    whole = world_orders(calm.server, END - 5 * DAY)
+    assert 0 < len(part) < len(whole)
+    assert landed_orders(calm) == whole
+    assert report.failures == []
+    assert before[0] in ("order.searchList", "order.batchDecrypt", "afterSale.List")
+
+
+def test_late_updates_are_caught_by_the_overlap(tmp_path: Path) -> None:
+    now = Now(END - DAY)
+    with PlatformServer(CONFIG, now, PlatformRules(late_seconds=500)) as server:
+        trial = Trial(tmp_path, server, now)
+        for hour in range(0, 25, 8):
+            now.second = END - DAY + hour * 3600
+            assert trial.pull(since=END - 2 * DAY).failures == []
+        now.second += 600
+        trial.pull()
+        assert landed_orders(trial) == world_orders(server, END - 2 * DAY)
+
+
+def test_an_outage_longer_than_the_history_is_reported_as_a_gap(tmp_path: Path) -> None:
+    now = Now(END)
+    with PlatformServer(CONFIG, now) as server:
+        trial = Trial(tmp_path, server, now)
+        trial.pull(since=END - DAY)
+        now.second = END + 100 * DAY
+        report = trial.pull()
+    gaps = [gap for gap in report.gaps if "order.searchList" in gap.source]
+    assert len(gaps) == len(DOUYIN_SHOPS)
+    assert {gap.start for gap in gaps} == {END}
+    assert all(0 < now.second - 90 * DAY - gap.start < gap.end - gap.start for gap in gaps)
+
+
+def test_a_hinted_order_is_fetched_and_leaves_the_queue(calm: Trial) -> None:
+    moment, order = calm.server.data.orders("douyin", 0)[0]
+    enqueue(calm.home, [Hint("douyin", "7000001", "order", str(order.number), "4463798")])
+    report = calm.pull(since=END)
+    assert (report.details.fetched, waiting(calm.home)) == (1, ())
+    assert landed_orders(calm)[str(order.number)][0] == moment
+
+
+def test_a_hint_at_an_unknown_order_stays_with_its_attempt(calm: Trial) -> None:
+    enqueue(calm.home, [Hint("douyin", "7000001", "order", "6900000000000000000", "4463798")])
+    report = calm.pull(since=END)
+    assert (report.details.failed, [ticket.attempts for ticket in waiting(calm.home)]) == (1, [1])
+
+
+def test_a_wrong_secret_is_said_and_leaves_other_apps_alone(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = calm.server.accounts()
+    accounts["douyin"][0]["app_secret"] = "not the secret"
+    monkeypatch.setattr(calm.server, "accounts", lambda: accounts)
+    report = calm.pull(since=END - DAY)
+    assert {source.split("/")[2] for source, _ in report.failures} == {"7000001"}
+    assert all("isv.signature-invalid" in error.message for _, error in report.failures)
