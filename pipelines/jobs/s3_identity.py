@@ -18,12 +18,22 @@ from pipelines.errors import IntegrityError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s3_aliases import find_aliases
 from pipelines.jobs.s3_components import ComponentsRun
+from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
 from pipelines.jobs.s3_groups import Inputs, gather, resolve_groups
 from pipelines.jobs.s3_marker import OWN, Marker, last_marker, marker_figures, undo_unfinished
-from pipelines.jobs.s3_observed import OBSERVATIONS, Observed, observed, unlinks
+from pipelines.jobs.s3_observed import Observed, observed, unlinks
 from pipelines.jobs.s3_report import REPORT, Figure, gates_broken, run_figures, table_figures
-from pipelines.jobs.s3_scope import MAP, Work, alias_pairs, all_nodes, touched_nodes, touching_ties, with_decisions
-from pipelines.jobs.s3_tables import Answers, write_all
+from pipelines.jobs.s3_scope import (
+    MAP,
+    Work,
+    alias_pairs,
+    all_nodes,
+    ended,
+    touched_nodes,
+    touching_ties,
+    with_decisions,
+)
+from pipelines.jobs.s3_tables import Answers, claims_to_review, write_all
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.marks import Marks
 from pipelines.store.staging import Staged
@@ -59,6 +69,12 @@ class StitchResult:
         return None if self.moved is None else self.moved.select("identifier_key")
 
 
+def derive(lake: Lake, settings: StitchSettings, vault_key: str, days: Days) -> list[WriteResult]:
+    """Evidence that follows from two facts is in the lake: decrypted order phones, and verdicts on claims."""
+    made = (observe_order_phones(lake, settings.policy, days), judge_claims(lake, settings.policy, vault_key))
+    return [write for write in made if write is not None]
+
+
 def run(context: RunContext) -> JobOutcome:
     """Every identifier of the lake has its OneID; the people whose identifiers moved are in the run's state.
 
@@ -72,6 +88,8 @@ def run(context: RunContext) -> JobOutcome:
         marks=Marks(context.settings.home),
         components=ComponentsRun(replace(limits, partitioned_edges=limits.one_task_edges)),
     )
+    days = Days() if context.full else Days(context.first, context.last)
+    derived = derive(context.lake, settings, context.keys.vault, days)
     result = stitch(context.lake, settings, as_of=context.as_of, run_id=context.run_id, full=context.full)
     if result.moved is not None:
         context.state.touched.append(result.moved.select("identifier_key"))
@@ -84,7 +102,9 @@ def run(context: RunContext) -> JobOutcome:
             where="identity.report",
             hint="see `cdp identity report`, then decide in the review queue or change the bound in conf/identity.yaml",
         )
-    return JobOutcome(writes=result.writes, skipped="" if result.writes else "no new evidence and no new decision")
+    return JobOutcome(
+        writes=[*derived, *result.writes], skipped="" if result.writes else "no new evidence and no new decision"
+    )
 
 
 def stitch(
@@ -130,7 +150,7 @@ def make_work(
 
 
 def _stitch(work: Work, settings: StitchSettings, run_id: str) -> StitchResult:
-    rows = observed(work.lake, work.last.version(OBSERVATIONS) if work.last else None)
+    rows = observed(work.lake, work.last)
     answers = resolve(work, rows)
     if answers is None:
         standing = run_figures(work.lake)
@@ -166,12 +186,14 @@ def resolve(work: Work, rows: Observed) -> Answers | None:
         nodes = touched.persist()
         evidence = gather(work, rows.rows, nodes)
     staged = resolve_groups(work, Inputs(rows, nodes, aliases, unlinked, evidence))
-    return Answers(work, staged, nodes)
+    return Answers(work, staged, nodes, claims_to_review(work.lake))
 
 
 def _nothing_new(work: Work, rows: Observed) -> bool:
-    quiet = rows.removed is None and not work.new_decisions and work.last is not None
-    return quiet and work.last is not None and work.last.as_of == work.as_of and rows.rows.where("is_new").isEmpty()
+    """Whether neither evidence nor decisions differ from those of the last run, and no validity ended since."""
+    if work.new_decisions or not rows.rows.where("is_new").isEmpty():
+        return False
+    return (rows.removed is None or rows.removed.isEmpty()) and all(ties.isEmpty() for ties in ended(work, rows))
 
 
 def _change_figures(answers: Answers) -> list[Figure]:

@@ -17,7 +17,10 @@ OWN = tuple(
     for name in ("edges", "oneid_map", "oneids", "homes", "hubs", "review_queue", "oneid_changes")
 )
 """The tables that a stitch alone writes."""
-READ = (*OWN, ALL["silver.identity_observations"], ALL["identity.steward_decisions"])
+READ = (
+    *OWN,
+    *(ALL[name] for name in ("silver.identity_observations", "identity.claims", "identity.steward_decisions")),
+)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from identity.claims import RULE as CLAIM_RULE
+from identity.claims import SOURCE as CLAIM_SOURCE
 from pipelines.jobs.s3_compact import EVERY_ROLE, OBSERVED, LinkingRules
+from pipelines.jobs.s3_marker import Marker
 from pipelines.store.history import rows_since
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
 OBSERVATIONS = ALL["silver.identity_observations"]
+CLAIMS = ALL["identity.claims"]
 RECORD = ["source", "observation_id"]
 ROWS = (*OBSERVED, "interval")
 
@@ -27,10 +31,27 @@ class Observed:
     removed: DataFrame | None
 
 
-def observed(lake: Lake, since: int | None) -> Observed:
-    """The observations of the lake; `since`: the version of the table that the last run saw, None before the first."""
-    if since is None:
+def observed(lake: Lake, marker: Marker | None) -> Observed:
+    """The evidence of the lake: observations, and what claims of orders say; `marker`: the last run, None before it."""
+    stated = _observations(lake, marker)
+    if not lake.exists(CLAIMS):
+        return stated
+    now = _claims(lake.read(CLAIMS)).persist()
+    before = now.limit(0)
+    if marker is not None and marker.version(CLAIMS) >= 0:
+        before = _claims(lake.read(CLAIMS, version=marker.version(CLAIMS)))
+    key = [*RECORD, "signature", "rule", "event_ms"]
+    new = now.join(before.select(*key), key, "left_anti").withColumn("is_new", F.lit(True))
+    kept = now.join(before.select(*key), key, "left_semi")
+    gone = before.join(now.select(*key), key, "left_anti")
+    rows = stated.rows.unionByName(kept).unionByName(new.select(kept.columns))
+    return Observed(rows, gone if stated.removed is None else stated.removed.unionByName(gone))
+
+
+def _observations(lake: Lake, marker: Marker | None) -> Observed:
+    if marker is None:
         return Observed(_shaped(lake.read(OBSERVATIONS), is_new=F.lit(True)), None)
+    since = marker.version(OBSERVATIONS)
     change = rows_since(lake, OBSERVATIONS, since)
     before = lake.read(OBSERVATIONS, version=since) if since >= 0 else lake.read(OBSERVATIONS).limit(0)
     if change.appended:
@@ -54,6 +75,28 @@ def _shaped(rows: DataFrame, *, is_new: Column) -> DataFrame:
         "signature",
         F.lit("").alias("rule"),
         is_new.alias("is_new"),
+        F.col("interval").cast("string").alias("interval"),
+    )
+
+
+def _claims(claims: DataFrame) -> DataFrame:
+    """What claims state: every one its claimant's identifiers, a confirmed one also that the buyer is the same."""
+    claimants = claims.withColumns({"rule": F.lit(""), "ids": F.col("claimant")})
+    confirmed = claims.where("verdict = 'link'").withColumns(
+        {"rule": F.lit(CLAIM_RULE), "ids": F.concat("claimant", "buyer")}
+    )
+    keys = F.transform("ids", lambda stated: stated["key"])
+    return claimants.unionByName(confirmed).select(
+        F.lit(CLAIM_SOURCE).alias("source"),
+        F.col("claim_id").alias("observation_id"),
+        F.lit("link").alias("kind"),
+        "event_ms",
+        "ids",
+        F.lit("").alias("retracts"),
+        F.lit(None).cast("bigint").alias("valid_to_ms"),
+        F.xxhash64(F.lit(CLAIM_SOURCE), "rule", keys).alias("signature"),
+        "rule",
+        F.lit(False).alias("is_new"),
         F.col("interval").cast("string").alias("interval"),
     )
 

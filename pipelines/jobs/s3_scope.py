@@ -180,7 +180,7 @@ def touching_ties(work: Work, rows: Observed, aliases: DataFrame | None, unlinke
     if unlinked is not None:
         ties.append(_loops(unlinked.where("is_new").select("anchor")))
         ties.append(_loops(_newly_retracted(rows, unlinked, work.rules)))
-    return [*ties, *_ended(work, rows), *_newly_decided(work, rows)]
+    return [*ties, *ended(work, rows), *_newly_decided(work, rows)]
 
 
 def _newly_decided(work: Work, rows: Observed) -> list[DataFrame]:
@@ -215,11 +215,13 @@ def _newly_retracted(rows: Observed, unlinked: DataFrame, rules: LinkingRules) -
     return new.join(F.broadcast(targets), ["source", "observation_id"], "left_semi").select("anchor")
 
 
-def _ended(work: Work, rows: Observed) -> list[DataFrame]:
+def ended(work: Work, rows: Observed) -> list[DataFrame]:
     """Identifiers whose validity ended since the last run, as loops."""
     if work.last is None:
         return []
-    end, before = day_end_ms(work.as_of), day_end_ms(min(work.last.as_of, work.as_of))
+    if work.last.as_of == work.as_of:
+        return []
+    end, before = day_end_ms(work.as_of), day_end_ms(work.last.as_of)
     stated = anchored(rows.rows.where(F.col("valid_to_ms").between(before + 1, end)), work.rules)
     current = work.read(MAP).where("valid_to IS NULL AND status = 'active'")
     ties = [_loops(stated.select("anchor"))]

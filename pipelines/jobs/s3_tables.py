@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from identity.registry import mint_sequence
 from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS, Work
 from pipelines.spec import Table
-from pipelines.store.lake import WriteResult
+from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.staging import Staged
 from pipelines.tables import ALL
 
@@ -24,6 +24,7 @@ HUBS = ALL["identity.hubs"]
 REVIEW = ALL["identity.review_queue"]
 REJECTIONS = ALL["identity.rejections"]
 CHANGES = ALL["identity.oneid_changes"]
+CLAIMS = ALL["identity.claims"]
 NAME = ["namespace", "scope", "value"]
 FRAMES = {
     "map": "identifier_key bigint, namespace string, scope string, value string, one_id string, status string,"
@@ -49,8 +50,8 @@ ROW_RULES = ("two_anchor_values", "replace_cycle", "cannot_link", "detach")
 
 @dataclass(frozen=True)
 class Answers:
-    """The staged answers of a run; `nodes`: every identifier it looked at (`key`, `component`); `claims`: questions
-    about claims, in the columns of `questions`."""
+    """The staged answers of a run; `nodes`: every identifier it looked at (`key`, `component`); `claims`: rows of
+    identity.claims that a steward should look at."""
 
     work: Work
     staged: Staged
@@ -98,7 +99,7 @@ class Answers:
         """Rows of identity.review_queue; a question keeps the day it was first asked."""
         asked = self.get("questions").drop("identifier_key").unionByName(self._candidates())
         if self.claims is not None:
-            asked = asked.unionByName(self.claims.select("kind", "identifier", "candidates", "evidence"))
+            asked = asked.unionByName(self._claimed(self.claims))
         asked = asked.withColumn("candidate_key", F.md5(F.concat_ws(",", "kind", F.concat_ws(",", "candidates"))))
         before = self.work.read(REVIEW).select(*REVIEW.key, F.col("as_of").alias("asked"))
         as_of = F.coalesce("asked", F.lit(self.work.as_of).cast("date"))
@@ -118,6 +119,19 @@ class Answers:
             F.concat_ws(":", *NAME).alias("identifier"),
             F.array("one_id").alias("candidates"),
             F.to_json(F.struct("sightings", "first_ms", "last_ms")).alias("evidence"),
+        )
+
+    def _claimed(self, claims: DataFrame) -> DataFrame:
+        """Claims to look at, with the people that claimant and buyer are now."""
+        ends = claims.select("claim_id", F.explode(F.concat("claimant", "buyer")).alias("one"))
+        held = ends.select("claim_id", F.col("one.key").alias("identifier_key")).join(self.owners, "identifier_key")
+        people = held.groupBy("claim_id").agg(F.sort_array(F.collect_set("owner")).alias("candidates"))
+        last = F.element_at("claimant", -1)
+        return claims.join(people, "claim_id", "left").select(
+            F.lit("rival_claim").alias("kind"),
+            F.concat_ws(":", *[last[name] for name in NAME]).alias("identifier"),
+            F.coalesce("candidates", F.array().cast("array<string>")).alias("candidates"),
+            F.to_json(F.struct("order_key", "rule", "claim_id")).alias("evidence"),
         )
 
     @cached_property
@@ -161,6 +175,7 @@ class Answers:
         old = self.work.read(REVIEW)
         about = old.join(names, "identifier", "left_semi").select(*REVIEW.key)
         exploded = old.select(*REVIEW.key, F.explode_outer("candidates").alias("one_id"))
+        about = about.union(old.where("kind = 'rival_claim'").select(*REVIEW.key))
         return about.union(exploded.join(people, "one_id", "left_semi").select(*REVIEW.key)).distinct()
 
     def refused_before(self) -> DataFrame:
@@ -170,6 +185,11 @@ class Answers:
         seen = self.map.select(*named).union(self.held_before.select(*named)).distinct()
         old = self.work.lake.read(REJECTIONS).where(own)
         return old.join(seen, ["namespace", "scope", "value_token"], "left_semi").select(*REJECTIONS.key)
+
+
+def claims_to_review(lake: Lake) -> DataFrame | None:
+    """The claims whose verdict is left to a steward, None when there are no claims."""
+    return lake.read(CLAIMS).where("verdict = 'review'") if lake.exists(CLAIMS) else None
 
 
 def _holders(rows: DataFrame) -> DataFrame:

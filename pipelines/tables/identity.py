@@ -120,7 +120,9 @@ ONEID_CHANGES = Table(
         Column("change", "string", "mint, merge, split, move or retire", required=True),
         Column("one_id", "string", "OneID that changed", required=True),
         Column("others", "array<string>", "Other OneIDs involved, sorted"),
-        Column("identifiers", "array<string>", "Identifiers that moved, namespace:scope:value, sorted", pii="pseudonym"),
+        Column(
+            "identifiers", "array<string>", "Identifiers that moved, namespace:scope:value, sorted", pii="pseudonym"
+        ),
         Column("cause", "string", "Observation, rule, decision or configuration that caused it", required=True),
     ),
     checks=(Check("known_change", "change IN ('mint','merge','split','move','retire')"),),
@@ -135,7 +137,13 @@ STEWARD_DECISIONS = Table(
     columns=columns(
         Column("decision_id", "string", "Decision", required=True),
         Column("kind", "string", "must_link, cannot_link or detach", required=True),
-        Column("a", "string", "Identifier, namespace:scope:value with tokens for personal data", pii="pseudonym", required=True),
+        Column(
+            "a",
+            "string",
+            "Identifier, namespace:scope:value with tokens for personal data",
+            pii="pseudonym",
+            required=True,
+        ),
         Column("b", "string", "Second identifier; null for detach", pii="pseudonym"),
         Column("detached_from", "array<string>", "Cluster the identifier was detached from, sorted", pii="pseudonym"),
         Column("actor", "string", "Who decided", required=True),
@@ -170,7 +178,9 @@ REVIEW_QUEUE = Table(
     key=("kind", "identifier", "candidate_key"),
     columns=columns(
         Column("kind", "string", "contested, staff_phone, recipient, held or rival_claim", required=True),
-        Column("identifier", "string", "namespace:scope:value, tokens for personal data", pii="pseudonym", required=True),
+        Column(
+            "identifier", "string", "namespace:scope:value, tokens for personal data", pii="pseudonym", required=True
+        ),
         Column("candidate_key", "string", "Digest of the candidates", required=True),
         Column("candidates", "array<string>", "Candidate OneIDs, sorted"),
         Column("evidence", "string", "Evidence as JSON", required=True),
@@ -195,6 +205,27 @@ REPORT = Table(
     checks=(Check("has_metric", "length(metric) > 0"),),
 )
 
+_STATED = "array<struct<namespace:string,scope:string,value:string,role:string,linking:boolean,key:bigint>>"
+
+CLAIMS = Table(
+    layer="identity",
+    name="claims",
+    doc="Claims of platform orders with what became of them: a confirmed one links claimant and buyer.",
+    grain="one claim",
+    key=("claim_id",),
+    columns=columns(
+        Column("claim_id", "string", "Claim number", required=True),
+        Column("order_key", "string", "platform:order number", required=True),
+        Column("verdict", "string", "link, none or review", required=True),
+        Column("rule", "string", "Rule that decided: approved, mask_agrees, pending, rejected, ...", required=True),
+        Column("claimant", _STATED, "Identifiers of the claimant", pii="pseudonym"),
+        Column("buyer", _STATED, "Identifiers of the order's buyer", pii="pseudonym"),
+        Column("event_ms", "bigint", "When it was claimed, UTC epoch ms", required=True),
+        Column("interval", "date", "Arrival interval of the claim's present state", required=True),
+    ),
+    checks=(Check("known_verdict", "verdict IN ('link','none','review')"),),
+)
+
 TABLES: tuple[Table, ...] = (
     EDGES,
     REJECTIONS,
@@ -205,5 +236,6 @@ TABLES: tuple[Table, ...] = (
     STEWARD_DECISIONS,
     HUBS,
     REVIEW_QUEUE,
+    CLAIMS,
     REPORT,
 )
