@@ -11,6 +11,7 @@ from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
+from pipelines.connectors.tmall import TmallShopClient, tmall_clients
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
 
@@ -39,6 +40,8 @@ def open_accounts(platforms: Platforms, caller_of: CallerOf, clock: Clock, *, on
     accounts = Accounts()
     if not only or "douyin" in only:
         _add_douyin(accounts, platforms, caller_of, clock)
+    if not only or "tmall" in only:
+        _add_tmall(accounts, platforms, caller_of, clock)
     return accounts
 
 
@@ -55,6 +58,24 @@ def _shop_order(by_shop: Mapping[str, DouyinShopClient]) -> Detail:
         client = by_shop.get(hint.place) or (next(iter(by_shop.values())) if len(by_shop) == 1 else None)
         if client is None:
             raise TerminalError("douyin", "order.orderDetail", "the shop of the hint is not in platforms.yaml")
+        client.detail(hint.object_id, part)
+
+    return fetch
+
+
+def _add_tmall(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock) -> None:
+    for app in platforms.tmall:
+        clients = tmall_clients(app, caller_of, platforms.endpoints.tmall, clock)
+        accounts.sources += [source for client in clients for source in client.sources()]
+        by_seller = {client.shop.seller_nick: client for client in clients}
+        accounts.detailers["tmall", app.app_key, "order"] = Detailer("tmall_trades", _trade(by_seller))
+
+
+def _trade(by_seller: Mapping[str, TmallShopClient]) -> Detail:
+    def fetch(hint: Hint, part: Part) -> None:
+        client = by_seller.get(hint.place)
+        if client is None:
+            raise TerminalError("tmall", "taobao.trade.fullinfo.get", "the seller of the hint is not in platforms.yaml")
         client.detail(hint.object_id, part)
 
     return fetch

@@ -36,8 +36,11 @@ MOST_ROWS = 50_000
 MOST_CIPHERS = 50
 ORDERS, CASES, DETAIL = "order.searchList", "afterSale.List", "order.orderDetail"
 DECRYPT, TOKEN = "order.batchDecrypt", "token.create"
-ORDER_RULE = WindowRule(longest=DAY, history=90 * DAY)
-CASE_RULE = WindowRule(longest=DAY, history=180 * DAY)
+MOST_WANTED = 5_000
+"""Rows of a window above which it is halved: a short window is quickly paged, and quickly done again after a crash."""
+
+ORDER_RULE = WindowRule(longest=7 * DAY, history=90 * DAY)
+CASE_RULE = WindowRule(longest=7 * DAY, history=180 * DAY)
 PASSING = ("20000", "20004", "20005", "10001")
 """Codes of failures that pass: the system's, and a partial success, which is no whole page."""
 
@@ -133,7 +136,7 @@ class DouyinShopClient:
     def _orders(self, window: Window, part: Part) -> None:
         wanted = {"update_time_start": window.start, "update_time_end": window.end}
         fixed = {**wanted, "order_by": "update_time", "order_asc": True, "size": PAGE}
-        for params, answer, orders in self._pages(ORDERS, fixed, "shop_order_list"):
+        for params, answer, orders in self._pages(ORDERS, fixed, window, "shop_order_list"):
             part.add(self.context(ORDERS, params), answer.raw, records=len(orders))
             if self.app.decrypt:
                 self._decrypt(orders, part)
@@ -141,11 +144,11 @@ class DouyinShopClient:
     def _cases(self, window: Window, part: Part) -> None:
         wanted = {"update_start_time": window.start, "update_end_time": window.end}
         fixed = {**wanted, "order_by": ["update_time asc"], "size": PAGE}
-        for params, answer, items in self._pages(CASES, fixed, "items"):
+        for params, answer, items in self._pages(CASES, fixed, window, "items"):
             part.add(self.context(CASES, params), answer.raw, records=len(items))
 
     def _pages(
-        self, method: str, fixed: Mapping[str, object], field: str
+        self, method: str, fixed: Mapping[str, object], window: Window, field: str
     ) -> Iterator[tuple[Mapping[str, object], Answer, Sequence[Any]]]:
         """Every page of a window; WindowError when it holds too much or shrank on the way."""
         page, most = 0, 0
@@ -154,7 +157,7 @@ class DouyinShopClient:
             answer = self.call(method, params)
             data = _data(answer)
             total, rows = int(data.get("total", 0)), data.get(field) or []
-            if total > MOST_ROWS:
+            if total > (MOST_WANTED if window.seconds > 1 else MOST_ROWS):
                 raise WindowError(PLATFORM, method, f"{total} rows in one window")
             if total < most:
                 raise WindowError(PLATFORM, method, "the window changed while it was paged")

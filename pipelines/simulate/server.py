@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import uvicorn
@@ -19,11 +20,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipelines.simulate import wire_douyin_calls
-from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.brand import BRAND, DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos, ChaosRates, Fate
 from pipelines.simulate.config import SimulationConfig
 from pipelines.simulate.platform_data import PlatformData, secret_of
 from pipelines.simulate.platform_douyin import DouyinPlatform
+from pipelines.simulate.platform_tmall import TmallPlatform, session_of
+from pipelines.simulate.platform_tmall import error as tmall_error
 
 START_SECONDS = 20.0
 Faults = dict[Fate, dict[str, Any]]
@@ -47,6 +50,7 @@ class PlatformServer:
         self.chaos = Chaos(self.rules.rates, self.rules.seed)
         self.data = PlatformData(config, clock, self.rules.late_seconds)
         self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
+        self.tmall = TmallPlatform(self.data, self.chaos)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._server = uvicorn.Server(
             uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off")
@@ -61,23 +65,17 @@ class PlatformServer:
 
     def accounts(self) -> dict[str, Any]:
         """The document of a `platforms.yaml` that pulls from here; its secrets are known to anyone."""
-        apps = sorted({shop.app_key for shop in DOUYIN_SHOPS})
-        return {
-            "douyin": [
-                {
-                    "app_key": app_key,
-                    "app_secret": secret_of(app_key),
-                    "decrypt": True,
-                    "shops": [{"shop_id": str(shop.shop_id)} for shop in DOUYIN_SHOPS if shop.app_key == app_key],
-                }
-                for app_key in apps
-            ],
-            "endpoints": {"douyin": f"{self.url}/douyin"},
-        }
+        endpoints = {"douyin": f"{self.url}/douyin", "tmall": f"{self.url}/router/rest"}
+        return {"douyin": _douyin_accounts(), "tmall": _tmall_accounts(), "endpoints": endpoints}
 
     def app(self) -> Starlette:
         """The platforms as an ASGI application."""
-        return Starlette(routes=[Route("/douyin/{path:path}", self._answer_douyin, methods=["POST"])])
+        return Starlette(
+            routes=[
+                Route("/douyin/{path:path}", self._answer_douyin, methods=["POST"]),
+                Route("/router/rest", self._answer_tmall, methods=["POST"]),
+            ]
+        )
 
     def __enter__(self) -> PlatformServer:
         self._socket.bind(("127.0.0.1", 0))
@@ -104,6 +102,14 @@ class PlatformServer:
         body = await request.body()
         return await self._spoiled(errors, lambda: self.douyin.answer(method, dict(request.query_params), body))
 
+    async def _answer_tmall(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+        errors = {
+            Fate.SYSTEM_ERROR: tmall_error(15, "isp.top-remote-service-unavailable"),
+            Fate.LIMITED: tmall_error(7, "accesscontrol.limited-by-api-access-count"),
+        }
+        return await self._spoiled(errors, lambda: self.tmall.answer(form))
+
     async def _spoiled(self, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
         """The answer, unless the way spoils it; a request whose answer is lost was still carried out."""
         fate = self.chaos.fate()
@@ -123,3 +129,31 @@ class PlatformServer:
 
 def _json(document: dict[str, Any]) -> Response:
     return Response(orjson.dumps(document), media_type="application/json")
+
+
+def _douyin_accounts() -> list[dict[str, Any]]:
+    return [
+        {
+            "app_key": app_key,
+            "app_secret": secret_of(app_key),
+            "decrypt": True,
+            "shops": [{"shop_id": str(shop.shop_id)} for shop in DOUYIN_SHOPS if shop.app_key == app_key],
+        }
+        for app_key in sorted({shop.app_key for shop in DOUYIN_SHOPS})
+    ]
+
+
+def _tmall_accounts() -> list[dict[str, Any]]:
+    return [
+        {
+            "app_key": app_key,
+            "app_secret": secret_of(app_key),
+            "brand": BRAND,
+            "shops": [
+                {"seller_nick": shop.seller_nick, "shop_id": shop.shop_id, "session": session_of(shop.seller_nick)}
+                for shop in TMALL_SHOPS
+                if shop.app_key == app_key
+            ],
+        }
+        for app_key in sorted({shop.app_key for shop in TMALL_SHOPS})
+    ]

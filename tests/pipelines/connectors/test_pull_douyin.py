@@ -9,14 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
+from pipelines.connectors import douyin
 from pipelines.simulate.brand import DOUYIN_SHOPS
 from pipelines.simulate.chaos import ChaosRates, Fate
 from pipelines.simulate.clock import DAY
+from pipelines.simulate.platform_douyin import DouyinPlatform
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from pipelines.simulate.wire_douyin import statuses
 from serving.contract.pull_queue import Hint, enqueue, waiting
 from tests.pipelines.connectors.trial import CONFIG, END, Now, Trial
 
+ONLY = frozenset({"douyin"})
 State = dict[str, tuple[int, int, int]]
 
 
@@ -60,7 +63,7 @@ def calm_server() -> Iterator[PlatformServer]:
 @pytest.fixture
 def calm(calm_server: PlatformServer, tmp_path: Path) -> Trial:
     """A fresh home against it, its clock in step with the platform's."""
-    return Trial(tmp_path, calm_server, Now())
+    return Trial(tmp_path, calm_server, Now(), ONLY)
 
 
 def test_the_whole_world_arrives(calm: Trial) -> None:
@@ -102,14 +105,16 @@ def test_phones_are_asked_for_paid_orders_only(calm: Trial) -> None:
 def test_a_second_pull_asks_for_the_overlap_only(calm: Trial) -> None:
     first = calm.pull()
     second = calm.pull()
-    assert second.calls < first.calls / 2
+    assert sum(second.records.values()) < sum(first.records.values()) / 4
     assert second.failures == []
 
 
-def test_errors_limits_cuts_and_time_outs_change_nothing(tmp_path: Path) -> None:
-    rules = PlatformRules(rates=ChaosRates.rough(), token_calls=40)
+def test_errors_limits_cuts_and_time_outs_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(douyin, "PAGE", 4)
+    rates = ChaosRates(0.06, 0.06, 0.06, 0.06, 0.06, 0.02, 0.3)
+    rules = PlatformRules(rates, token_calls=15)
     with PlatformServer(CONFIG, Now(), rules) as server:
-        trial = Trial(tmp_path, server, Now())
+        trial = Trial(tmp_path, server, Now(), ONLY)
         report = trial.pull(since=END - 5 * DAY)
         assert report.failures == []
         assert landed_orders(trial) == world_orders(server, END - 5 * DAY)
@@ -129,7 +134,7 @@ def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pyte
     def send_until(self: httpx.Client, *args: Any, **options: Any) -> httpx.Response:
         nonlocal asked
         asked += 1
-        if asked == 13:
+        if asked == 8:
             raise KilledError
         return send(self, *args, **options)
 
@@ -149,7 +154,7 @@ def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pyte
 def test_late_updates_are_caught_by_the_overlap(tmp_path: Path) -> None:
     now = Now(END - DAY)
     with PlatformServer(CONFIG, now, PlatformRules(late_seconds=500)) as server:
-        trial = Trial(tmp_path, server, now)
+        trial = Trial(tmp_path, server, now, ONLY)
         for hour in range(0, 25, 8):
             now.second = END - DAY + hour * 3600
             assert trial.pull(since=END - 2 * DAY).failures == []
@@ -161,7 +166,7 @@ def test_late_updates_are_caught_by_the_overlap(tmp_path: Path) -> None:
 def test_an_outage_longer_than_the_history_is_reported_as_a_gap(tmp_path: Path) -> None:
     now = Now(END)
     with PlatformServer(CONFIG, now) as server:
-        trial = Trial(tmp_path, server, now)
+        trial = Trial(tmp_path, server, now, ONLY)
         trial.pull(since=END - DAY)
         now.second = END + 100 * DAY
         report = trial.pull()
@@ -169,6 +174,46 @@ def test_an_outage_longer_than_the_history_is_reported_as_a_gap(tmp_path: Path) 
     assert len(gaps) == len(DOUYIN_SHOPS)
     assert {gap.start for gap in gaps} == {END}
     assert all(0 < now.second - 90 * DAY - gap.start < gap.end - gap.start for gap in gaps)
+
+
+def test_a_window_that_holds_too_much_is_asked_for_in_halves(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(douyin, "MOST_WANTED", 12)
+    before = len(calm.server.douyin.calls)
+    assert calm.pull().failures == []
+    assert landed_orders(calm) == world_orders(calm.server, END - 5 * DAY)
+    windows = {
+        params["update_time_end"] - params["update_time_start"]
+        for method, params in calm.server.douyin.calls[before:]
+        if method == douyin.ORDERS
+    }
+    assert min(windows) < DAY < 5 * DAY < max(windows)
+
+
+def test_an_order_that_changes_while_a_window_is_paged_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the first page its first order leaves the window, as if its buyer had just paid."""
+    monkeypatch.setattr(douyin, "PAGE", 2)
+    with PlatformServer(CONFIG, Now()) as server:
+        answer = DouyinPlatform.answer
+        gone: list[str] = []
+
+        def answer_and_change(self: DouyinPlatform, method: str, query: Any, body: bytes) -> Any:
+            given = answer(self, method, query, body)
+            shown = given.get("data", {}).get("shop_order_list")
+            if shown and not gone:
+                gone.append(shown[0]["order_id"])
+                rows = server.data.orders("douyin", 0)
+                kept = [row for row in rows if str(row[1].number) != gone[0]]
+                server.data._visible["douyin", 0] = (server.data.now, kept)
+            return given
+
+        monkeypatch.setattr(DouyinPlatform, "answer", answer_and_change)
+        trial = Trial(tmp_path, server, Now(), ONLY)
+        expected = world_orders(server, END - 5 * DAY)
+        assert trial.pull().failures == []
+        assert set(expected) - set(landed_orders(trial)) <= set(gone)
+        assert gone
 
 
 def test_a_hinted_order_is_fetched_and_leaves_the_queue(calm: Trial) -> None:

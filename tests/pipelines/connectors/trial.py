@@ -38,12 +38,20 @@ class Trial:
     home: Path
     server: PlatformServer
     now: Now
+    only: frozenset[str] = frozenset()
 
     def platforms(self) -> Platforms:
         return Platforms.model_validate(self.server.accounts())
 
     def pull(self, **options: Any) -> PullReport:
-        chosen = {"since": END - 5 * DAY, "pace": QUICK, "clock": self.now, "sleep": lambda _: None, **options}
+        chosen = {
+            "only": self.only,
+            "since": END - 5 * DAY,
+            "pace": QUICK,
+            "clock": self.now,
+            "sleep": lambda _: None,
+            **options,
+        }
         return pull(self.home, self.home / "landing", self.platforms(), PullOptions(timeout=0.4, **chosen))
 
     def lines(self, feed: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -1,0 +1,172 @@
+"""The Taobao open platform (TOP): trades and refunds by modification time, whole trades by number.
+
+Pages are sorted by modification time descending and counted from 1, so they are read from the last to the first: a
+trade that changes meanwhile leaves the window and moves the others towards pages that are still to come. A total that
+grew would move them the other way and asks for the window again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from identity.business_time import SHANGHAI
+from pipelines.clock import Clock
+from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
+from pipelines.connectors.sink import Part
+from pipelines.connectors.source import Source
+from pipelines.connectors.windows import DAY, Window, WindowRule
+from serving.contract.platforms import TmallApp, TmallShop
+from serving.contract.signatures import top_sign
+
+PLATFORM = "tmall"
+PAGE = 100
+MOST_ROWS = 5_000
+"""Rows of a window above which it is halved: the platform advises short windows, and pages far back are slow."""
+
+TRADES, REFUNDS, TRADE = "taobao.trades.sold.increment.get", "taobao.refunds.receive.get", "taobao.trade.fullinfo.get"
+RULE = WindowRule(longest=DAY, history=90 * DAY)
+TYPES = "guarantee_trade,auto_delivery,ec,cod,step,fixed"
+TRADE_FIELDS = (
+    "tid,tid_str,status,type,seller_nick,buyer_nick,buyer_open_uid,oaid,created,modified,pay_time,consign_time,"
+    "end_time,payment,total_fee,discount_fee,adjust_fee,post_fee,received_payment,platform_subsidy_fee,step_trade_status,"
+    "step_paid_fee,alipay_point,coupon_fee,num,trade_from,seller_flag,receiver_name,receiver_mobile,receiver_phone,"
+    "receiver_state,receiver_city,receiver_district,receiver_address,orders"
+)
+REFUND_FIELDS = (
+    "refund_id,tid,oid,status,refund_fee,total_fee,payment,created,modified,order_status,good_status,refund_phase,"
+    "dispute_type,has_good_return,refund_version,ouid,buyer_open_uid,buyer_nick,seller_nick,reason"
+)
+LIMIT_CODE = "7"
+SESSION_CODES = ("26", "27")
+
+
+def judge(method: str, value: Mapping[str, Any]) -> None:
+    """The typed error of an `error_response`: the platform's own failures pass, the caller's (`isv.`) do not."""
+    error = value.get("error_response")
+    if not isinstance(error, Mapping):
+        return
+    code, sub = str(error.get("code", "")), str(error.get("sub_code", ""))
+    reason = f"{code} {sub}".strip()
+    if code == LIMIT_CODE or "limit" in sub:
+        raise RateLimitedError(PLATFORM, method, reason)
+    if sub.startswith("isp."):
+        raise RetryableError(PLATFORM, method, reason)
+    renew = code in SESSION_CODES or "session" in sub
+    hint = "let the seller authorise the app again and put the new session into platforms.yaml" if renew else ""
+    raise TerminalError(PLATFORM, method, reason, hint=hint or "check app key, secret and seller in platforms.yaml")
+
+
+@dataclass(frozen=True)
+class TmallShopClient:
+    """One seller of one app."""
+
+    app: TmallApp
+    shop: TmallShop
+    caller: Caller
+    endpoint: str
+    clock: Clock
+
+    def call(self, method: str, params: Mapping[str, str]) -> Answer:
+        """The answer of a method."""
+        return self.caller.ask(method, lambda: self._request(method, params))
+
+    def _request(self, method: str, params: Mapping[str, str]) -> httpx.Request:
+        form = {
+            **params,
+            "method": method,
+            "app_key": self.app.app_key,
+            "session": self.shop.session.get_secret_value(),
+            "timestamp": local_text(self.clock() // 1000),
+            "format": "json",
+            "v": "2.0",
+            "sign_method": "hmac",
+        }
+        form["sign"] = top_sign(self.app.app_secret.get_secret_value(), form, method="hmac")
+        return httpx.Request("POST", self.endpoint, data=form)
+
+    def context(self, method: str, params: Mapping[str, str]) -> dict[str, object]:
+        """The context of an answer in the landing; the session is no part of it."""
+        return {
+            "platform": PLATFORM,
+            "app_key": self.app.app_key,
+            "seller_nick": self.shop.seller_nick,
+            "shop_id": self.shop.shop_id,
+            "brand": self.app.brand,
+            "method": method,
+            "params": {name: value for name, value in params.items() if name != "fields"},
+        }
+
+    def sources(self) -> tuple[Source, ...]:
+        """What is pulled by window."""
+        tail = f"{self.app.app_key}/{self.shop.shop_id or self.shop.seller_nick}"
+        return (
+            Source(f"{PLATFORM}/trades/{tail}", "tmall_trades", self._trades, RULE),
+            Source(f"{PLATFORM}/refunds/{tail}", "tmall_refunds", self._refunds, RULE),
+        )
+
+    def _trades(self, window: Window, part: Part) -> None:
+        for params, answer, rows in self._pages(TRADES, {"fields": TRADE_FIELDS, "type": TYPES}, window):
+            part.add(self.context(TRADES, params), answer.raw, records=len(rows))
+
+    def _refunds(self, window: Window, part: Part) -> None:
+        for params, answer, rows in self._pages(REFUNDS, {"fields": REFUND_FIELDS}, window):
+            part.add(self.context(REFUNDS, params), answer.raw, records=len(rows))
+
+    def _pages(
+        self, method: str, fixed: Mapping[str, str], window: Window
+    ) -> Iterator[tuple[Mapping[str, str], Answer, Sequence[Any]]]:
+        """Every page of a window, the last one first."""
+        span = {"start_modified": local_text(window.start), "end_modified": local_text(window.end)}
+        base = {**fixed, **span, "page_size": str(PAGE), "use_has_next": "false"}
+        total = _read(self.call(method, {**base, "page_no": "1"}))[0]
+        if total > MOST_ROWS and window.seconds > 1:
+            raise WindowError(PLATFORM, method, f"{total} rows in one window")
+        for page in range(-(-total // PAGE), 0, -1):
+            params = {**base, "page_no": str(page)}
+            answer = self.call(method, params)
+            now, rows = _read(answer)
+            if now > total:
+                raise WindowError(PLATFORM, method, "the window grew while it was paged")
+            yield params, answer, rows
+
+    def detail(self, tid: str, part: Part) -> None:
+        """The whole trade as it stands now."""
+        params = {"tid": tid, "fields": TRADE_FIELDS, "include_oaid": "true"}
+        answer = self.call(TRADE, params)
+        response = answer.value.get("trade_fullinfo_get_response")
+        if not isinstance(response, dict) or not response.get("trade"):
+            raise TerminalError(PLATFORM, TRADE, "no such trade")
+        part.add(self.context(TRADE, params), answer.raw, records=1)
+
+
+def local_text(second: int) -> str:
+    """The second as the platform writes it.
+
+    >>> local_text(1735700520)
+    '2025-01-01 11:02:00'
+    """
+    return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _read(answer: Answer) -> tuple[int, Sequence[Any]]:
+    """Total and rows of a page; lists are nested twice and absent when empty."""
+    response = next((value for value in answer.value.values() if isinstance(value, dict)), {})
+    for name in ("trades", "refunds"):
+        nested = response.get(name)
+        if isinstance(nested, dict):
+            return int(response.get("total_results", 0)), next(iter(nested.values()), None) or []
+    return int(response.get("total_results", 0)), []
+
+
+def tmall_clients(
+    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
+) -> list[TmallShopClient]:
+    """A client per seller of the app; they share its pace."""
+    caller = caller_of(PLATFORM, judge)
+    return [TmallShopClient(app, shop, caller, endpoint, clock) for shop in app.shops]

@@ -1,0 +1,154 @@
+"""Pulling Tmall: the landing holds the platform's world, page by page from the last to the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.connectors import tmall
+from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError
+from pipelines.connectors.tmall import local_text
+from pipelines.simulate.brand import TMALL_SHOPS
+from pipelines.simulate.chaos import ChaosRates
+from pipelines.simulate.clock import DAY
+from pipelines.simulate.platform_tmall import TmallPlatform
+from pipelines.simulate.server import PlatformRules, PlatformServer
+from pipelines.simulate.wire_tmall import yuan
+from serving.contract.pull_queue import Hint, enqueue, waiting
+from tests.pipelines.connectors.trial import CONFIG, END, Now, Trial
+
+ONLY = frozenset({"tmall"})
+SINCE = END - 5 * DAY
+State = dict[str, tuple[str, str]]
+
+
+def landed_trades(trial: Trial) -> State:
+    """Trade -> last modification and payment; every trade once, by its latest version."""
+    found: State = {}
+    for _, payload in trial.lines("tmall_trades"):
+        for response in payload.values():
+            for trade in response["trades"]["trade"] if "trades" in response else [response["trade"]]:
+                state = (trade["modified"], trade["payment"])
+                found[trade["tid_str"]] = max(found.get(trade["tid_str"], state), state)
+    return found
+
+
+def world_trades(server: PlatformServer, since: int = SINCE) -> State:
+    return {
+        str(order.number): (local_text(moment), yuan(order.pay_fen))
+        for shop in range(len(TMALL_SHOPS))
+        for moment, order in server.data.orders("tmall", shop)
+        if moment >= since
+    }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PlatformServer]:
+    """A platform on a good day."""
+    with PlatformServer(CONFIG, Now()) as running:
+        yield running
+
+
+@pytest.fixture
+def calm(server: PlatformServer, tmp_path: Path) -> Trial:
+    """A fresh home against it."""
+    return Trial(tmp_path, server, Now(), ONLY)
+
+
+def test_the_whole_world_arrives(calm: Trial) -> None:
+    assert calm.pull().failures == []
+    assert landed_trades(calm) == world_trades(calm.server)
+    assert len(landed_trades(calm)) > 20
+    cases = {
+        refund["refund_id"]: refund["modified"]
+        for _, payload in calm.lines("tmall_refunds")
+        for refund in payload["refunds_receive_get_response"]["refunds"]["refund"]
+    }
+    states = [found for shop in range(len(TMALL_SHOPS)) for found in calm.server.data.refunds("tmall", shop)]
+    assert cases == {str(refund.number): local_text(at) for at, _, refund in states if at >= SINCE} != {}
+
+
+def test_the_context_names_the_seller_and_holds_no_session(calm: Trial) -> None:
+    calm.pull()
+    contexts = [context for context, _ in calm.lines("tmall_trades")]
+    assert {context["seller_nick"] for context in contexts} == {shop.seller_nick for shop in TMALL_SHOPS}
+    assert {(context["brand"], context["method"]) for context in contexts} == {("demo_brand", tmall.TRADES)}
+    assert all("session" not in context["params"] for context in contexts)
+
+
+def test_pages_are_read_from_the_last_to_the_first(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmall, "PAGE", 3)
+    before = len(calm.server.tmall.calls)
+    calm.pull(since=END - DAY)
+    asked = [int(params["page_no"]) for method, params in calm.server.tmall.calls[before:] if method == tmall.TRADES]
+    assert max(asked) > 2
+    assert all(after == page - 1 for page, after in pairwise(asked) if page > 1)
+    assert landed_trades(calm) == world_trades(calm.server, END - DAY - 600)
+
+
+def test_a_trade_that_changes_while_a_window_is_paged_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One trade of the window leaves it between two pages, as if its buyer had just paid."""
+    monkeypatch.setattr(tmall, "PAGE", 2)
+    with PlatformServer(CONFIG, Now()) as server:
+        answer = TmallPlatform.answer
+        gone: set[int] = set()
+
+        def answer_and_change(self: TmallPlatform, form: Any) -> Any:
+            given = answer(self, form)
+            if form["method"] == tmall.TRADES and form["page_no"] != "1" and not gone:
+                shop = next(n for n, shop in enumerate(TMALL_SHOPS) if shop.shop_id == TMALL_SHOPS[0].shop_id)
+                rows = server.data.orders("tmall", shop)
+                gone.add(rows[-1][1].number)
+                server.data._visible["tmall", shop] = (server.data.now, rows[:-1])
+            return given
+
+        monkeypatch.setattr(TmallPlatform, "answer", answer_and_change)
+        trial = Trial(tmp_path, server, Now(), ONLY)
+        expected = world_trades(server)
+        assert trial.pull().failures == []
+        landed = landed_trades(trial)
+    assert gone
+    assert set(expected) - set(landed) <= {str(number) for number in gone}
+
+
+def test_a_rough_day_changes_nothing(tmp_path: Path) -> None:
+    with PlatformServer(CONFIG, Now(), PlatformRules(rates=ChaosRates.rough(), seed=5)) as server:
+        trial = Trial(tmp_path, server, Now(), ONLY)
+        report = trial.pull()
+        assert report.failures == []
+        assert report.retries > 3
+        assert landed_trades(trial) == world_trades(server)
+
+
+def test_a_hinted_trade_is_fetched_whole(calm: Trial) -> None:
+    moment, order = calm.server.data.orders("tmall", 0)[0]
+    enqueue(calm.home, [Hint("tmall", "21000001", "order", str(order.number), TMALL_SHOPS[0].seller_nick)])
+    report = calm.pull(since=END)
+    assert (report.details.fetched, waiting(calm.home)) == (1, ())
+    assert landed_trades(calm)[str(order.number)] == (local_text(moment), yuan(order.pay_fen))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": 7, "sub_code": "accesscontrol.limited-by-app-access-count"}, RateLimitedError),
+        ({"code": 15, "sub_code": "isp.remote-service-timeout"}, RetryableError),
+        ({"code": 15, "sub_code": "isv.trade-not-exist"}, TerminalError),
+        ({"code": 27, "msg": "Invalid session"}, TerminalError),
+    ],
+)
+def test_an_error_answer_says_what_helps(error: dict[str, Any], kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        tmall.judge("m", {"error_response": error})
+
+
+def test_an_ended_session_asks_for_a_new_one() -> None:
+    with pytest.raises(TerminalError) as caught:
+        tmall.judge("m", {"error_response": {"code": 27, "sub_code": "isv.invalid-session"}})
+    assert "authorise" in caught.value.hint
