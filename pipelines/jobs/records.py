@@ -153,23 +153,27 @@ def decode(payload: bytes) -> Any:
         raise RecordRefusedError("bad_json", f"no valid JSON at line {error.lineno}, column {error.colno}") from None
 
 
-def record_digest(value: Any, volatile: tuple[str, ...]) -> str:
-    """The digest of a record's content, 32 hex characters, without its volatile keys; key order does not count."""
+def record_digest(value: Any, volatile: tuple[str, ...], key: str = "") -> str:
+    """The digest of a record's content, 32 hex characters, without its volatile keys; key order does not count.
+
+    Keyed (BLAKE2b), because a record may hold little more than a phone number, which a plain digest gives away.
+    """
     names = frozenset(name for name in volatile if not name.endswith("*"))
     prefixes = tuple(name[:-1] for name in volatile if name.endswith("*"))
     stripped = _strip(value, names, prefixes) if volatile else value
-    return hashlib.blake2b(orjson.dumps(stripped, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    content = orjson.dumps(stripped, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(content, digest_size=16, key=key.encode()).hexdigest()
 
 
-def make_record(raw: RawRecord, parser: FeedParser, settings: Settings) -> Record:
-    """The decoded record with its digest; raises RecordRefusedError where it cannot be read."""
+def make_record(raw: RawRecord, parser: FeedParser, settings: Settings, key: str = "") -> Record:
+    """The decoded record with its digest under `key`; raises RecordRefusedError where it cannot be read."""
     if raw.refusal is not None:
         raise raw.refusal
     if raw.context is None:
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
     try:
-        digest = record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile)
+        digest = record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile, key)
     except UNREADABLE as error:
         raise unreadable(error) from None
     return Record(value, raw.context, settings, digest)

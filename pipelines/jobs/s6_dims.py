@@ -109,7 +109,7 @@ def groups(chats: DataFrame, members: DataFrame) -> DataFrame:
             "corp_id",
             "chat_id",
             fn.expr(key_sql("corp_id", "owner_userid")).alias("owner_staff_key"),
-            "status",
+            fn.coalesce("status", fn.lit("unknown")).alias("status"),
             "created_at",
             "members",
             "customers",

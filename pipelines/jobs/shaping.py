@@ -59,6 +59,7 @@ class Shaper:
         self._batch = ""
         self._vaulted: set[str] = set()
         self._fresh: list[str] = []
+        self._observed: set[bytes] = set()
         self._token = lru_cache(maxsize=200_000)(self.token)
 
     def begin_batch(self, batch: str) -> None:
@@ -66,6 +67,7 @@ class Shaper:
         if batch != self._batch:
             self._batch = batch
             self._vaulted.clear()
+            self._observed.clear()
 
     def shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         """The record's rows are added to the empty `into`; raises RecordRefusedError where the record is refused."""
@@ -78,7 +80,10 @@ class Shaper:
 
     def _shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         parsed = parser.parse(record)
-        observations = [self._normalised(raw, record) for raw in parsed.observations]
+        stated = {_digest(raw): raw for raw in parsed.observations}
+        # A person's repeated sightings of one day are one observation: most of a day's events state what was stated.
+        new = {digest: raw for digest, raw in stated.items() if digest not in self._observed}
+        observations = [self._normalised(raw, record) for raw in new.values()]
         lineage = self._lineage(record, parsed)
         for table, row in parsed.rows:
             final = self._row(row, lineage, into)
@@ -91,6 +96,7 @@ class Shaper:
                 into.add(table, final)
         for observation in observations:
             self._observe(observation, record, into)
+        self._observed.update(new)
         for path in parsed.unknown:
             into.unknown[path] = into.unknown.get(path, 0) + 1
         for seen in parsed.unknown_values:

@@ -158,7 +158,7 @@ class Worker:
         shaped = Shaped()
         self.shaper.begin_batch(place.batch)
         try:
-            record = make_record(raw, parser, self.setup.settings[parser.source])
+            record = make_record(raw, parser, self.setup.settings[parser.source], self.setup.keys.pepper)
             self.shaper.shape(record, parser, shaped)
         except RecordRefusedError as refusal:
             self._refuse(raw, refusal, place)
