@@ -9,6 +9,8 @@ import duckdb
 
 from pipelines.errors import ConfigurationError
 from pipelines.publish import current
+from pipelines.spec import Table
+from pipelines.store.types import duckdb_type
 from pipelines.store.versions import active_files
 from pipelines.tables import ALL
 
@@ -38,7 +40,7 @@ def _add_view(connection: duckdb.DuckDBPyConnection, home: Path, name: str, vers
     columns = ", ".join(f'"{column}"' for column in table.column_names)
     partitions = ", hive_partitioning = true" if table.partition_by else ""
     listed = ", ".join(_quoted(file) for file in files)
-    source = f"read_parquet([{listed}]{partitions})" if files else f"({_empty(table.column_names)})"
+    source = f"read_parquet([{listed}]{partitions})" if files else f"({_empty(table)})"
     connection.execute(f"CREATE VIEW {table.full_name} AS SELECT {columns} FROM {source}")
     connection.execute(f"COMMENT ON VIEW {table.full_name} IS {_quoted(table.doc)}")
     for column in table.columns:
@@ -46,8 +48,9 @@ def _add_view(connection: duckdb.DuckDBPyConnection, home: Path, name: str, vers
     return table.full_name
 
 
-def _empty(names: tuple[str, ...]) -> str:
-    return "SELECT " + ", ".join(f'NULL AS "{name}"' for name in names) + " WHERE false"
+def _empty(table: Table) -> str:
+    columns = ", ".join(f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in table.columns)
+    return f"SELECT {columns} WHERE false"
 
 
 def _quoted(text: str) -> str:

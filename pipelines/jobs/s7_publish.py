@@ -20,6 +20,7 @@ from pipelines.jobs.context import RunContext
 from pipelines.jobs.s7_queries import ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
 from pipelines.keys import Keys, unseal
 from pipelines.publish import Manifest, build_manifest, publish
+from pipelines.store.types import duckdb_type
 from pipelines.store.versions import dataset
 from pipelines.tables import ALL
 from serving.contract import SNAPSHOT_FILE, key_check
@@ -104,26 +105,10 @@ def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manife
         view = f"{table.layer}_{table.name}"
         rows = dataset(lake, name, manifest.tables.get(name, {}).get("version"))
         if rows is None:
-            columns = ", ".join(f"NULL::{_duckdb_type(column.type)} AS {column.name}" for column in table.columns)
+            columns = ", ".join(f"NULL::{duckdb_type(column.type)} AS {column.name}" for column in table.columns)
             connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
         else:
             connection.register(view, rows)
-
-
-def _duckdb_type(spark_type: str) -> str:
-    names = {
-        "string": "VARCHAR",
-        "bigint": "BIGINT",
-        "int": "INTEGER",
-        "boolean": "BOOLEAN",
-        "date": "DATE",
-        "double": "DOUBLE",
-    }
-    if spark_type == "timestamp":
-        return "TIMESTAMPTZ"
-    if spark_type.startswith("array<struct"):
-        return "STRUCT(namespace VARCHAR, scope VARCHAR, value VARCHAR)[]"
-    return "VARCHAR[]" if spark_type.startswith("array") else names[spark_type]
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:

@@ -22,6 +22,7 @@ from pyspark.storagelevel import StorageLevel
 
 from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table
+from pipelines.store.latest import KNOWN, assignments, changed_rows, latest_rows
 from pipelines.store.types import delta_type
 from pipelines.store.versions import rows_of
 
@@ -113,9 +114,13 @@ class Lake:
         """
         conformed = _conform(table, frame)
         if rows is not None:
+            before = self.version(table)
             if rows:
                 self._append(table, conformed, app_id=app_id)
-            return WriteResult(table.full_name, inserted=rows, version=self.version(table))
+            after = self.version(table)
+            # A new table's first version creates it; rows that were there under this id make no version.
+            added = rows if after > max(before, 0) else 0
+            return WriteResult(table.full_name, inserted=added, version=after)
         with self._materialised(conformed) as kept:
             return self.append(table, kept, app_id=app_id, rows=kept.count())
 
@@ -146,26 +151,13 @@ class Lake:
         return WriteResult(table.full_name, inserted=count, version=self.version(table))
 
     def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
-        """Each key holds its greatest version; `keep_min` columns the least value any version had, `fill` columns the
-        newest value that is known."""
-        version = _version_of(table)
-        rows = _latest(table, _conform(table, frame), version)
+        """Each key holds its greatest version with its `keep_min` and `fill` columns, in whatever order they came."""
+        rows = latest_rows(table, _conform(table, frame))
         if not self.exists(table):
             return self._apply(table, rows.withColumn(OP, F.lit("I")))
-        current = self.read(table)
-        names = [version, *table.keep_min, *table.fill]
-        old = current.select(
-            *table.key, *[F.col(name).alias(f"__{name}") for name in names], F.lit(True).alias("__known")
-        )
-        joined = rows.join(old, list(table.key), "left")
-        newer = F.col(version) > F.col(f"__{version}")
-        earlier = [_earlier(name) for name in table.keep_min]
-        filling = [F.col(name).isNotNull() & F.col(f"__{name}").isNull() for name in table.fill]
-        changed = joined.where(_any([F.col("__known").isNull(), newer, *earlier, *filling]))
-        staged = changed.withColumn(OP, F.when(F.col("__known").isNull(), "I").otherwise("U")).select(
-            *table.column_names, OP
-        )
-        return self._apply(table, staged, assignments=_latest_assignments(table, version))
+        changed = changed_rows(table, rows, self.read(table))
+        staged = changed.withColumn(OP, F.when(F.col(KNOWN), "U").otherwise("I")).drop(KNOWN)
+        return self._apply(table, staged, assignments=assignments(table))
 
     def replace(self, table: Table, frame: DataFrame) -> WriteResult:
         """The table holds exactly these rows."""
@@ -259,49 +251,11 @@ def _conform(table: Table, frame: DataFrame) -> DataFrame:
     )
 
 
-def _version_of(table: Table) -> str:
-    if table.version is None:
-        raise ValueError(f"{table.full_name} declares no version column; upsert_latest needs one")
-    return table.version
-
-
-def _earlier(name: str) -> SparkColumn:
-    old = F.col(f"__{name}")
-    return F.col(name).isNotNull() & (old.isNull() | (F.col(name) < old))
-
-
 def _first_by_key(rows: DataFrame, key: Sequence[str], order: Sequence[SparkColumn]) -> DataFrame:
     if not order:
         return rows.dropDuplicates(list(key))
     window = Window.partitionBy(*key).orderBy(*order)
     return rows.withColumn("__n", F.row_number().over(window)).where(F.col("__n") == 1).drop("__n")
-
-
-def _latest(table: Table, rows: DataFrame, version: str) -> DataFrame:
-    """One row per key. Equal versions are the same record seen twice: the earliest arrival is kept."""
-    partition = Window.partitionBy(*table.key)
-    order = [F.col(version).desc()] + ([F.col("interval")] if "interval" in table.column_names else [])
-    ranked = rows.withColumn("__n", F.row_number().over(partition.orderBy(*order)))
-    for name in table.keep_min:
-        ranked = ranked.withColumn(name, F.min(name).over(partition))
-    whole = partition.orderBy(*order).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    for name in table.fill:
-        ranked = ranked.withColumn(name, F.first(name, ignorenulls=True).over(whole))
-    return ranked.where(F.col("__n") == 1).drop("__n")
-
-
-def _latest_assignments(table: Table, version: str) -> dict[str, SparkColumn]:
-    newer = F.col(f"s.{version}") > F.col(f"t.{version}")
-    values: dict[str, SparkColumn] = {}
-    for name in table.column_names:
-        if name in table.keep_min:
-            values[name] = F.least(F.col(f"s.{name}"), F.col(f"t.{name}"))
-        elif name in table.fill:
-            given, held = F.col(f"s.{name}"), F.col(f"t.{name}")
-            values[name] = F.when(newer, F.coalesce(given, held)).otherwise(F.coalesce(held, given))
-        else:
-            values[name] = F.when(newer, F.col(f"s.{name}")).otherwise(F.col(f"t.{name}"))
-    return values
 
 
 def _difference(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
@@ -323,13 +277,6 @@ def _key_of(table: Table) -> SparkColumn:
     return F.struct(*[F.coalesce(F.col(name).cast("string"), F.lit("\x00")).alias(name) for name in table.key]).alias(
         "__key"
     )
-
-
-def _any(conditions: Sequence[SparkColumn]) -> SparkColumn:
-    result = conditions[0]
-    for condition in conditions[1:]:
-        result = result | condition
-    return result
 
 
 def _all(conditions: Sequence[SparkColumn]) -> SparkColumn:

@@ -13,6 +13,7 @@ SILVER: tuple[Table, ...] = (
     silver.CONTACTS,
     silver.CONTACT_FOLLOWS,
     silver.GROUPS,
+    silver.GROUP_LISTINGS,
     silver.GROUP_MEMBERS,
     silver_more.GROUP_DAILY,
     silver_more.STAFF_DAILY,

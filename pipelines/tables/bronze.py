@@ -39,7 +39,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("source_file", "string", "File name inside the batch", required=True),
     Column("line", "bigint", "Line of the file, from 1", required=True),
     Column("element", "int", "Position in the page's list, from 0; 0 for a single record", required=True),
-    Column("record_hash", "string", "Digest of the record without cipher fields, flush time and context", required=True),
+    Column(
+        "record_hash", "string", "Digest of the record without cipher fields, flush time and context", required=True
+    ),
     Column("received_at", "timestamp", "When the answer was received, where the context says it"),
     Column("context", "string", "What the raw text does not say, as JSON: app key, shop, corp, method, parameters"),
     Column("payload", "string", "The raw record, unchanged", pii="clear", required=True),

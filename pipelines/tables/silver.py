@@ -26,7 +26,16 @@ LINEAGE: tuple[Column, ...] = (
     Column(
         "version_key", "string", "Sortable version: source update time, status rank, refund rank, hash", required=True
     ),
-    Column("rescued", "string", "Unknown fields of the record, as JSON; null when there are none"),
+    Column(
+        "rescued",
+        "string",
+        "Unknown fields of the record by path, as JSON, texts sealed with the vault key; null when there are none",
+        pii="token",
+    ),
+)
+
+FILLED = Column(
+    "filled_from", "string", "Versions that told a column this version is silent about, as JSON; null when none did"
 )
 
 PAID_NOT_NEGATIVE = Check("paid_not_negative", "paid_fen IS NULL OR paid_fen >= 0")
@@ -149,6 +158,7 @@ REFUNDS = Table(
         Column("business_date", "date", "Business day of success_at; null without success"),
         Column("reason_code", "string", "Reason code of the platform"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("refund_not_negative", "amount_fen IS NULL OR amount_fen >= 0"),),
 )
@@ -191,6 +201,7 @@ CONTACTS = Table(
         Column("name_token", "string", "Token of the nickname", pii="token"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("id_present", "length(external_userid) > 0"),),
 )
@@ -217,6 +228,7 @@ CONTACT_FOLLOWS = Table(
         Column("tag_ids", "array<string>", "Corp tag ids on the relation, sorted"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("known_status", "status IN ('active','deleted_by_staff','deleted_by_customer','transferred')"),),
 )
@@ -243,6 +255,21 @@ GROUPS = Table(
         Column("snapshot_at", "timestamp", "Newest full listing of the members; null while only events are known"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
+    ),
+    checks=(Check("id_present", "length(chat_id) > 0"),),
+)
+
+GROUP_LISTINGS = Table(
+    layer="silver",
+    name="group_listings",
+    doc="When which customer group was listed in full: who is not in a listing had left by then.",
+    grain="one full listing of one group chat",
+    key=("corp_id", "chat_id", "listed_at"),
+    columns=(
+        Column("corp_id", "string", "As in silver.contacts", required=True),
+        Column("chat_id", "string", "Group chat id", required=True),
+        Column("listed_at", "timestamp", "When it was listed", required=True),
     ),
     checks=(Check("id_present", "length(chat_id) > 0"),),
 )
@@ -263,12 +290,13 @@ GROUP_MEMBERS = Table(
         Column("member_type", "string", "staff, customer or unknown", required=True),
         Column("status", "string", "in or left", required=True),
         Column("joined_at", "timestamp", "When the member joined"),
-        Column("left_at", "timestamp", "When the member was seen to have left"),
+        Column("left_at", "timestamp", "When the member left, or was first missing from a full listing"),
         Column("join_scene", "string", "invited, link, qr or unknown"),
         Column("invitor_userid", "string", "Who invited the member"),
         Column("state", "string", "Channel state"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("known_status", "status IN ('in','left')"),),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.spec import Check, Column, Table, columns
-from pipelines.tables.silver import LINEAGE, subject
+from pipelines.tables.silver import FILLED, LINEAGE, subject
 
 GROUP_DAILY = Table(
     layer="silver",
@@ -186,6 +186,7 @@ MEMBERS = Table(
         Column("joined_at", "timestamp", "When the person joined"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("known_status", "status IN ('member','left','seen')"),),
 )
@@ -229,6 +230,7 @@ STAFF = Table(
         Column("hired_at", "timestamp", "When the guide began"),
         Column("left_at", "timestamp", "When the guide left"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("known_status", "status IN ('active','left')"),),
 )
@@ -251,6 +253,7 @@ TAGS = Table(
         Column("created_at", "timestamp", "When the tag was made"),
         Column("updated_at", "timestamp", "When this state was seen"),
         LINEAGE,
+        FILLED,
     ),
     checks=(Check("known_status", "status IN ('active','deleted')"),),
 )
