@@ -12,6 +12,7 @@ from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.tmall import TmallShopClient, tmall_clients
+from pipelines.connectors.wecom import wecom_client
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
 
@@ -42,6 +43,8 @@ def open_accounts(platforms: Platforms, caller_of: CallerOf, clock: Clock, *, on
         _add_douyin(accounts, platforms, caller_of, clock)
     if not only or "tmall" in only:
         _add_tmall(accounts, platforms, caller_of, clock)
+    if not only or "wecom" in only:
+        _add_wecom(accounts, platforms, caller_of)
     return accounts
 
 
@@ -79,3 +82,21 @@ def _trade(by_seller: Mapping[str, TmallShopClient]) -> Detail:
         client.detail(hint.object_id, part)
 
     return fetch
+
+
+def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf) -> None:
+    """Corps whose secret is known; a service provider's suite has tokens of another kind and only gets callbacks."""
+    for corp in platforms.wecom:
+        if corp.secret is None or corp.suite_id:
+            continue
+        client = wecom_client(corp, caller_of, platforms.endpoints.wecom)
+        accounts.sources += client.sources()
+        for kind, feed, fetch in (
+            ("contact", "wecom_contacts", client.contact),
+            ("group", "wecom_group_chats", client.group),
+        ):
+            accounts.detailers["wecom", corp.corp_id, kind] = Detailer(feed, _by_id(fetch))
+
+
+def _by_id(fetch: Callable[[str, Part], None]) -> Detail:
+    return lambda hint, part: fetch(hint.object_id, part)

@@ -64,8 +64,10 @@ class Caller:
         """
         wait = self._pace.first_wait
         for attempt in range(1, self._pace.attempts + 1):
+            # Building may ask for a token, which has patience of its own: not to be multiplied with this one.
+            request = build()
             try:
-                return self._once(method, build())
+                return self._once(method, request)
             except RetryableError as error:
                 if attempt == self._pace.attempts:
                     raise

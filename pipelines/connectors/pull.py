@@ -5,6 +5,7 @@ A source that fails leaves the others alone and its own mark where it was. A hom
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,8 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
     Raises CdpError with exit 5 while another pull of the home runs; failures of single sources are in the report.
     """
     chosen = options or PullOptions()
+    # The client writes every address, and some platforms want tokens and secrets in it.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     started = datetime.fromtimestamp(chosen.clock() // 1000, UTC).astimezone(SHANGHAI).isoformat()
     with writer_lock(home / LOCK, "cdp pull", started=started), httpx.Client(timeout=chosen.timeout) as client:
         report = PullReport(pushes=len(collect(home, landing)))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from identity.business_time import business_day
 from pipelines.connectors.errors import WindowError
 from pipelines.connectors.marks import Marks
 from pipelines.connectors.sink import Part, Sink
@@ -20,16 +21,22 @@ PERSISTENCE = 5
 
 @dataclass(frozen=True)
 class Source:
-    """`key` names it for ever (platform, method, account); without a rule the present state is taken once a pull."""
+    """`key` names it for ever (platform, method, account).
+
+    Without a rule the present state is taken; that, and what is `daily`, once a business day.
+    """
 
     key: str
     feed: str
     fetch: Fetch
     rule: WindowRule | None = None
+    daily: bool = False
 
 
 def pull_source(source: Source, marks: Marks, sink: Sink, *, now: int, since: int | None = None) -> None:
     """The source is in the landing up to now, a mark set after every window: stopped anywhere, it continues there."""
+    if (source.daily or source.rule is None) and _taken_today(marks.of(source.key), now):
+        return
     if source.rule is None:
         _pull_window(source, sink, Window(now, now))
         marks.reach(source.key, now)
@@ -40,6 +47,10 @@ def pull_source(source: Source, marks: Marks, sink: Sink, *, now: int, since: in
     for window in planned.windows:
         _pull_window(source, sink, window)
         marks.reach(source.key, window.end)
+
+
+def _taken_today(mark: int | None, now: int) -> bool:
+    return mark is not None and business_day(mark * 1000) == business_day(now * 1000)
 
 
 def part_name(source: Source, window: Window) -> str:

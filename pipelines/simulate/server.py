@@ -20,13 +20,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipelines.simulate import wire_douyin_calls
-from pipelines.simulate.brand import BRAND, DOUYIN_SHOPS, TMALL_SHOPS
+from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos, ChaosRates, Fate
 from pipelines.simulate.config import SimulationConfig
 from pipelines.simulate.platform_data import PlatformData, secret_of
 from pipelines.simulate.platform_douyin import DouyinPlatform
 from pipelines.simulate.platform_tmall import TmallPlatform, session_of
 from pipelines.simulate.platform_tmall import error as tmall_error
+from pipelines.simulate.platform_wecom import WecomPlatform
+from pipelines.simulate.platform_wecom import error as wecom_error
 
 START_SECONDS = 20.0
 Faults = dict[Fate, dict[str, Any]]
@@ -51,6 +53,7 @@ class PlatformServer:
         self.data = PlatformData(config, clock, self.rules.late_seconds)
         self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
         self.tmall = TmallPlatform(self.data, self.chaos)
+        self.wecom = WecomPlatform(self.data, self.chaos, self.rules.token_calls)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._server = uvicorn.Server(
             uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off")
@@ -65,8 +68,13 @@ class PlatformServer:
 
     def accounts(self) -> dict[str, Any]:
         """The document of a `platforms.yaml` that pulls from here; its secrets are known to anyone."""
-        endpoints = {"douyin": f"{self.url}/douyin", "tmall": f"{self.url}/router/rest"}
-        return {"douyin": _douyin_accounts(), "tmall": _tmall_accounts(), "endpoints": endpoints}
+        paths = {"douyin": "douyin", "tmall": "router/rest", "wecom": "cgi-bin"}
+        return {
+            "douyin": _douyin_accounts(),
+            "tmall": _tmall_accounts(),
+            "wecom": _wecom_accounts(),
+            "endpoints": {platform: f"{self.url}/{path}" for platform, path in paths.items()},
+        }
 
     def app(self) -> Starlette:
         """The platforms as an ASGI application."""
@@ -74,6 +82,7 @@ class PlatformServer:
             routes=[
                 Route("/douyin/{path:path}", self._answer_douyin, methods=["POST"]),
                 Route("/router/rest", self._answer_tmall, methods=["POST"]),
+                Route("/cgi-bin/{path:path}", self._answer_wecom, methods=["GET", "POST"]),
             ]
         )
 
@@ -109,6 +118,11 @@ class PlatformServer:
             Fate.LIMITED: tmall_error(7, "accesscontrol.limited-by-api-access-count"),
         }
         return await self._spoiled(errors, lambda: self.tmall.answer(form))
+
+    async def _answer_wecom(self, request: Request) -> Response:
+        method, query, body = request.path_params["path"], dict(request.query_params), await request.body()
+        errors = {Fate.SYSTEM_ERROR: wecom_error(-1), Fate.LIMITED: wecom_error(45009)}
+        return await self._spoiled(errors, lambda: self.wecom.answer(method, query, body))
 
     async def _spoiled(self, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
         """The answer, unless the way spoils it; a request whose answer is lost was still carried out."""
@@ -156,4 +170,15 @@ def _tmall_accounts() -> list[dict[str, Any]]:
             ],
         }
         for app_key in sorted({shop.app_key for shop in TMALL_SHOPS})
+    ]
+
+
+def _wecom_accounts() -> list[dict[str, Any]]:
+    return [
+        {
+            "corp_id": corp.corp_id,
+            "open_platform_id": corp.open_platform_id,
+            "secret": secret_of(corp.corp_id),
+        }
+        for corp in CORPS
     ]

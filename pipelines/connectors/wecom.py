@@ -1,0 +1,188 @@
+"""WeCom: contacts of every guide, groups, tags, leavers' customers and guides' figures, once a business day; details
+of contacts and groups by number.
+
+Changes made through the API cause no callback and callbacks get lost, so the daily pull is the truth. Figures of the
+last days are asked for again: early in the morning they are still zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from identity.business_time import business_day, day_start_ms
+from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
+from pipelines.connectors.sink import Part
+from pipelines.connectors.source import Source
+from pipelines.connectors.windows import DAY, Window, WindowRule
+from serving.contract.platforms import WecomCorp
+
+PLATFORM = "wecom"
+STAFF_AT_ONCE = 100
+PAGE = 100
+LIST_PAGE = 1_000
+TOKEN, STAFF = "gettoken", "externalcontact/get_follow_user_list"
+CONTACTS, CONTACT = "externalcontact/batch/get_by_user", "externalcontact/get"
+GROUPS, GROUP = "externalcontact/groupchat/list", "externalcontact/groupchat/get"
+FIGURES, UNASSIGNED = "externalcontact/get_user_behavior_data", "externalcontact/get_unassigned_list"
+TAGS = "externalcontact/get_corp_tag_list"
+FIGURE_RULE = WindowRule(longest=30 * DAY, history=179 * DAY, overlap=3 * DAY)
+"""The platform knows 180 days, counted from midnight."""
+
+BLOCKED_SECONDS = 60.0
+TOKEN_CODES = frozenset({40001, 40014, 42001})
+PASSING_CODES = frozenset({-1, 45033})
+
+
+def judge(method: str, value: Mapping[str, Any]) -> None:
+    """The typed error of an `errcode`; its text is left out."""
+    code = int(value.get("errcode") or 0)
+    if code == 0:
+        return
+    reason = f"errcode {code}"
+    if code == 45009:
+        limited = RateLimitedError(PLATFORM, method, reason)
+        limited.wait = BLOCKED_SECONDS
+        raise limited
+    if code in TOKEN_CODES and method != TOKEN:
+        raise TokenRefusedError(PLATFORM, method, reason)
+    if code in PASSING_CODES:
+        raise RetryableError(PLATFORM, method, reason)
+    raise TerminalError(PLATFORM, method, reason, hint="check corp id, secret and the app's rights in WeCom")
+
+
+@dataclass
+class WecomClient:
+    """One corp's customer-contact app."""
+
+    corp: WecomCorp
+    caller: Caller
+    endpoint: str
+    token: str = ""
+
+    def call(self, method: str, body: Mapping[str, object] | None = None, **query: str) -> Answer:
+        """The answer of a method, asked by POST with a body and by GET without; an ended token is replaced."""
+
+        def build() -> httpx.Request:
+            params = {"access_token": self._token(), **query}
+            if body is None:
+                return httpx.Request("GET", f"{self.endpoint}/{method}", params=params)
+            return httpx.Request("POST", f"{self.endpoint}/{method}", params=params, json=dict(body))
+
+        return self.caller.ask(method, build, renew=self._forget)
+
+    def _forget(self) -> None:
+        self.token = ""
+
+    def _token(self) -> str:
+        if not self.token:
+            secret = self.corp.secret.get_secret_value() if self.corp.secret else ""
+            params = {"corpid": self.corp.corp_id, "corpsecret": secret}
+            answer = self.caller.ask(TOKEN, lambda: httpx.Request("GET", f"{self.endpoint}/{TOKEN}", params=params))
+            self.token = str(answer.value.get("access_token", ""))
+        return self.token
+
+    def context(self, method: str, **params: object) -> dict[str, object]:
+        """The context of an answer in the landing."""
+        return {
+            "platform": PLATFORM,
+            "corp_id": self.corp.corp_id,
+            "open_platform_id": self.corp.open_platform_id,
+            "method": method,
+            "params": params or None,
+        }
+
+    def sources(self) -> tuple[Source, ...]:
+        """What is taken once a business day."""
+        tail = self.corp.corp_id
+        return (
+            Source(f"{PLATFORM}/contacts/{tail}", "wecom_contacts", self._contacts),
+            Source(f"{PLATFORM}/groups/{tail}", "wecom_group_chats", self._groups),
+            Source(f"{PLATFORM}/tags/{tail}", "wecom_tags", self._tags),
+            Source(f"{PLATFORM}/unassigned/{tail}", "wecom_transfers", self._unassigned),
+            Source(f"{PLATFORM}/figures/{tail}", "wecom_staff_stats", self._figures, FIGURE_RULE, daily=True),
+        )
+
+    def _staff(self) -> list[str]:
+        """Everyone who may have customers, in a settled order."""
+        return sorted(self.call(STAFF).value.get("follow_user") or [])
+
+    def _contacts(self, _: Window, part: Part) -> None:
+        staff = self._staff()
+        for begin in range(0, len(staff), STAFF_AT_ONCE):
+            body = {"userid_list": staff[begin : begin + STAFF_AT_ONCE], "limit": PAGE}
+            for answer, rows in self._pages(CONTACTS, body, "external_contact_list"):
+                part.add(self.context(CONTACTS), answer.raw, records=len(rows))
+
+    def _groups(self, _: Window, part: Part) -> None:
+        for answer, rows in self._pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
+            part.add(self.context(GROUPS), answer.raw, records=len(rows))
+            for row in rows:
+                self.group(str(row["chat_id"]), part)
+
+    def _tags(self, _: Window, part: Part) -> None:
+        answer = self.call(TAGS, {})
+        part.add(self.context(TAGS), answer.raw, records=len(answer.value.get("tag_group") or []))
+
+    def _unassigned(self, _: Window, part: Part) -> None:
+        for answer, rows in self._pages(UNASSIGNED, {"page_size": LIST_PAGE}, "info"):
+            part.add(self.context(UNASSIGNED), answer.raw, records=len(rows))
+
+    def _figures(self, window: Window, part: Part) -> None:
+        """Each guide alone, since several would come as one sum; whole days, today left out."""
+        first, last = midnight(window.start), midnight(window.end) - DAY
+        if last < first:
+            return
+        for userid in self._staff():
+            answer = self.call(FIGURES, {"userid": [userid], "start_time": first, "end_time": last})
+            rows = answer.value.get("behavior_data") or []
+            part.add(self.context(FIGURES, userid=userid), answer.raw, records=len(rows))
+
+    def _pages(
+        self, method: str, body: Mapping[str, object], field: str
+    ) -> Iterator[tuple[Answer, Sequence[Mapping[str, Any]]]]:
+        """Every page, by cursor; a cursor that comes back is an error of the platform and not an endless loop."""
+        cursor, seen = "", {""}
+        while True:
+            answer = self.call(method, {**body, "cursor": cursor})
+            yield answer, answer.value.get(field) or []
+            cursor = str(answer.value.get("next_cursor") or "")
+            if not cursor:
+                return
+            if cursor in seen:
+                raise TerminalError(PLATFORM, method, "the cursor repeats")
+            seen.add(cursor)
+
+    def contact(self, external_userid: str, part: Part) -> None:
+        """A contact with all its guides, however many pages they fill."""
+        cursor = ""
+        while True:
+            answer = self.call(CONTACT, external_userid=external_userid, cursor=cursor)
+            part.add(self.context(CONTACT, external_userid=external_userid), answer.raw, records=1)
+            following = str(answer.value.get("next_cursor") or "")
+            if not following or following == cursor:
+                return
+            cursor = following
+
+    def group(self, chat_id: str, part: Part) -> None:
+        """A group with its members."""
+        answer = self.call(GROUP, {"chat_id": chat_id, "need_name": 1})
+        part.add(self.context(GROUP), answer.raw, records=1)
+
+
+def midnight(second: int) -> int:
+    """The first second of the business day.
+
+    >>> midnight(1735700520) % 86400 == 16 * 3600
+    True
+    """
+    return day_start_ms(business_day(second * 1000)) // 1000
+
+
+def wecom_client(corp: WecomCorp, caller_of: Callable[[str, Judge], Caller], endpoint: str) -> WecomClient:
+    """The client of a corp, with a pace of its own."""
+    return WecomClient(corp, caller_of(PLATFORM, judge), endpoint)
