@@ -7,7 +7,7 @@ of OneIDs is kept. The rules are those of `identity`, called on the executors; p
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -22,7 +22,7 @@ from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
 from pipelines.jobs.s3_groups import Inputs, gather, resolve_groups
 from pipelines.jobs.s3_marker import OWN, Marker, last_marker, marker_figures, undo_unfinished
 from pipelines.jobs.s3_observed import Observed, observed, unlinks
-from pipelines.jobs.s3_report import REPORT, Figure, gates_broken, run_figures, table_figures
+from pipelines.jobs.s3_report import REPORT, Figure, figures_of, gates_broken, table_figures
 from pipelines.jobs.s3_scope import (
     MAP,
     Work,
@@ -34,6 +34,7 @@ from pipelines.jobs.s3_scope import (
     with_decisions,
 )
 from pipelines.jobs.s3_tables import Answers, claims_to_review, write_all
+from pipelines.settings import Settings
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.marks import Marks
 from pipelines.store.staging import Staged
@@ -50,6 +51,18 @@ class StitchSettings:
     staging: Path
     marks: Marks
     components: ComponentsRun = field(default_factory=ComponentsRun)
+
+
+def stitch_settings(settings: Settings, policy: Policy, identity_key: str) -> StitchSettings:
+    """How the lake of these settings is stitched."""
+    limit = settings.identity.distributed_above_edges
+    return StitchSettings(
+        policy=policy,
+        identity_key=identity_key,
+        staging=settings.home / "staging" / "identity",
+        marks=Marks(settings.home),
+        components=ComponentsRun(EngineLimits(one_task_edges=limit, partitioned_edges=limit)),
+    )
 
 
 @dataclass
@@ -80,14 +93,7 @@ def run(context: RunContext) -> JobOutcome:
 
     Raises IntegrityError (exit 4) when a bound of the configuration is broken; the tables hold what the report says.
     """
-    limits = EngineLimits(one_task_edges=context.settings.identity.distributed_above_edges)
-    settings = StitchSettings(
-        policy=context.policy,
-        identity_key=context.keys.identity,
-        staging=context.staging / "identity",
-        marks=Marks(context.settings.home),
-        components=ComponentsRun(replace(limits, partitioned_edges=limits.one_task_edges)),
-    )
+    settings = stitch_settings(context.settings, context.policy, context.keys.identity)
     days = Days() if context.full else Days(context.first, context.last)
     derived = derive(context.lake, settings, context.keys.vault, days)
     result = stitch(context.lake, settings, as_of=context.as_of, run_id=context.run_id, full=context.full)
@@ -153,7 +159,7 @@ def _stitch(work: Work, settings: StitchSettings, run_id: str) -> StitchResult:
     rows = observed(work.lake, work.last)
     answers = resolve(work, rows)
     if answers is None:
-        standing = run_figures(work.lake)
+        standing = figures_of(Path(work.lake.root))
         return StitchResult(work.run, figures=standing, gates=gates_broken(standing, work.policy))
     moved = answers.moved
     known = answers.work.read(MAP).where("valid_to IS NULL AND one_id IS NOT NULL").count() if work.last else 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.spec import Table
 from pipelines.store.history import restore
 from pipelines.store.lake import Lake
+from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
 
 REPORT = ALL["identity.report"]
@@ -38,8 +40,14 @@ class Marker:
 
 
 def last_marker(lake: Lake) -> Marker | None:
-    """The last finished run, None before the first."""
-    rows = lake.query(REPORT, f"SELECT * FROM t WHERE metric IN ('{RUN}', '{VERSION}', '{POLICY}')")
+    """The last finished run of a lake, None before the first."""
+    return marker_of(Path(lake.root))
+
+
+def marker_of(lake: Path) -> Marker | None:
+    """The last finished run of the lake in a folder, None before the first; needs no JVM."""
+    wanted = f"SELECT * FROM t WHERE metric IN ('{RUN}', '{VERSION}', '{POLICY}')"
+    rows = rows_of(lake, REPORT.full_name, wanted)
     runs = [row for row in rows if row["metric"] == RUN]
     if not runs:
         return None

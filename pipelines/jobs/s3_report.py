@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from identity.identifier import Identifier
@@ -14,6 +15,7 @@ from pipelines.jobs.s3_scope import MAP, ONEIDS
 from pipelines.jobs.s3_tables import HUBS, REJECTIONS, REVIEW
 from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
 
 REPORT = ALL["identity.report"]
@@ -89,9 +91,9 @@ def gates_broken(figures: Mapping[tuple[str, str], float], policy: Policy) -> li
     return broken_gates(report | {"refusals": refusals, "largest_clusters": largest}, policy)
 
 
-def run_figures(lake: Lake, run_id: str | None = None) -> dict[tuple[str, str], float]:
+def figures_of(lake: Path, run_id: str | None = None) -> dict[tuple[str, str], float]:
     """The figures of a run by metric and dimension, of the last finished one without a name; none when unknown."""
-    rows = lake.query(REPORT, "SELECT * FROM t")
+    rows = rows_of(lake, REPORT.full_name, "SELECT * FROM t")
     if run_id is None:
         runs = [row for row in rows if row["metric"] == "run"]
         run_id = max(runs, key=lambda row: row["value"])["run_id"] if runs else ""

@@ -23,8 +23,8 @@ from pipelines.jobs.s3_components import ComponentsRun, find_components
 from pipelines.jobs.s3_marker import Marker
 from pipelines.jobs.s3_observed import Observed, anchored, pairs_of
 from pipelines.spec import Table
-from pipelines.store.history import rows_at
 from pipelines.store.lake import Lake
+from pipelines.store.versions import dataset
 from pipelines.tables import ALL
 
 MAP = ALL["identity.oneid_map"]
@@ -77,11 +77,12 @@ class Work:
         return self.full or self.last is None or self.last.policy != self.policy.digest()
 
 
-def read_decisions(lake: Lake, version: int | None = None) -> tuple[Decision, ...]:
-    """All decisions of the lake, at a version of their table if given."""
+def decisions_of(lake: Path, version: int | None = None) -> tuple[Decision, ...]:
+    """All decisions of the lake in a folder, at a version of their table if given; needs no JVM."""
     if version is not None and version < 0:
         return ()
-    rows = rows_at(lake, DECISIONS, version)
+    found = dataset(lake, DECISIONS.full_name, version)
+    rows = [] if found is None else found.to_table().to_pylist()
     return tuple(
         Decision(
             decision_id=row["decision_id"],
@@ -101,8 +102,9 @@ def read_decisions(lake: Lake, version: int | None = None) -> tuple[Decision, ..
 
 def with_decisions(work: Work) -> Work:
     """The work with the lake's decisions, and which of them the last run did not know as they are now."""
-    now = read_decisions(work.lake)
-    known = set(read_decisions(work.lake, work.last.version(DECISIONS))) if work.last else set()
+    folder = Path(work.lake.root)
+    now = decisions_of(folder)
+    known = set(decisions_of(folder, work.last.version(DECISIONS))) if work.last else set()
     return replace(work, decisions=now, new_decisions=frozenset(one.decision_id for one in now if one not in known))
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
-from pyspark.sql import DataFrame
+from deltalake import write_deltalake
+from pyspark.sql import DataFrame, Row
 
 from pipelines.spec import Table
+from pipelines.store.arrow import arrow_table
 from pipelines.store.lake import Lake
-from pipelines.store.versions import data_files
-from pipelines.store.versions import dataset
+from pipelines.store.versions import data_files, table_path
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,21 @@ def rows_since(lake: Lake, table: Table, version: int) -> Since:
     return Since(rows, appended=before <= now)
 
 
-def rows_at(lake: Lake, table: Table, version: int | None = None) -> list[dict[str, Any]]:
-    """The rows of a small table at a version (None: the newest), read without a Spark job."""
-    found = dataset(Path(lake.root), table.full_name, version)
-    return [] if found is None else found.to_table().to_pylist()
+def put_row(lake: Path, table: Table, row: Mapping[str, Any]) -> None:
+    """The small table holds this row under its key, in place of any other; needs no JVM."""
+    path = str(table_path(lake, table))
+    new = arrow_table(table, [dict(row)])
+    if not DeltaLog.is_deltatable(path):
+        write_deltalake(path, new, mode="append")
+        return
+    same = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
+    merge = DeltaLog(path).merge(new, same, source_alias="s", target_alias="t")
+    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def small_rows(frame: DataFrame) -> list[Row]:
+    """The rows of a result that is known to be small."""
+    return frame.collect()
 
 
 def restore(lake: Lake, table: Table, version: int) -> None:

@@ -1,0 +1,162 @@
+"""Commands of stewards: decisions about people, and the questions that the rules leave to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, say, settings_of, show, writing
+from pipelines.cli.people import changes_text, decisions_in, last_day, reader_of, stitch_now
+from pipelines.errors import CdpError, ExitCode
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from identity.decision import Decision
+
+steward_app = typer.Typer(help="Decisions about people; they outrank evidence until revoked.", no_args_is_help=True)
+
+ActorOption = Annotated[str, typer.Option("--actor", help="Who decides.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why.")]
+DayOption = Annotated[str | None, typer.Option("--as-of", help="Business day; default: that of the last run.")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would change, and change nothing.")]
+KindOption = Annotated[str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")]
+IdentifierArgument = Annotated[str, typer.Argument(help="namespace:scope:value, or a phone number.")]
+
+
+@steward_app.command("must-link")
+def must_link(
+    a: IdentifierArgument,
+    b: IdentifierArgument,
+    actor: ActorOption,
+    reason: ReasonOption,
+    as_of: DayOption = None,
+    preview: PreviewOption = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Two identifiers are one person."""
+    _decide(config, ("must_link", a, b, actor, reason, as_of), only_preview=preview, wait=wait, as_json=as_json)
+
+
+@steward_app.command("cannot-link")
+def cannot_link(
+    a: IdentifierArgument,
+    b: IdentifierArgument,
+    actor: ActorOption,
+    reason: ReasonOption,
+    as_of: DayOption = None,
+    preview: PreviewOption = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Two identifiers are two persons."""
+    _decide(config, ("cannot_link", a, b, actor, reason, as_of), only_preview=preview, wait=wait, as_json=as_json)
+
+
+@steward_app.command("detach")
+def detach(
+    a: IdentifierArgument,
+    actor: ActorOption,
+    reason: ReasonOption,
+    as_of: DayOption = None,
+    preview: PreviewOption = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """An identifier is not of the person it is with now."""
+    _decide(config, ("detach", a, None, actor, reason, as_of), only_preview=preview, wait=wait, as_json=as_json)
+
+
+@steward_app.command("revoke")
+def revoke(
+    decision: Annotated[str, typer.Argument(help="Id of the decision.")],
+    actor: ActorOption,
+    reason: ReasonOption,
+    as_of: DayOption = None,
+    preview: PreviewOption = False,
+    wait: WaitOption = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A decision is no longer in force."""
+    _decide(config, ("revoke", decision, None, actor, reason, as_of), only_preview=preview, wait=wait, as_json=as_json)
+
+
+@steward_app.command("list")
+def listdecisions_in(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """All decisions, with who, why and when."""
+    from pipelines.stewarding import decision_row
+
+    rows = [decision_row(one) for one in decisions_in(settings_of(config))]
+    lines = [
+        f"{row['decision_id']}  {row['kind']:12s} {row['a']}  {row['b'] or ''}  {row['actor']}: {row['reason']}"
+        + (f"  (revoked {row['revoked_as_of']} by {row['revoked_by']})" if row["revoked_as_of"] else "")
+        for row in rows
+    ]
+    show(rows, as_json=as_json, text="\n".join(lines) or "no decisions")
+
+
+@steward_app.command("queue")
+def queue(
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Questions shown.")] = 50,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the rules leave open for a person to decide, with the evidence."""
+    from pipelines.store.versions import rows_of
+
+    settings = settings_of(config)
+    where = "true" if kind is None else "kind = $kind"
+    query = f"SELECT * FROM t WHERE {where} ORDER BY kind, identifier, candidate_key LIMIT {limit}"
+    rows = rows_of(settings.lake, "identity.review_queue", query, {} if kind is None else {"kind": kind})
+    lines = [f"{r['kind']:12s} {r['identifier']}  {', '.join(r['candidates'] or [])}  {r['evidence']}" for r in rows]
+    show(rows, as_json=as_json, text="\n".join(lines) or "nothing to decide")
+
+
+def _decide(
+    config: Path | None,
+    words: tuple[str, str, str | None, str, str, str | None],
+    *,
+    only_preview: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """The decision is checked, recorded and in force; refused ones end with exit 7."""
+    from identity.errors import DecisionRefused
+    from pipelines.stewarding import Request, decide, preview, with_decision
+
+    settings = settings_of(config)
+    reader, standing, last = reader_of(settings), decisions_in(settings), last_day(settings)
+    kind, a, b, actor, reason, as_of = words
+    try:
+        decision = decide(reader, standing, Request(kind, a, b, actor, reason, as_of or last), last)
+    except DecisionRefused as refused:
+        raise CdpError(
+            ExitCode.POLICY, refused.message, where="identity.steward_decisions", hint=refused.hint
+        ) from None
+    after = with_decision(standing, decision)
+    effect = preview(reader, standing, after, decision, last)
+    if only_preview:
+        show(effect, as_json=as_json, text=changes_text(effect))
+        return
+    with writing(settings, wait):
+        _record(settings, decision)
+        result = stitch_now(settings, None, max(as_of or last, last))
+    say(f"{decision.decision_id} is in force; run `cdp run` to make features and the snapshot follow")
+    show({"decision": decision.decision_id, **effect, **result}, as_json=as_json, text=changes_text(effect))
+
+
+def _record(settings: Settings, decision: Decision) -> None:
+    from pipelines.stewarding import decision_row
+    from pipelines.store.history import put_row
+    from pipelines.tables import ALL
+
+    put_row(settings.lake, ALL["identity.steward_decisions"], decision_row(decision))

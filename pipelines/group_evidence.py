@@ -1,0 +1,160 @@
+"""The evidence of a few groups, read from the lake without a JVM: for look-ups, explanations and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from identity.business_time import day_end_ms
+from identity.claims import RULE, SOURCE
+from identity.decision import Decision
+from identity.evidence import rename
+from identity.identifier import Identifier, key64, parse_identifier
+from identity.namespace import PHONE, PHONE_FORMS
+from identity.normalise import normalise_identifier
+from identity.order import Order
+from identity.policy import Policy
+from identity.resolution import Resolution
+from identity.resolve import resolve_evidence
+from identity.token import node_token
+from pipelines.jobs.s3_observed import root_targets
+from pipelines.jobs.s3_scope import decision_ends
+from pipelines.jobs.s3_special import read_evidence
+from pipelines.store.versions import rows_of
+
+Row = dict[str, Any]
+Versions = dict[str, int]
+OBSERVATIONS = "silver.identity_observations"
+
+
+@dataclass(frozen=True)
+class LakeReader:
+    """A lake as look-ups see it: its folder, the policy, and the key that makes tokens."""
+
+    lake: Path
+    policy: Policy
+    identity_key: str
+
+    def stored(self, text: str) -> Identifier | None:
+        """The identifier of a text as the lake keeps it, None when the rules refuse it. A bare number is a phone."""
+        written = text if text.count(":") >= 2 else f"{PHONE}::{text}"
+        reading = normalise_identifier(parse_identifier(written), self.policy)
+        if reading.refusal:
+            return None
+        spec = self.policy.spec(reading.identifier.namespace)
+        return reading.identifier._replace(value=node_token(self.identity_key, reading.identifier, spec))
+
+    def order(self) -> Order:
+        """The order key of stored identifiers: personal values are tokens already."""
+        return Order(self.policy, lambda identifier: identifier.value)
+
+    def rows(self, name: str, where: str, parameters: dict[str, object] | None = None) -> list[Row]:
+        """The rows of a table that a condition holds for."""
+        return rows_of(self.lake, name, f"SELECT * FROM t WHERE {where}", parameters)
+
+    def current(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Row]:
+        """The present rows of the map for these identifiers, a number's also by a form that was never seen."""
+        wanted = list(identifiers)
+        keys = {key64(*identifier): identifier for identifier in wanted}
+        found = self.rows(
+            "identity.oneid_map", "valid_to IS NULL AND identifier_key IN (SELECT unnest($keys))", {"keys": list(keys)}
+        )
+        rows = {keys[row["identifier_key"]]: row for row in found}
+        for identifier in wanted:
+            if identifier not in rows and identifier.namespace in PHONE_FORMS:
+                number = self.number_of(identifier)
+                known = self.current([number]) if number else {}
+                rows |= dict.fromkeys([identifier] if known else [], next(iter(known.values()), {}))
+        return rows
+
+    def number_of(self, form: Identifier) -> Identifier | None:
+        """The number a hashed form belongs to, as the vault knows it."""
+        found = rows_of(
+            self.lake,
+            "silver.pii_vault",
+            "SELECT token FROM t WHERE len(list_filter(forms, f -> f.namespace = $namespace AND f.value = $value)) > 0",
+            {"namespace": form.namespace, "value": form.value},
+        )
+        return Identifier(PHONE, "", found[0]["token"]) if found else None
+
+
+@dataclass(frozen=True)
+class GroupEvidence:
+    """Some whole groups: their rows of evidence, the names of hashed forms, all decisions about them."""
+
+    rows: tuple[Row, ...]
+    names: dict[Identifier, Identifier]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def stated(self) -> list[Row]:
+        """Every identifier of every row."""
+        return [stated for row in self.rows for stated in row["ids"] or ()]
+
+    def resolve(
+        self, reader: LakeReader, as_of: str, *, until: str | None = None, more: Sequence[Decision] = ()
+    ) -> Resolution:
+        """What the rules say of the groups; `until`: what was valid on a day; `more`: decisions to try."""
+        evidence = rename(list(read_evidence(self.rows, reader.policy)), self.names)
+        return resolve_evidence(
+            evidence,
+            [*self.decisions, *more],
+            reader.policy,
+            as_of=as_of,
+            order_value=lambda identifier: identifier.value,
+            until=None if until is None else day_end_ms(until),
+        )
+
+
+def read_groups(reader: LakeReader, identifiers: Iterable[Identifier], decisions: Iterable[Decision]) -> GroupEvidence:
+    """The evidence of the groups that these identifiers are in, and of the identifiers themselves as candidates."""
+    wanted = list(identifiers)
+    components = sorted({row["component"] for row in reader.current(wanted).values()})
+    members = reader.rows("identity.oneid_map", "component IN (SELECT unnest($c))", {"c": components})
+    inside = {Identifier(row["namespace"], row["scope"], row["value"]) for row in members} | set(wanted)
+    keys = sorted(key64(*identifier) for identifier in inside)
+    overlap = "list_has_any(list_transform({}, x -> x.key), $keys)"
+    rows = reader.rows(OBSERVATIONS, overlap.format("ids"), {"keys": keys})
+    stated = [_observed(row) for row in rows]
+    stated += _unlinks(reader, {(row["source"], row["observation_id"]) for row in rows})
+    claims = reader.rows("identity.claims", overlap.format("list_concat(claimant, buyer)"), {"keys": keys})
+    stated += [one for row in claims for one in _claimed(row)]
+    about = tuple(one for one in decisions if inside.intersection(decision_ends(one)))
+    return GroupEvidence(tuple(stated), _names(reader, inside), about)
+
+
+def _observed(row: Row) -> Row:
+    return row | {"interval": str(row["interval"]), "rule": "", "is_new": False}
+
+
+def _unlinks(reader: LakeReader, records: set[tuple[str, str]]) -> list[Row]:
+    """The unlinks that finally withdraw one of the records."""
+    unlinks = reader.rows(OBSERVATIONS, "kind = 'unlink'")
+    roots = root_targets((row["source"], row["observation_id"], row["retracts"]) for row in unlinks)
+    chosen = {(source, name) for source, name, root in roots if (source, root) in records}
+    return [_observed(row) for row in unlinks if (row["source"], row["observation_id"]) in chosen]
+
+
+def _claimed(row: Row) -> list[Row]:
+    base = {
+        "source": SOURCE,
+        "observation_id": row["claim_id"],
+        "kind": "link",
+        "event_ms": row["event_ms"],
+        "interval": str(row["interval"]),
+        "retracts": "",
+        "valid_to_ms": None,
+        "is_new": False,
+    }
+    found = [base | {"ids": row["claimant"], "rule": ""}]
+    if row["verdict"] == "link":
+        found.append(base | {"ids": [*row["claimant"], *row["buyer"]], "rule": RULE})
+    return found
+
+
+def _names(reader: LakeReader, inside: Iterable[Identifier]) -> dict[Identifier, Identifier]:
+    forms = [identifier for identifier in inside if identifier.namespace in PHONE_FORMS]
+    found = {form: reader.number_of(form) for form in forms}
+    return {form: number for form, number in found.items() if number is not None and number in set(inside)}

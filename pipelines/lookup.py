@@ -1,0 +1,176 @@
+"""Who somebody is, why, and since when: questions to the lake's identity tables, answered without a JVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import networkx as nx
+
+from identity.business_time import day_end_ms
+from identity.decision import Decision
+from identity.explain import Explainer
+from identity.identifier import Identifier, key64
+from identity.resolution import NOBODY, HeldPeriod, Resolution
+from pipelines.errors import CdpError, ConfigurationError, ExitCode
+from pipelines.group_evidence import LakeReader, read_groups
+from pipelines.jobs.s3_marker import RUN, VERSION
+from pipelines.store.versions import UnreadableError, dataset, rows_of
+
+Answer = dict[str, Any]
+MAP = "identity.oneid_map"
+UNKNOWN: Answer = {"one_id": None, "status": "unknown", "candidates": []}
+
+
+class Lookup:
+    """Answers from one lake. `decisions`: all of them; `as_of`: business day of the last stitch."""
+
+    def __init__(self, reader: LakeReader, decisions: Iterable[Decision], as_of: str) -> None:
+        self._reader = reader
+        self._decisions = tuple(decisions)
+        self._as_of = as_of
+
+    def find(self, texts: Iterable[str], *, at: str | None = None, known_at: str | None = None) -> list[Answer]:
+        """One answer per text: OneID, status, candidates and sightings; status `unknown` for what nobody ever named.
+
+        `at`: who held it on a business day, by what is known today; `known_at`: what the run of that day answered.
+        """
+        written = list(texts)
+        stored = [self._reader.stored(text) for text in written]
+        present = [identifier for identifier in stored if identifier is not None]
+        rows = self._reader.current(present) if known_at is None else self._rows_known_at(present, known_at)
+        answers = []
+        for text, identifier in zip(written, stored, strict=True):
+            answer = UNKNOWN if identifier is None or identifier not in rows else _shown(rows[identifier])
+            if at is not None and identifier is not None and identifier in rows:
+                answer = self._at(identifier, at, answer)
+            answers.append({"identifier": _masked(text, identifier), **answer})
+        return answers
+
+    def explain(self, a: str, b: str, *, at: str | None = None) -> Answer:
+        """Why two identifiers are one person, or why not, also on a past business day."""
+        first, second = (self._reader.stored(text) for text in (a, b))
+        if first is None or second is None:
+            return {"linked": False, "path": [], "refused": self._refused_values(a, b)}
+        groups = read_groups(self._reader, (first, second), self._decisions)
+        resolution = groups.resolve(self._reader, self._as_of, until=at)
+        ends = (groups.names.get(end, end) for end in (first, second))
+        return Explainer(resolution, self._decisions).explain(*ends)
+
+    def graph(self, text: str) -> nx.MultiGraph[str]:
+        """The cluster of an identifier and the links to it that are refused: nodes with status, edges with evidence."""
+        identifier = self._known(text)
+        groups = read_groups(self._reader, (identifier,), self._decisions)
+        resolution = groups.resolve(self._reader, self._as_of)
+        return cluster_graph(resolution, groups.names.get(identifier, identifier))
+
+    def _known(self, text: str) -> Identifier:
+        identifier = self._reader.stored(text)
+        if identifier is None or not self._reader.current([identifier]):
+            raise CdpError(
+                ExitCode.REFUSED,
+                "the identifier is not in the lake",
+                where=MAP,
+                hint="see `cdp identity lookup --help`",
+            )
+        return identifier
+
+    def _at(self, identifier: Identifier, day: str, answer: Answer) -> Answer:
+        groups = read_groups(self._reader, (identifier,), self._decisions)
+        resolution = groups.resolve(self._reader, self._as_of, until=day)
+        name = groups.names.get(identifier, identifier)
+        if name not in resolution.placements:
+            return UNKNOWN
+        members = {m.identifier for part in resolution.parts for m in part.members}
+        held = {key: row["one_id"] or "" for key, row in self._reader.current(members).items()}
+        one_id = holder_on(resolution, name, day_end_ms(day), held, self._reader)
+        return answer | {"one_id": one_id, "at": day, "status": resolution.placements[name].status}
+
+    def _rows_known_at(self, identifiers: list[Identifier], day: str) -> dict[Identifier, Answer]:
+        version = self._map_version(day)
+        if version is None:
+            return {}
+        try:
+            rows = dataset(self._reader.lake, MAP, version)
+            found = [] if rows is None else rows.to_table().to_pylist()
+        except (UnreadableError, OSError, FileNotFoundError):
+            raise ConfigurationError(
+                f"what was known on {day} was cleaned up: the map's version {version} is gone",
+                where=MAP,
+                hint="vacuum with a longer retention keeps older answers",
+            ) from None
+        keys = {key64(*identifier): identifier for identifier in identifiers}
+        current = (row for row in found if row["valid_to"] is None and row["identifier_key"] in keys)
+        return {keys[row["identifier_key"]]: row for row in current}
+
+    def _map_version(self, day: str) -> int | None:
+        """The version of the map that the last run up to a day left, None before the first."""
+        query = f"SELECT * FROM t WHERE as_of <= $day::DATE AND metric IN ('{RUN}', '{VERSION}')"
+        rows = rows_of(self._reader.lake, "identity.report", query, {"day": day})
+        runs = [row for row in rows if row["metric"] == RUN]
+        if not runs:
+            return None
+        last = max(runs, key=lambda row: (row["as_of"], row["value"]))["run_id"]
+        return next(int(row["value"]) for row in rows if row["run_id"] == last and row["dimension"] == MAP)
+
+    def _refused_values(self, a: str, b: str) -> list[Answer]:
+        """A value that no rule reads as an identifier joins nobody; which rule refused it, where."""
+        bad = [text for text in (a, b) if self._reader.stored(text) is None]
+        shown = [_masked(text, None) for text in (a, b)]
+        return [{"link": shown, "rule": "refused_value", "observations": [], "decision": None} for _ in bad]
+
+
+def _shown(row: Answer) -> Answer:
+    times = {name: row[name].isoformat() if row[name] else None for name in ("first_seen", "last_seen", "valid_from")}
+    return {"one_id": row["one_id"], "status": row["status"], "candidates": row["candidates"] or [], **times}
+
+
+def _masked(text: str, identifier: Identifier | None) -> str:
+    """What was asked for, without a personal value."""
+    if identifier is None:
+        return "(refused)"
+    return (
+        str(identifier)
+        if identifier.value in text
+        else f"{identifier.namespace}:{identifier.scope}:…{identifier.value[-4:]}"
+    )
+
+
+def holder_on(
+    resolution: Resolution, name: Identifier, at: int, held: dict[Identifier, str], reader: LakeReader
+) -> str | None:
+    """The OneID that held a node at an instant: of its part then, the one most of the part belongs to now.
+
+    Anchors and accounts count before contacts, then the order key decides.
+    """
+    part = resolution.part_of(name)
+    periods: list[HeldPeriod] = [one for one in resolution.periods if one.identifier == name and one.from_ms <= at]
+    if periods:
+        part = max(periods, key=lambda one: one.period).part
+    if part == NOBODY:
+        return None
+    order = reader.order()
+    votes: dict[str, tuple[int, int, int]] = {}
+    for place, member in enumerate(resolution.parts[part].members):
+        one_id = held.get(member.identifier, "")
+        if one_id:
+            persons, contacts, first = votes.get(one_id, (0, 0, place))
+            person = order.holds_person(member.identifier)
+            votes[one_id] = (persons + person, contacts + (not person), first)
+    return min(votes, key=lambda one: (-votes[one][0], -votes[one][1], votes[one][2]), default=None)
+
+
+def cluster_graph(resolution: Resolution, identifier: Identifier) -> nx.MultiGraph[str]:
+    """The identifiers of a cluster, and those whose link to it is refused, with all edges between them."""
+    graph: nx.MultiGraph[str] = nx.MultiGraph()
+    part = resolution.part_of(identifier)
+    inside = {identifier} if part == NOBODY else set(resolution.parts[part].identifiers)
+    for edge in resolution.edges:
+        if edge.a in inside or edge.b in inside:
+            records = " ".join(f"{source}/{observation}" for source, observation in edge.observations)
+            graph.add_edge(str(edge.a), str(edge.b), rule=edge.rule, refusal=edge.refusal, observations=records)
+    graph.add_nodes_from(str(name) for name in sorted(inside))
+    for name, placement in resolution.placements.items():
+        if str(name) in graph:
+            graph.add_node(str(name), status=placement.status, inside=name in inside)
+    return graph
