@@ -39,6 +39,9 @@ _SQL: Mapping[str, str] = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
+_JVM = "-XX:+UseParallelGC -XX:TieredStopAtLevel=1"
+"""A run of minutes on few cores: the optimising compiler and a concurrent collector would take the cores themselves."""
+
 _QUIET: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -62,7 +65,7 @@ def session_config(
         # Workers would use the `python3` of the PATH, which lacks this environment's packages.
         "spark.pyspark.python": sys.executable,
         "spark.pyspark.driver.python": sys.executable,
-        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG4J.as_uri()}",
+        "spark.driver.extraJavaOptions": f"{_JVM} -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG4J.as_uri()}",
     }
     if master.startswith("local"):
         config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}

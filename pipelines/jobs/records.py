@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,9 @@ def record_digest(value: Any, volatile: tuple[str, ...], key: str = "") -> str:
 
     Keyed (BLAKE2b), because a record may hold little more than a phone number, which a plain digest gives away.
     """
-    names = frozenset(name for name in volatile if not name.endswith("*"))
-    prefixes = tuple(name[:-1] for name in volatile if name.endswith("*"))
-    stripped = _strip(value, names, prefixes) if volatile else value
-    content = orjson.dumps(stripped, option=orjson.OPT_SORT_KEYS)
+    content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if volatile:
+        content = _volatile_pairs(volatile).sub(b"", content)
     return hashlib.blake2b(content, digest_size=16, key=key.encode()).hexdigest()
 
 
@@ -231,13 +231,11 @@ def _utf8(raw: bytes) -> str:
         raise RecordRefusedError("bad_encoding", "not valid UTF-8") from None
 
 
-def _strip(value: Any, names: frozenset[str], prefixes: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _strip(inner, names, prefixes)
-            for key, inner in value.items()
-            if key not in names and not (prefixes and key.startswith(prefixes))
-        }
-    if isinstance(value, list):
-        return [_strip(inner, names, prefixes) for inner in value]
-    return value
+@cache
+def _volatile_pairs(volatile: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Finds `"key":value` of volatile keys in compact JSON, at any depth; their values are texts, numbers or null."""
+    names = "|".join(
+        re.escape(name[:-1]) + r'[^"\\]*' if name.endswith("*") else re.escape(name) for name in sorted(volatile)
+    )
+    text = r'"(?:[^"\\]|\\.)*"'
+    return re.compile(rf'"(?:{names})":(?:{text}|[^,\[\]{{}}"]+),?'.encode())

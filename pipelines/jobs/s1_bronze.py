@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
-from functools import reduce
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, Window
@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch, chunks
 from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
 from pipelines.store.lake import Lake, WriteResult
@@ -29,7 +30,6 @@ CHUNK_SCHEMA = (
     " start bigint, end bigint, first_line bigint"
 )
 LEDGER = ALL["ops.batches"]
-POSITION = ("batch_id", "source_file", "line", "element")
 BatchKey = tuple[str, str, str]
 
 
@@ -210,23 +210,25 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, uns
     if not files:
         return []
     batches = frozenset(balances)
-    rows = staged_rows(context.lake, [file for some in files.values() for file in some], batches)
-    verdicts = _verdicts(context, rows, _tables_to_check(context, batches, unsure=unsure)).persist()
-    try:
-        counted = verdicts.groupBy(TABLE, "interval", "batch_id", "verdict").count().collect()
-        new = _count(counted, balances)
-        dropped = {row[TABLE] for row in counted if row["verdict"] != "new"}
+    verdicts = find_duplicates(
+        files,
+        sorted(batch_name(*key) for key in batches),
+        lake=Path(context.lake.root),
+        check=_tables_to_check(context, batches, unsure=unsure),
+        days=Days(context.first, context.last),
+    )
+    new = _count(verdicts.counted, balances)
 
-        def append(name: str) -> WriteResult:
-            # Each table's own files only: a scan of all feeds for every feed would cost their product.
-            own = staged_rows(context.lake, files[name], batches)
-            own = _without(own, verdicts, name) if name in dropped else own
-            app_id = _application_id(context.lake, name, batches)
-            return context.lake.append(ALL[name], own.drop(BATCH, TABLE), rows=new[name], app_id=app_id)
+    def append(name: str) -> WriteResult:
+        # Each table's own files only: a scan of all feeds for every feed would cost their product.
+        own = staged_rows(context.lake, files[name], batches)
+        if name in verdicts.dropped:
+            dropped = context.lake.spark.createDataFrame(verdicts.dropped[name])
+            own = own.join(F.broadcast(dropped), ["interval", *POSITION], "left_anti")
+        app_id = _application_id(context.lake, name, batches)
+        return context.lake.append(ALL[name], own.drop(BATCH, TABLE), rows=new[name], app_id=app_id)
 
-        return context.lake.each(append, sorted(new))
-    finally:
-        verdicts.unpersist()
+    return context.lake.each(append, sorted(new))
 
 
 def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], *, unsure: bool) -> list[str]:
@@ -237,30 +239,6 @@ def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], *, unsur
         known = {(row["feed"], row["day"]) for row in found}
         feeds = {feed for feed, interval, _ in batches if (feed, interval) in known}
     return sorted(f"bronze.{feed}" for feed in feeds if context.lake.exists(ALL[f"bronze.{feed}"]))
-
-
-def _verdicts(context: RunContext, rows: DataFrame, check: list[str]) -> DataFrame:
-    """Each staged record as new, again (its own batch brought it before) or duplicate."""
-    window = Window.partitionBy(TABLE, "interval", "record_hash").orderBy(*POSITION)
-    ranked = rows.select(TABLE, "interval", "record_hash", *POSITION).withColumn("n", F.row_number().over(window))
-    if not check:
-        return ranked.withColumn("verdict", F.when(F.col("n") > 1, "duplicate").otherwise("new")).drop("n")
-    days = F.col("interval").between(context.first, context.last)
-    owned = [
-        context.lake.read(ALL[name])
-        .where(days)
-        .select(F.lit(name).alias(TABLE), "interval", "record_hash", F.col("batch_id").alias("owner"))
-        for name in check
-    ]
-    known = reduce(DataFrame.unionByName, owned)
-    verdict = (
-        F.when(F.col("n") > 1, "duplicate")
-        .when(F.col("owner").isNull(), "new")
-        .when(F.col("owner") == F.col("batch_id"), "again")
-        .otherwise("duplicate")
-    )
-    joined = ranked.join(known, [TABLE, "interval", "record_hash"], "left")
-    return joined.withColumn("verdict", verdict).drop("n", "owner")
 
 
 def _count(counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[str, int]:
@@ -276,11 +254,6 @@ def _count(counted: Sequence[Any], balances: dict[BatchKey, Balance]) -> dict[st
         if verdict == "new":
             new[name] += count
     return dict(new)
-
-
-def _without(rows: DataFrame, verdicts: DataFrame, name: str) -> DataFrame:
-    dropped = verdicts.where((F.col(TABLE) == name) & (F.col("verdict") != "new")).select("interval", *POSITION)
-    return rows.join(dropped, ["interval", *POSITION], "left_anti")
 
 
 def _write_quarantine(
