@@ -58,8 +58,9 @@ class Sink:
         with beside.open("wb") as handle:
             part = Part(self._received_at, handle)
             yield part
-            handle.flush()
-            os.fsync(handle.fileno())
+            if part.answers:
+                handle.flush()
+                os.fsync(handle.fileno())
         if not part.answers:
             beside.unlink()
             return

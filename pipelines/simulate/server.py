@@ -29,6 +29,7 @@ from pipelines.simulate.platform_tmall import TmallPlatform, session_of
 from pipelines.simulate.platform_tmall import error as tmall_error
 from pipelines.simulate.platform_wecom import WecomPlatform
 from pipelines.simulate.platform_wecom import error as wecom_error
+from pipelines.simulate.pushes import callback_keys
 
 START_SECONDS = 20.0
 Faults = dict[Fate, dict[str, Any]]
@@ -179,6 +180,8 @@ def _wecom_accounts() -> list[dict[str, Any]]:
             "corp_id": corp.corp_id,
             "open_platform_id": corp.open_platform_id,
             "secret": secret_of(corp.corp_id),
+            "token": callback_keys(corp.corp_id).token,
+            "encoding_aes_key": callback_keys(corp.corp_id).encoding_aes_key,
         }
         for corp in CORPS
     ]

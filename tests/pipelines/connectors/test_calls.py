@@ -1,0 +1,114 @@
+"""Calls: patient with what passes, quick to give up on what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.connectors.calls import Caller, Pace
+from pipelines.connectors.errors import (
+    PlatformError,
+    RateLimitedError,
+    RetryableError,
+    TerminalError,
+    TokenRefusedError,
+)
+
+PACE = Pace(calls_per_second=1e9, attempts=4, first_wait=1.0, longest_wait=3.0)
+Answer = httpx.Response | Exception
+
+
+class Line:
+    """A caller against scripted answers; `waits` is how long it would have slept."""
+
+    def __init__(self, *answers: Answer, judge: Callable[[str, Mapping[str, Any]], None] | None = None) -> None:
+        self.waits: list[float] = []
+        self.built = 0
+        left = list(answers)
+
+        def answer(_: httpx.Request) -> httpx.Response:
+            given = left.pop(0)
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        client = httpx.Client(transport=httpx.MockTransport(answer))
+        self.caller = Caller("p", client, pace=PACE, judge=judge or (lambda *_: None), sleep=self.waits.append)
+
+    def ask(self, renew: Callable[[], None] = lambda: None) -> Mapping[str, Any]:
+        def build() -> httpx.Request:
+            self.built += 1
+            return httpx.Request("GET", "http://p.test")
+
+        return self.caller.ask("m", build, renew=renew).value
+
+
+def good() -> httpx.Response:
+    return httpx.Response(200, content=b'{"a":1}')
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        httpx.ConnectError("x"),
+        httpx.ReadTimeout("x"),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(200, content=b'{"a":'),
+    ],
+)
+def test_what_passes_is_asked_again(passing: Answer) -> None:
+    line = Line(passing, good())
+    assert line.ask() == {"a": 1}
+    assert (line.built, line.waits, line.caller.retries) == (2, [1.0], 1)
+
+
+def test_waits_grow_up_to_a_limit_and_patience_ends() -> None:
+    line = Line(*[httpx.ConnectError("x")] * 4)
+    with pytest.raises(RetryableError, match="p m: ConnectError"):
+        line.ask()
+    assert line.waits == [1.0, 2.0, 3.0]
+
+
+def test_a_limit_that_says_how_long_is_waited_for() -> None:
+    line = Line(httpx.Response(429, headers={"Retry-After": "2"}), good())
+    line.ask()
+    assert line.waits == [2.0]
+
+
+def test_a_limit_without_end_is_a_limit_error() -> None:
+    with pytest.raises(RateLimitedError):
+        Line(*[httpx.Response(429)] * 4).ask()
+
+
+@pytest.mark.parametrize("final", [httpx.Response(404), httpx.Response(302), httpx.Response(200, content=b"[]")])
+def test_what_does_not_pass_ends_at_once(final: httpx.Response) -> None:
+    line = Line(final)
+    with pytest.raises(TerminalError):
+        line.ask()
+    assert line.waits == []
+
+
+def test_a_refused_token_is_renewed_before_the_next_attempt() -> None:
+    verdicts: list[type[PlatformError] | None] = [TokenRefusedError, None]
+
+    def judge(method: str, _: Mapping[str, Any]) -> None:
+        verdict = verdicts.pop(0)
+        if verdict is not None:
+            raise verdict("p", method, "ended")
+
+    renewed: list[int] = []
+    line = Line(good(), good(), judge=judge)
+    assert line.ask(lambda: renewed.append(line.built)) == {"a": 1}
+    assert renewed == [1]
+
+
+def test_calls_are_spaced_by_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(good(), good())
+    line.caller._pace = Pace(calls_per_second=2.0)
+    monkeypatch.setattr("pipelines.connectors.calls.time.monotonic", lambda: 100.0)
+    line.ask()
+    line.ask()
+    assert line.waits == [0.5]
