@@ -37,12 +37,13 @@ Faults = dict[Fate, dict[str, Any]]
 
 @dataclass(frozen=True)
 class PlatformRules:
-    """How the platforms behave beyond their own rules."""
+    """How the platforms behave beyond their own rules; `calls_per_second` (0: any) by the clock, per platform."""
 
     rates: ChaosRates = field(default_factory=ChaosRates)
     seed: int = 1
     token_calls: int = 10_000
     late_seconds: int = 0
+    calls_per_second: int = 0
 
 
 class PlatformServer:
@@ -55,6 +56,7 @@ class PlatformServer:
         self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
         self.tmall = TmallPlatform(self.data, self.chaos)
         self.wecom = WecomPlatform(self.data, self.chaos, self.rules.token_calls)
+        self._counted: dict[str, tuple[int, int]] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._server = uvicorn.Server(
             uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off")
@@ -110,7 +112,9 @@ class PlatformServer:
         limited = wire_douyin_calls.error_envelope(now) | {"code": 80000, "sub_code": "isp.call-limit-reached"}
         errors = {Fate.SYSTEM_ERROR: wire_douyin_calls.error_envelope(now), Fate.LIMITED: limited}
         body = await request.body()
-        return await self._spoiled(errors, lambda: self.douyin.answer(method, dict(request.query_params), body))
+        return await self._spoiled(
+            "douyin", errors, lambda: self.douyin.answer(method, dict(request.query_params), body)
+        )
 
     async def _answer_tmall(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
@@ -118,16 +122,23 @@ class PlatformServer:
             Fate.SYSTEM_ERROR: tmall_error(15, "isp.top-remote-service-unavailable"),
             Fate.LIMITED: tmall_error(7, "accesscontrol.limited-by-api-access-count"),
         }
-        return await self._spoiled(errors, lambda: self.tmall.answer(form))
+        return await self._spoiled("tmall", errors, lambda: self.tmall.answer(form))
 
     async def _answer_wecom(self, request: Request) -> Response:
         method, query, body = request.path_params["path"], dict(request.query_params), await request.body()
         errors = {Fate.SYSTEM_ERROR: wecom_error(-1), Fate.LIMITED: wecom_error(45009)}
-        return await self._spoiled(errors, lambda: self.wecom.answer(method, query, body))
+        return await self._spoiled("wecom", errors, lambda: self.wecom.answer(method, query, body))
 
-    async def _spoiled(self, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
+    def _over_limit(self, platform: str) -> bool:
+        """Whether the platform has answered as many calls in this second of the clock as it wants to."""
+        second, count = self._counted.get(platform, (0, 0))
+        count = count + 1 if second == self.data.now else 1
+        self._counted[platform] = (self.data.now, count)
+        return 0 < self.rules.calls_per_second < count
+
+    async def _spoiled(self, platform: str, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
         """The answer, unless the way spoils it; a request whose answer is lost was still carried out."""
-        fate = self.chaos.fate()
+        fate = Fate.LIMITED if self._over_limit(platform) else self.chaos.fate()
         if fate in errors:
             return _json(errors[fate])
         if fate is Fate.TOO_MANY:

@@ -124,6 +124,21 @@ def test_errors_limits_cuts_and_time_outs_change_nothing(tmp_path: Path, monkeyp
         assert server.chaos.counts["duplicated"] > 0
 
 
+def test_a_platform_that_limits_calls_is_waited_for(tmp_path: Path) -> None:
+    now = Now()
+    with PlatformServer(CONFIG, now, PlatformRules(calls_per_second=5)) as server:
+        trial = Trial(tmp_path, server, now, ONLY)
+
+        def wait(seconds: float) -> None:
+            now.second += int(seconds)
+
+        report = trial.pull(sleep=wait)
+        assert report.failures == []
+        assert landed_orders(trial).items() >= world_orders(server, END - 5 * DAY).items()
+        assert len(server.douyin.calls) == report.calls - report.retries
+        assert report.retries == now.second - END == (len(server.douyin.calls) - 1) // 5
+
+
 def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     class KilledError(Exception):
         """Stands for the end of the process."""
