@@ -22,7 +22,7 @@ IDENTITY_CHANNELS: Mapping[str, Sequence[str]] = {
     "miniprogram": ("wx_openid", "douyin_mp_open_id", "login_id"),
     "wecom": ("wecom_external_userid", "wecom_isv_external_userid"),
     "member": ("member_id",),
-    "phone": ("phone",),
+    "phone": ("phone", "phone_sha256", "phone_md5", "tmall_mix_mobile"),
 }
 """Channels of identity: holding an identifier of one of these namespaces, a person is known there."""
 

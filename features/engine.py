@@ -6,16 +6,24 @@ caller restricts the facts to the people it wants.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as fn
 
 from features.spec import Catalog, DeclarationError, Favourite
 
+Hold = Callable[[DataFrame], DataFrame]
+"""Keeps a frame in memory and gives it back, so that one long plan falls into short ones."""
+
 
 def build_features(
-    people: DataFrame, facts: Mapping[str, DataFrame], catalog: Catalog, *, definition: str
+    people: DataFrame,
+    facts: Mapping[str, DataFrame],
+    catalog: Catalog,
+    *,
+    definition: str,
+    hold: Hold = lambda frame: frame,
 ) -> DataFrame:
     """One row per person with every declared feature.
 
@@ -31,7 +39,7 @@ def build_features(
     joined = people
     for fact in catalog.facts:
         for part in _aggregated(facts[fact.name], fact.name, catalog):
-            joined = joined.join(part, "one_id", "left")
+            joined = joined.join(hold(part), "one_id", "left")
     return _finished(joined, catalog, definition)
 
 

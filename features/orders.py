@@ -140,14 +140,14 @@ THEME = Theme(
             "string",
             "Receiver's province of the latest order that names one",
             "orders",
-            "max_by(province, created_at) FILTER (WHERE province IS NOT NULL)",
+            "max_by(province, struct(created_at, province)) FILTER (WHERE province IS NOT NULL)",
         ),
         Feature(
             "city",
             "string",
             "Receiver's city of the latest order that names one",
             "orders",
-            "max_by(city, created_at) FILTER (WHERE city IS NOT NULL)",
+            "max_by(city, struct(created_at, city)) FILTER (WHERE city IS NOT NULL)",
         ),
         Feature("pieces", "bigint", "Pieces bought, gifts and refunded lines left out", "lines", "sum(quantity)", "0"),
         Favourite(

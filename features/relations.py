@@ -82,13 +82,14 @@ def _levels() -> tuple[Feature, ...]:
             "string",
             f"Level in the programme {label}",
             "members",
-            f"max_by(level, updated_at) FILTER (WHERE active AND level IS NOT NULL AND programme = '{programme}')",
+            f"max_by(level, struct(updated_at, level)) FILTER (WHERE {_NAMED} AND programme = '{programme}')",
         )
         for programme, label in PROGRAMMES.items()
     )
 
 
-_BEST = "struct(-rank, updated_at)"
+_NAMED = "active AND level IS NOT NULL"
+_BEST = "struct(-rank, updated_at, level)"
 
 THEME = Theme(
     name="relations",
@@ -184,16 +185,23 @@ THEME = Theme(
         Feature(
             "member_programme",
             "string",
-            "Programme whose level counts: the brand's own before the platforms'",
+            "Programme the person is a member of: the brand's own before the platforms'",
             "members",
-            f"max_by(programme, {_BEST}) FILTER (WHERE active AND level IS NOT NULL)",
+            "min_by(programme, struct(rank, programme)) FILTER (WHERE active)",
         ),
         Feature(
             "member_level",
             "string",
-            "Level in that programme",
+            "Level in the first programme that names one: the brand's own before the platforms'",
             "members",
-            f"max_by(level, {_BEST}) FILTER (WHERE active AND level IS NOT NULL)",
+            f"max_by(level, {_BEST}) FILTER (WHERE {_NAMED})",
+        ),
+        Feature(
+            "member_level_programme",
+            "string",
+            "Programme of that level",
+            "members",
+            f"max_by(programme, {_BEST}) FILTER (WHERE {_NAMED})",
         ),
         *_levels(),
     ),

@@ -42,7 +42,7 @@ def relation_tags(parameters: Parameters) -> tuple[Tag, ...]:
             label="会员等级",
             doc="Level in the brand's own programme, else a platform's",
             value="member_level",
-            reason="来自会员体系 {member_programme}，入会 {member_since:day}",
+            reason="来自会员体系 {member_level_programme}，入会 {member_since:day}",
             profiling=False,
         ),
         Tag(

@@ -7,15 +7,17 @@ computes all. Both give the same rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as fn
 
 from features.catalog import CATALOG, definition
-from features.engine import build_features
+from features.engine import Hold, build_features
 from features.parameters import Parameters
 from pipelines.jobs import s4_facts, s4_people
 from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_relations import relation_spans
 from pipelines.jobs.s4_touches import touchpoints
 from pipelines.store.lake import Lake, WriteResult
@@ -45,26 +47,41 @@ Frames = Mapping[str, DataFrame]
 """Rows by full table name."""
 
 
+@dataclass(frozen=True)
+class Population:
+    """Whose features are wanted and from what: rows by table, `one_id` of the people (None: all), identifiers
+    with their owners."""
+
+    frames: Frames
+    people: DataFrame | None
+    owners: DataFrame
+    hold: Hold
+
+    def __getitem__(self, name: str) -> DataFrame:
+        return self.frames[name]
+
+
+def population(frames: Frames, people: DataFrame | None, hold: Hold = lambda frame: frame) -> Population:
+    """The given people, or all, with the owners of their identifiers."""
+    return Population(frames, people, hold(s4_facts.owners_of(frames["identity.oneid_map"], people)), hold)
+
+
 def run(context: RunContext) -> JobOutcome:
     """Features and touchpoints follow the run's facts and changes of identity; its state names the people looked at."""
-    parameters = Parameters.load(context.settings.conf / "features")
-    frames = read_frames(context.lake)
+    lake, parameters = context.lake, Parameters.load(context.settings.conf / "features")
+    frames = {name: lake.read(ALL[name]) for name in READS}
     people = touched_of(context, frames)
-    if people is not None and defined_otherwise(context.lake, definition(parameters)):
+    if people is not None and defined_otherwise(lake, definition(parameters)):
         context.say("s4_features: the declarations changed, all people are computed again")
         people = None
     context.state.people = people
     if people is not None and people.isEmpty():
         return JobOutcome(skipped="nobody's facts or identity changed")
-    touches = _write(context.lake, TOUCHPOINTS.full_name, touchpoint_rows(frames, people), people)
-    frames = {**frames, TOUCHPOINTS.full_name: context.lake.read(TOUCHPOINTS)}
-    features = _write(context.lake, FEATURES.full_name, feature_rows(frames, people, parameters), people)
-    return JobOutcome(writes=[touches, features])
-
-
-def read_frames(lake: Lake) -> dict[str, DataFrame]:
-    """Every table the features are made from."""
-    return {name: lake.read(ALL[name]) for name in READS}
+    with holding() as hold:
+        known = population(frames, people, hold)
+        touches = _write(lake, TOUCHPOINTS.full_name, touchpoint_rows(known), people)
+        known = replace(known, frames={**frames, TOUCHPOINTS.full_name: lake.read(TOUCHPOINTS)})
+        return JobOutcome(writes=[touches, _write(lake, FEATURES.full_name, feature_rows(known, parameters), people)])
 
 
 def touched_of(context: RunContext, frames: Frames) -> DataFrame | None:
@@ -87,58 +104,46 @@ def defined_otherwise(lake: Lake, expected: str) -> bool:
     return first is not None and first["definition"] != expected
 
 
-def touchpoint_rows(frames: Frames, people: DataFrame | None) -> DataFrame:
-    """Rows of features.touchpoints of the given people, or of all."""
-    return touchpoints(
-        frames["silver.orders"],
-        frames["silver.events"],
-        frames["silver.contact_follows"],
-        frames["silver.group_members"],
-        s4_facts.owners_of(frames["identity.oneid_map"], people),
-    )
+def touchpoint_rows(of: Population) -> DataFrame:
+    """Rows of features.touchpoints."""
+    orders, events = of["silver.orders"], of["silver.events"]
+    return touchpoints(orders, events, of["silver.contact_follows"], of["silver.group_members"], of.owners)
 
 
-def feature_rows(frames: Frames, people: DataFrame | None, parameters: Parameters) -> DataFrame:
-    """Rows of features.customer_features of the given people, or of all; touchpoints are read from `frames`."""
-    living = s4_facts.living_people(frames["identity.oneids"], people)
-    return build_features(living, fact_frames(frames, people, parameters), CATALOG, definition=definition(parameters))
+def feature_rows(of: Population, parameters: Parameters) -> DataFrame:
+    """Rows of features.customer_features; touchpoints are read from the population's frames."""
+    living = s4_facts.living_people(of["identity.oneids"], of.people)
+    facts = fact_frames(of, include_internal=parameters.orders.include_internal)
+    return build_features(living, facts, CATALOG, definition=definition(parameters), hold=of.hold)
 
 
-def fact_frames(frames: Frames, people: DataFrame | None, parameters: Parameters) -> dict[str, DataFrame]:
-    """Every fact frame the catalog names, of the given people or of all."""
-    owners = s4_facts.owners_of(frames["identity.oneid_map"], people)
-    touches = frames["features.touchpoints"]
+def fact_frames(of: Population, *, include_internal: bool) -> dict[str, DataFrame]:
+    """Every fact frame the catalog names."""
+    oneid_map, follows, members = of["identity.oneid_map"], of["silver.contact_follows"], of["silver.members"]
+    touches = of["features.touchpoints"]
     return {
-        **_purchases(frames, people, owners, include_internal=parameters.orders.include_internal),
-        "identifiers": s4_facts.identifier_facts(frames["identity.oneid_map"], people),
-        "spans": relation_spans(
-            frames["identity.oneid_map"],
-            frames["silver.orders"],
-            frames["silver.members"],
-            frames["silver.contact_follows"],
-            owners,
-        ),
-        "follows": s4_facts.follow_facts(frames["silver.contact_follows"], owners),
-        "groups": s4_facts.group_facts(frames["silver.group_members"], owners),
-        "members": s4_facts.member_facts(frames["silver.members"], owners),
-        "touches": touches if people is None else touches.join(people, "one_id", "left_semi"),
-        "points": s4_facts.point_facts(frames["silver.points_ledger"], owners),
-        "consents": s4_facts.consent_facts(frames["silver.consents"], owners),
+        **_purchases(of, include_internal=include_internal),
+        "identifiers": s4_facts.identifier_facts(oneid_map, of.people),
+        "spans": relation_spans(oneid_map, of["silver.orders"], members, follows, of.owners),
+        "follows": s4_facts.follow_facts(follows, of.owners),
+        "groups": s4_facts.group_facts(of["silver.group_members"], of.owners),
+        "members": s4_facts.member_facts(members, of.owners),
+        "touches": touches if of.people is None else touches.join(of.people, "one_id", "left_semi"),
+        "points": s4_facts.point_facts(of["silver.points_ledger"], of.owners),
+        "consents": s4_facts.consent_facts(of["silver.consents"], of.owners),
     }
 
 
-def _purchases(
-    frames: Frames, people: DataFrame | None, owners: DataFrame, *, include_internal: bool
-) -> dict[str, DataFrame]:
-    orders, lines, refunds = frames["silver.orders"], frames["silver.order_lines"], frames["silver.refunds"]
+def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame]:
+    orders, lines, refunds = of["silver.orders"], of["silver.order_lines"], of["silver.refunds"]
     left_out = orders.where("is_internal" if not include_internal else "false").select(*s4_facts.ORDER)
-    bought = s4_facts.line_facts(lines, frames["silver.products"], left_out, owners)
-    if people is not None:
-        orders = orders.join(owners, "subject_key", "left_semi")
+    bought = s4_facts.line_facts(lines, of["silver.products"], left_out, of.owners)
+    if of.people is not None:
+        orders = of.hold(orders.join(of.owners, "subject_key", "left_semi"))
         keys = orders.select(*s4_facts.ORDER)
         lines, refunds = (frame.join(keys, s4_facts.ORDER, "left_semi") for frame in (lines, refunds))
     worth = s4_facts.order_worth(orders, lines, refunds, include_internal=include_internal)
-    return {"orders": s4_facts.order_facts(worth, owners), "lines": bought}
+    return {"orders": s4_facts.order_facts(worth, of.owners), "lines": bought}
 
 
 def _write(lake: Lake, name: str, rows: DataFrame, people: DataFrame | None) -> WriteResult:

@@ -14,12 +14,15 @@ KIND = r"""CASE
   WHEN lower(event) LIKE '%share%' THEN 'share'
   WHEN lower(event) LIKE '%click%' THEN 'click'
   WHEN event = '$MPAddFavorites' THEN 'favourite'
+  WHEN lower(event) LIKE '%cart%' THEN 'cart'
   WHEN event = '$SignUp' THEN 'sign_up'
   WHEN event LIKE 'profile%' OR event IN ('$BindID', '$UnbindID') THEN 'profile'
   ELSE 'other' END"""
 """Kinds of mini-program events; names of the SensorsData and 有数 dialects."""
 
-CHANNEL = "CASE WHEN source IN ('sensors', 'youshu') THEN 'miniprogram' ELSE source END"
+CHANNELS = {"sensors": "miniprogram", "youshu": "miniprogram", "wechat_mall": "mall"}
+"""Sources of events that are touches, with their channel: messages of the other sources announce orders and relations,
+which are touches themselves."""
 
 
 def touchpoints(
@@ -27,7 +30,7 @@ def touchpoints(
 ) -> DataFrame:
     """Rows of `features.touchpoints` of the people in `owners`.
 
-    WeCom relation events are not counted beside the relations they announce; a touch without a time is none.
+    Messages are not counted beside the orders and relations they announce; a touch without a time is none.
     """
     touches = (
         _order_touches(orders)
@@ -69,9 +72,11 @@ def _order_touches(orders: DataFrame) -> DataFrame:
 
 
 def _event_touches(events: DataFrame) -> DataFrame:
-    met = events.where("source <> 'wecom'")
+    met = events.where(fn.col("source").isin(list(CHANNELS)))
     day = f"coalesce(business_date, {business_day_sql('event_at')})"
-    return _touch(met, at="event_at", day=day, channel=CHANNEL, kind=KIND, detail="coalesce(utm_source, scene)")
+    channel = " ".join(f"WHEN '{source}' THEN '{name}'" for source, name in CHANNELS.items())
+    detail = "coalesce(utm_source, scene)"
+    return _touch(met, at="event_at", day=day, channel=f"CASE source {channel} END", kind=KIND, detail=detail)
 
 
 def _follow_touches(follows: DataFrame) -> DataFrame:

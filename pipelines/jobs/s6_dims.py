@@ -52,7 +52,10 @@ def products(listed: DataFrame, lines: DataFrame) -> DataFrame:
     named = (
         lines.where("product_id IS NOT NULL")
         .groupBy("platform", "product_id", fn.expr("coalesce(sku_id, '')").alias("sku_id"))
-        .agg(fn.max("brand_sku").alias("brand_sku"), fn.expr("max_by(product_name, version_key)").alias("name"))
+        .agg(
+            fn.max("brand_sku").alias("brand_sku"),
+            fn.expr("max_by(product_name, struct(version_key, product_name))").alias("name"),
+        )
         .join(of_product, ["platform", "product_id"], "left")
         .select(
             fn.expr(product_key_sql()).alias("product_key"),

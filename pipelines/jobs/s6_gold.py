@@ -14,10 +14,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as fn
 
 from features.catalog import declared_tags
+from features.engine import Hold
 from features.parameters import Parameters
 from features.spec import Tag
 from pipelines.jobs import s6_aggregates, s6_dims, s6_facts
 from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
 from pipelines.jobs.s4_relations import layer_changes, relation_spans
 from pipelines.store.lake import Lake, WriteResult
@@ -28,12 +30,13 @@ from pipelines.tables import ALL
 class Scope:
     """What a run has to look at.
 
-    `read` gives a table's rows by full name; `people`: `one_id` of the people touched (None: everything is written
-    anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows; `as_of`: the business day
-    answered for.
+    `read` gives a table's rows by full name; `hold` keeps a frame in memory; `people`: `one_id` of the people touched
+    (None: everything is written anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows;
+    `as_of`: the business day answered for.
     """
 
     read: Callable[[str], DataFrame]
+    hold: Hold
     people: DataFrame | None
     first: str
     last: str
@@ -44,7 +47,7 @@ class Scope:
     @cached_property
     def owners(self) -> DataFrame:
         """All owned identifiers with their person."""
-        return owners_of(self.read("identity.oneid_map"), None)
+        return self.hold(owners_of(self.read("identity.oneid_map"), None))
 
     @cached_property
     def keys(self) -> DataFrame | None:
@@ -52,7 +55,7 @@ class Scope:
         if self.people is None:
             return None
         held = self.read("identity.oneid_map").join(self.people, "one_id", "left_semi")
-        return held.select(fn.col("identifier_key").alias("subject_key")).distinct()
+        return self.hold(held.select(fn.col("identifier_key").alias("subject_key")).distinct())
 
     def is_new(self, column: str = "interval") -> Column:
         """Whether a row arrived in the run's intervals."""
@@ -84,31 +87,37 @@ Builder = Callable[[Scope], Part]
 def run(context: RunContext) -> JobOutcome:
     """The star schema holds what silver, identity and features hold."""
     lake = context.lake
-    parameters = Parameters.load(context.settings.conf / "features")
-    staged = frozenset(context.state.staged)
-    known = lake.exists(ALL["gold.dim_date"])
-    scope = Scope(
-        read=lambda name: lake.read(ALL[name]),
-        people=context.state.people if known else None,
-        first=context.first,
-        last=context.last,
-        as_of=context.as_of,
-        arrived=staged,
-        tags=declared_tags(parameters),
-    )
-    nobody = scope.people is not None and scope.people.isEmpty()
-    writes = [
-        _write(lake, name, build(scope))
-        for name, (build, inputs) in PARTS.items()
-        if _is_due(scope, inputs, nobody=nobody)
-    ]
+    with holding() as hold:
+        scope = Scope(
+            read=lambda name: lake.read(ALL[name]),
+            hold=hold,
+            people=context.state.people if lake.exists(ALL["gold.dim_date"]) else None,
+            first=context.first,
+            last=context.last,
+            as_of=context.as_of,
+            arrived=frozenset(context.state.staged),
+            tags=declared_tags(Parameters.load(context.settings.conf / "features")),
+        )
+        writes = [*write_due(lake, scope, PARTS), *write_due(lake, scope, AGGREGATES)]
     return JobOutcome(writes=writes)
 
 
-def _is_due(scope: Scope, inputs: tuple[str, ...], *, nobody: bool) -> bool:
-    if scope.people is None or ALWAYS in inputs:
-        return True
-    return bool(scope.arrived.intersection(inputs)) or (PEOPLE in inputs and not nobody)
+def write_due(lake: Lake, scope: Scope, parts: Parts) -> list[WriteResult]:
+    """Every table that may have to change holds its rows; several are written at a time."""
+
+    def write(name: str) -> WriteResult:
+        build, _ = parts[name]
+        return _write(lake, name, build(scope))
+
+    return lake.each(write, due_parts(scope, parts))
+
+
+def due_parts(scope: Scope, parts: Parts) -> list[str]:
+    """Tables that may have to change: all in a rebuild, else those with inputs that arrived or touched people."""
+    if scope.people is None:
+        return list(parts)
+    present = {ALWAYS} if scope.people.isEmpty() else {ALWAYS, PEOPLE}
+    return [name for name, (_, inputs) in parts.items() if (present | scope.arrived).intersection(inputs)]
 
 
 def _write(lake: Lake, name: str, part: Part) -> WriteResult:
@@ -130,7 +139,8 @@ def order_line_part(scope: Scope) -> Part:
     """Lines of the orders that arrived, whose lines arrived, or whose buyer may have changed."""
     orders, lines = scope.read("silver.orders"), scope.read("silver.order_lines")
     if scope.people is not None:
-        wanted = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER)).distinct()
+        due = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER))
+        wanted = scope.hold(due.distinct())
         orders, lines = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines))
     return _keyed(scope, s6_facts.order_lines(orders, lines, scope.owners), *ORDER)
 
@@ -231,7 +241,10 @@ def _of_people(frame: DataFrame, people: DataFrame | None) -> DataFrame:
 
 PEOPLE, ALWAYS = "people", "always"
 
-PARTS: Mapping[str, tuple[Builder, tuple[str, ...]]] = {
+Parts = Mapping[str, tuple[Builder, tuple[str, ...]]]
+"""Tables with their builder and what makes them due: touched people, new rows of a silver table, or each run."""
+
+PARTS: Parts = {
     "gold.dim_date": (date_part, (ALWAYS,)),
     "gold.dim_shop": (shop_part, ("silver.orders",)),
     "gold.dim_product": (product_part, ("silver.products", "silver.order_lines")),
@@ -244,7 +257,9 @@ PARTS: Mapping[str, tuple[Builder, tuple[str, ...]]] = {
     "gold.fact_points": (points_part, (PEOPLE, "silver.points_ledger")),
     "gold.fact_relation_daily": (relation_part, (PEOPLE,)),
     "gold.bridge_customer_tag": (bridge_part, (ALWAYS,)),
+}
+AGGREGATES: Parts = {
     "gold.agg_funnel_daily": (funnel_part, (ALWAYS,)),
     "gold.agg_oneid_daily": (assets_part, (ALWAYS,)),
 }
-"""Every gold table with its builder and what makes it due: touched people, new rows of a silver table, or each run."""
+"""Aggregates come after the facts they are made from."""

@@ -45,7 +45,7 @@ TOUCHPOINTS = Table(
         Column(
             "kind",
             "string",
-            "order, unpaid_order, visit, share, click, favourite, sign_up, profile, friend_add, group_join, other",
+            "order, unpaid_order, friend_add, group_join, or the kind of an event: see gold.fact_event",
             required=True,
         ),
         Column(
