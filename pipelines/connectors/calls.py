@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,3 +112,17 @@ class Caller:
         if now < self._next_at:
             self._sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + 1 / self._pace.calls_per_second
+
+
+def count_of(platform: str, method: str, total: object, rows: Sequence[object]) -> int:
+    """The stated number of rows of a window; a page with rows that states none is refused, not taken for the last.
+
+    >>> count_of("p", "m", "12", []), count_of("p", "m", None, [])
+    (12, 0)
+    """
+    text = str(total if total is not None else "")
+    if text.isascii() and text.isdigit():
+        return int(text)
+    if rows or text:
+        raise TerminalError(platform, method, "the answer states no total", hint="the platform changed its answers")
+    return 0

@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.calls import Answer, Caller, Judge, count_of
 from pipelines.connectors.errors import (
     PlatformError,
     RateLimitedError,
@@ -156,7 +156,8 @@ class DouyinShopClient:
             params = {**fixed, "page": page}
             answer = self.call(method, params)
             data = _data(answer)
-            total, rows = int(data.get("total", 0)), data.get(field) or []
+            rows = data.get(field) or []
+            total = count_of(PLATFORM, method, data.get("total"), rows)
             if total > (MOST_WANTED if window.seconds > 1 else MOST_ROWS):
                 raise WindowError(PLATFORM, method, f"{total} rows in one window")
             if total < most:

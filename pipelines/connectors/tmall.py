@@ -16,7 +16,7 @@ import httpx
 
 from identity.business_time import SHANGHAI
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.calls import Answer, Caller, Judge, count_of
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -124,13 +124,13 @@ class TmallShopClient:
         """Every page of a window, the last one first."""
         span = {"start_modified": local_text(window.start), "end_modified": local_text(window.end)}
         base = {**fixed, **span, "page_size": str(PAGE), "use_has_next": "false"}
-        total = _read(self.call(method, {**base, "page_no": "1"}))[0]
+        total = _read(method, self.call(method, {**base, "page_no": "1"}))[0]
         if total > MOST_ROWS and window.seconds > 1:
             raise WindowError(PLATFORM, method, f"{total} rows in one window")
         for page in range(-(-total // PAGE), 0, -1):
             params = {**base, "page_no": str(page)}
             answer = self.call(method, params)
-            now, rows = _read(answer)
+            now, rows = _read(method, answer)
             if now > total:
                 raise WindowError(PLATFORM, method, "the window grew while it was paged")
             yield params, answer, rows
@@ -154,14 +154,14 @@ def local_text(second: int) -> str:
     return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _read(answer: Answer) -> tuple[int, Sequence[Any]]:
+def _read(method: str, answer: Answer) -> tuple[int, Sequence[Any]]:
     """Total and rows of a page; lists are nested twice and absent when empty."""
     response = next((value for value in answer.value.values() if isinstance(value, dict)), {})
-    for name in ("trades", "refunds"):
-        nested = response.get(name)
-        if isinstance(nested, dict):
-            return int(response.get("total_results", 0)), next(iter(nested.values()), None) or []
-    return int(response.get("total_results", 0)), []
+    nested: Mapping[str, Any] = next(
+        (response[name] for name in ("trades", "refunds") if isinstance(response.get(name), dict)), {}
+    )
+    rows = next(iter(nested.values()), None) or []
+    return count_of(PLATFORM, method, response.get("total_results"), rows), rows
 
 
 def tmall_clients(

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.connectors.calls import Caller, Pace
+from pipelines.connectors.calls import Caller, Pace, count_of
 from pipelines.connectors.errors import (
     PlatformError,
     RateLimitedError,
@@ -112,3 +112,9 @@ def test_calls_are_spaced_by_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     line.ask()
     line.ask()
     assert line.waits == [0.5]
+
+
+@pytest.mark.parametrize("total", [None, "", "many", -1])
+def test_rows_without_a_total_are_refused_and_not_taken_for_the_last_page(total: object) -> None:
+    with pytest.raises(TerminalError, match="states no total"):
+        count_of("p", "m", total, [{}])
