@@ -108,7 +108,7 @@ def build_report(settings: Settings, simulated: dict[str, Any], runs: list[dict[
         "balance": balance(settings.lake),
         "refused": refused(settings.lake),
         "changes": identity_changes(settings.lake),
-        "accuracy": evaluate(settings.home, truth, policy, keys.identity).as_dict(),
+        "accuracy": evaluate(settings.home, truth, policy, keys.identity),
         "books": compare_books(settings.home, truth),
     }
 

@@ -18,6 +18,7 @@ import orjson
 from identity.identifier import Identifier
 from identity.policy import Policy
 from identity.token import node_token
+from pipelines.missed import missed_causes, read_edges
 from pipelines.store.versions import rows_of
 
 
@@ -89,8 +90,8 @@ def accuracy(owner: Mapping[str, str], person: Mapping[str, str], groups: Iterab
     return Accuracy(found, true, reachable, reached, sum(cluster.values()), len(cluster))
 
 
-def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> Accuracy:
-    """The accuracy of the lake at `home` against a simulated world's truth folder."""
+def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict[str, Any]:
+    """The accuracy of the lake at `home` against a simulated world's truth folder, and why pairs were missed."""
 
     def stored(namespace: str, scope: str, value: str) -> str:
         node = Identifier(namespace, scope, value)
@@ -106,7 +107,9 @@ def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> Accu
         "WHERE valid_to IS NULL AND one_id IS NOT NULL"
     )
     owner = {row["identifier"]: row["one_id"] for row in rows_of(home / "lake", "identity.oneid_map", query)}
-    return accuracy(owner, person, groups)
+    known = [[identifier for identifier in group if identifier in person] for group in groups]
+    causes = missed_causes(known, owner, read_edges(home / "lake"))
+    return accuracy(owner, person, known).as_dict() | {"missed_pairs_by_cause": dict(sorted(causes.items()))}
 
 
 def compare_books(home: Path, truth: Path) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ from pipelines.simulate.scene import (
 )
 from pipelines.simulate.truth import phone_node
 
-DECRYPTED_SHARE = 0.25
+DECRYPTED_SHARE = 0.15  # orders whose number the brand decrypts: those its service staff have to call about
 PUSHED_SHARE = 0.3
 DETAIL_SHARE = 0.03
 
