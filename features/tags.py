@@ -77,6 +77,10 @@ def relation_tags(parameters: Parameters) -> tuple[Tag, ...]:
 
 def purchase_tags(parameters: Parameters) -> tuple[Tag, ...]:
     """Tags of what the person bought."""
+    return (*_spending_tags(parameters), *_habit_tags(parameters))
+
+
+def _spending_tags(parameters: Parameters) -> tuple[Tag, ...]:
     orders = parameters.orders
     return (
         Tag(
@@ -102,6 +106,12 @@ def purchase_tags(parameters: Parameters) -> tuple[Tag, ...]:
             value="favourite_category",
             reason="购买金额最高的品类，共 {pieces} 件商品",
         ),
+    )
+
+
+def _habit_tags(parameters: Parameters) -> tuple[Tag, ...]:
+    orders = parameters.orders
+    return (
         Tag(
             name="main_channel",
             label="主要购买渠道",

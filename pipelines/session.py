@@ -31,8 +31,12 @@ _DELTA: Mapping[str, str] = {
 _SQL: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.adaptive.enabled": "true",
-    "spark.sql.adaptive.coalescePartitions.enabled": "true",
+    # On few partitions, planning again after every stage costs more than it saves; the plans shown on screens
+    # nobody opens cost more than the work of a small day.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.maxPlanStringLength": "1000",
+    "spark.sql.debug.maxToStringFields": "4",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # A silent fall-back to row-by-row conversion would hide a type that Arrow cannot carry.
     "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",

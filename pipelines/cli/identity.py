@@ -98,7 +98,7 @@ def report(
         raise ConfigurationError("no such stitching run", where="identity.report", hint="run `cdp run` first")
     shown = [{"metric": m, "dimension": d, "value": v} for (m, d), v in sorted(figures.items())]
     if truth is not None:
-        measures = evaluate(settings.home, truth, policy, keys_of(settings).identity).as_dict()
+        measures = evaluate(settings.home, truth, policy, keys_of(settings).identity)
         shown += [{"metric": "accuracy", "dimension": name, "value": value} for name, value in measures.items()]
     text = "\n".join(f"{row['metric']:24s} {row['dimension']:32s} {row['value']:>14,.6g}" for row in shown)
     show(shown, as_json=as_json, text=text)

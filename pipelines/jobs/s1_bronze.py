@@ -21,6 +21,7 @@ from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch, chunks
 from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
+from pipelines.sources.config import Bounds, load_bounds
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
@@ -54,7 +55,7 @@ class Seen:
     that had lines, and the files that could not be read to their end."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    read: set[str] = field(default_factory=set)
+    files_read: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
 
 
@@ -111,7 +112,7 @@ def collect_results(context: RunContext, results: Sequence[Any]) -> dict[BatchKe
         elif kind in ("good", "quarantined"):
             found.counts[name or "good"] += rows
         elif kind == "lines":
-            found.read.add(name)
+            found.files_read.add(name)
         elif kind == "damaged":
             found.damaged.add(name)
         else:
@@ -164,14 +165,35 @@ def _unknown_batches(context: RunContext) -> list[Batch]:
 
 def _refused_batches(context: RunContext, batches: list[Batch], seen: dict[BatchKey, Seen]) -> dict[BatchKey, str]:
     refused: dict[BatchKey, str] = {}
+    expected = load_bounds(context.settings.conf)
+    volumes = _volumes(context, seen)
     for batch in batches:
-        why = _why_refused(context, batch, seen.get(_key(batch), Seen()))
+        bounds = expected.get(batch.feed, Bounds())
+        records = volumes[batch.feed, batch.interval]
+        why = _why_refused(context, batch, seen.get(_key(batch), Seen()), bounds)
+        if not why and records < bounds.min:
+            why = f"the day has {records} records, expected are at least {bounds.min}"
         if why:
             refused[_key(batch)] = why
+        elif bounds.max is not None and records > bounds.max:
+            context.say(f"warning: {batch.feed} {batch.interval} has {records} records, expected at most {bounds.max}")
     return refused
 
 
-def _why_refused(context: RunContext, batch: Batch, seen: Seen) -> str:
+def _volumes(context: RunContext, seen: dict[BatchKey, Seen]) -> Counter[tuple[str, str]]:
+    """Records of each feed and interval: those the ledger knows and those of this run."""
+    query = "SELECT feed, interval::VARCHAR AS day, batch_id, records_in FROM t"
+    known = {
+        (row["feed"], row["day"], row["batch_id"]): int(row["records_in"]) for row in context.lake.query(LEDGER, query)
+    }
+    known |= {key: found.counts.total() for key, found in seen.items()}
+    volumes: Counter[tuple[str, str]] = Counter()
+    for (feed, interval, _), records in known.items():
+        volumes[feed, interval] += records
+    return volumes
+
+
+def _why_refused(context: RunContext, batch: Batch, seen: Seen, bounds: Bounds) -> str:
     """Why the batch is refused as a whole, or nothing.
 
     A few bad rows in a small batch are no reason; more than half of any batch are. Error answers of the platform do not
@@ -179,17 +201,18 @@ def _why_refused(context: RunContext, batch: Batch, seen: Seen) -> str:
     """
     if seen.damaged:
         return f"{len(seen.damaged)} of its files are cut or broken, for example {min(seen.damaged)}"
-    empty = [file.name for file in batch.files if file.name not in seen.read]
+    empty = [file.name for file in batch.files if file.name not in seen.files_read]
     if empty:
         return f"{len(empty)} of its files are empty, for example {empty[0]}"
-    bounds = context.settings.ingest
+    allowed = context.settings.ingest
+    share = allowed.max_refused_share if bounds.max_refused_share is None else bounds.max_refused_share
     counts = {name: rows for name, rows in seen.counts.items() if name != "platform_error"}
     total = sum(counts.values())
     bad = total - counts.get("good", 0)
-    if bad <= bounds.max_refused_share * total or (bad <= bounds.min_refused_rows and bad * 2 <= total):
+    if bad <= share * total or (bad <= allowed.min_refused_rows and bad * 2 <= total):
         return ""
     reasons = ", ".join(f"{name} {rows}" for name, rows in sorted(counts.items()) if name != "good")
-    return f"{bad} of {total} records refused ({reasons}), allowed {bounds.max_refused_share:.1%}"
+    return f"{bad} of {total} records refused ({reasons}), allowed {share:.1%}"
 
 
 def _raise_refused(refused: dict[BatchKey, str]) -> None:
@@ -198,7 +221,7 @@ def _raise_refused(refused: dict[BatchKey, str]) -> None:
     raise InputRefusedError(
         f"batch {batch_id} was refused: {why}{more}",
         where=f"{feed}/{interval}",
-        hint="look at the files, or raise ingest.max_refused_share if this is expected",
+        hint="look at the files, or change the feed's bounds in conf/sources if this is expected",
     )
 
 
