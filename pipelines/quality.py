@@ -1,45 +1,24 @@
-"""Quality gates: the declared checks of every table a run wrote, counted in one pass per table.
+"""Quality gates of a run: the declared checks of every table it wrote, counted in one pass per table, and suites.
 
-A broken blocking rule stops publishing with exit 4. Great Expectations suites with Data Docs are made from the same
-declarations in `pipelines/quality_docs.py`.
+A broken blocking rule stops publishing with exit 4. The Great Expectations suites with their Data Docs
+(`pipelines/quality_docs.py`) look at the rows of the run's days; `quality.data_docs` turns them off.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
-from pipelines.errors import IntegrityError
 from pipelines.jobs.context import RunContext
+from pipelines.quality_docs import Extent, Sitting, docs_folder, run_suites
+from pipelines.quality_rules import SAMPLES, CheckResult, checks_of, mask, refuse_broken
 from pipelines.spec import Check, Table
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
 RESULTS = ALL["ops.quality_results"]
-SAMPLES = 3
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One check on one table: rows looked at, rows that broke the rule, and masked samples of their keys."""
-
-    table: str
-    check: str
-    severity: str
-    rows: int
-    failed: int
-    samples: tuple[dict[str, str], ...]
-
-
-def checks_of(table: Table) -> tuple[Check, ...]:
-    """The declared checks, and that required columns and the key are present."""
-    required = tuple(
-        Check(f"{column.name}_present", f"`{column.name}` IS NOT NULL") for column in table.columns if column.required
-    )
-    return (*table.checks, *required)
 
 
 def check_table(lake: Lake, table: Table) -> list[CheckResult]:
@@ -60,35 +39,31 @@ def check_table(lake: Lake, table: Table) -> list[CheckResult]:
 
 
 def check_tables(context: RunContext, written: Iterable[str]) -> list[CheckResult]:
-    """The checks of the tables this run wrote hold; their results are in ops.quality_results.
+    """The checks and suites of the tables this run wrote hold; their results are in ops.quality_results.
 
     Raises IntegrityError (exit 4) that names rule, table, count and masked samples of the first broken blocking rule.
     """
-    results = [result for name in sorted(set(written)) for result in check_table(context.lake, ALL[name])]
+    names = sorted(set(written))
+    results = [result for name in names for result in check_table(context.lake, ALL[name])]
+    results += _check_suites(context, names)
     _record(context, results)
     for result in results:
         if result.failed and result.severity == "warn":
             context.say(f"warning: {result.table} breaks {result.check} in {result.failed} of {result.rows} rows")
-    blocking = [result for result in results if result.failed and result.severity == "block"]
-    if blocking:
-        first = blocking[0]
-        raise IntegrityError(
-            f"{first.table} breaks the rule {first.check} in {first.failed} of {first.rows} rows,"
-            f" for example {json.dumps(first.samples)}",
-            where=first.table,
-            hint="nothing was published; look at the rows, mend their source and run again",
-        )
+    refuse_broken(results)
     return results
 
 
-def mask(value: object) -> str:
-    """A sample value with its middle hidden.
-
-    >>> mask("6923456789012345678"), mask("ab")
-    ('692***678', '***')
-    """
-    text = str(value)
-    return f"{text[:3]}***{text[-3:]}" if len(text) > 8 else "***"
+def _check_suites(context: RunContext, names: list[str]) -> list[CheckResult]:
+    settings = context.settings
+    if not settings.quality.data_docs:
+        return []
+    versions = {name: context.lake.version(ALL[name]) for name in names}
+    extent = Extent((context.first, context.last), settings.quality.max_rows, versions)
+    results = run_suites(settings.home, names, extent, Sitting(context.run_id, context.clock()))
+    if results:
+        context.say(f"data docs: {docs_folder(settings.home) / 'index.html'} ({len(results)} expectations)")
+    return results
 
 
 def _samples(lake: Lake, table: Table, check: Check) -> tuple[dict[str, str], ...]:

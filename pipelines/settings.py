@@ -62,6 +62,13 @@ class ServingSettings(_Frozen):
     smallest_group: int = Field(10, ge=2, description="Groups of fewer people are counted as `<n` and not sampled")
 
 
+class QualitySettings(_Frozen):
+    """What is looked at before a run publishes, beside the declared checks."""
+
+    data_docs: bool = Field(True, description="Whether runs hold their days to suites and write Data Docs")
+    max_rows: int = Field(100_000, ge=1, description="Rows of one table that a suite looks at")
+
+
 class PublishSettings(_Frozen):
     """Snapshots that stay for rollback."""
 
@@ -81,6 +88,7 @@ class Settings(_Frozen):
     ingest: IngestSettings = Field(default_factory=IngestSettings)  # type: ignore[arg-type]
     identity: IdentitySettings = Field(default_factory=IdentitySettings)  # type: ignore[arg-type]
     serving: ServingSettings = Field(default_factory=ServingSettings)  # type: ignore[arg-type]
+    quality: QualitySettings = Field(default_factory=QualitySettings)  # type: ignore[arg-type]
     publish: PublishSettings = Field(default_factory=PublishSettings)  # type: ignore[arg-type]
 
     @property

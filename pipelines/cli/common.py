@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 
 from pipelines.clock import clock_of, utc
+from pipelines.errors import ConfigurationError
+from pipelines.jobs.landing import check_interval
 from pipelines.keys import Keys, load_keys, refuse_demo_keys
 from pipelines.settings import Settings, load_settings
 
@@ -54,6 +56,21 @@ def command_line() -> str:
     """The command as typed, for whoever has to wait for it; values that could be personal are left out."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:3]]
     return shlex.join(word for word in words if not word[:1].isdigit())
+
+
+def business_days(first: str | None, last: str | None) -> tuple[str, str] | None:
+    """The days from first to last, one of them standing for both; None when none is named."""
+    for value in (first, last):
+        if value is not None:
+            check_interval(value)
+    begin, end = first or last, last or first
+    if begin is None or end is None:
+        return None
+    if begin > end:
+        raise ConfigurationError(
+            f"the first day {begin} lies after the last day {end}", where="--from", hint="swap the days"
+        )
+    return begin, end
 
 
 @contextmanager

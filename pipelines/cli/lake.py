@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, keys_of, say, settings_of, show, writing
-from pipelines.errors import ConfigurationError, IntegrityError
+from pipelines.cli.common import (
+    ConfigOption,
+    JsonOption,
+    WaitOption,
+    business_days,
+    keys_of,
+    say,
+    settings_of,
+    show,
+    writing,
+)
+from pipelines.errors import ConfigurationError, InputRefusedError, IntegrityError
 from pipelines.settings import Settings, load_settings
 
 quarantine_app = typer.Typer(help="Look at refused records.", no_args_is_help=True)
@@ -20,6 +30,7 @@ def mount(app: typer.Typer) -> None:
     app.command("status")(status)
     app.command("publish")(publish)
     app.command("verify")(verify)
+    app.command("quality")(quality)
     app.command("serve")(serve)
     app.command("doctor")(doctor)
     app.command("bi")(bi)
@@ -94,6 +105,35 @@ def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             hint="restore the file, or run the day again with `cdp run --full`",
         )
     show({"damage": []}, as_json=as_json, text="the published snapshot is whole")
+
+
+def quality(
+    first: Annotated[str | None, typer.Option("--from", help="First business day of the rows; default: all.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last business day of the rows; default: all.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the tables to their suites and write the Data Docs; a broken blocking rule exits 4."""
+    from pipelines.quality_docs import docs_folder, inspect
+    from pipelines.quality_rules import refuse_broken
+
+    settings = settings_of(config)
+    days = business_days(first, last)
+    results = inspect(settings, days)
+    if not results:
+        raise InputRefusedError(
+            "no table has rows to look at", where=str(settings.lake), hint="run `cdp run` first, or name other days"
+        )
+    broken = [result for result in results if result.failed]
+    index = docs_folder(settings.home) / "index.html"
+    lines = [f"{r.severity:<5} {r.table} {r.check}: {r.failed} of {r.rows} rows" for r in broken]
+    lines.append(f"{len(results) - len(broken)} of {len(results)} expectations hold; Data Docs: {index}")
+    show(
+        {"expectations": len(results), "broken": [r.as_dict() for r in broken], "data_docs": str(index)},
+        as_json=as_json,
+        text="\n".join(lines),
+    )
+    refuse_broken(results)
 
 
 def serve(

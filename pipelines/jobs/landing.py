@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from pipelines.errors import InputRefusedError
@@ -69,7 +70,11 @@ def check_feed(feed: str) -> str:
 
 def check_interval(interval: str) -> str:
     """The interval itself if it is a business day `YYYY-MM-DD`."""
-    if not _INTERVAL.match(interval):
+    try:
+        known = bool(_INTERVAL.match(interval) and date.fromisoformat(interval))
+    except ValueError:
+        known = False
+    if not known:
         raise InputRefusedError(
             f"interval {interval!r} is no day of the form YYYY-MM-DD", where="--interval", hint="give a business day"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,18 @@ from pipelines.errors import ConfigurationError
 from pipelines.sources.base import Settings
 
 MIX_KEYS_FILE = "mix_keys.yaml"
+
+
+class Bounds(BaseModel):
+    """What a feed is expected to bring: records a business day, and the share of them that may be refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min: int = Field(default=0, ge=0, description="Records a day; fewer refuse the batch")
+    max: int | None = Field(default=None, ge=0, description="Records a day; more are let in with a warning")
+    max_refused_share: float | None = Field(
+        default=None, ge=0, le=1, description="In place of ingest.max_refused_share"
+    )
 
 
 class SourceFile(BaseModel):
@@ -29,22 +41,20 @@ class SourceFile(BaseModel):
     value_maps: dict[str, dict[str, str]] = Field(default_factory=dict, description="Platform categories to ours")
     ignored: dict[str, str] = Field(default_factory=dict, description="Full field paths left out, with the reason")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the parser")
-    bounds: dict[str, Any] = Field(default_factory=dict, description="Expected volumes and fill rates")
+    bounds: dict[str, Bounds] = Field(default_factory=dict, description="Expected volumes and refusals by feed")
 
 
 def load_sources(conf: Path) -> dict[str, Settings]:
     """The settings of every source by name; a wrong key names file and key."""
-    loaded: dict[str, Settings] = {}
-    for path in sorted((conf / "sources").glob("*.yaml")):
-        file = _read(path)
-        if file.source != path.stem:
-            raise ConfigurationError(
-                f"source {file.source!r} must have the file's name {path.stem!r}",
-                where=str(path),
-                hint="rename one of them",
-            )
-        loaded[file.source] = Settings(file.source, file.context_defaults, file.value_maps, file.ignored, file.options)
-    return loaded
+    return {
+        file.source: Settings(file.source, file.context_defaults, file.value_maps, file.ignored, file.options)
+        for file in _files(conf)
+    }
+
+
+def load_bounds(conf: Path) -> dict[str, Bounds]:
+    """What every feed is expected to bring, by feed; a feed without bounds may bring anything."""
+    return {feed: bounds for file in _files(conf) for feed, bounds in sorted(file.bounds.items())}
 
 
 def load_mix_keys(keys: Path) -> dict[str, str]:
@@ -58,6 +68,18 @@ def load_mix_keys(keys: Path) -> dict[str, str]:
             "the merchant keys must be a mapping of merchant to key", where=str(path), hint="correct the file"
         )
     return {str(merchant): str(key) for merchant, key in sorted(content.items())}
+
+
+def _files(conf: Path) -> Iterator[SourceFile]:
+    for path in sorted((conf / "sources").glob("*.yaml")):
+        file = _read(path)
+        if file.source != path.stem:
+            raise ConfigurationError(
+                f"source {file.source!r} must have the file's name {path.stem!r}",
+                where=str(path),
+                hint="rename one of them",
+            )
+        yield file
 
 
 def _read(path: Path) -> SourceFile:
