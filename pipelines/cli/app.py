@@ -39,8 +39,7 @@ def main() -> NoReturn:
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except typer.TyperException as error:
-        where = getattr(getattr(error, "ctx", None), "command_path", "cdp")
-        _fail(CdpError(ExitCode.USAGE, error.format_message(), where=where, hint=f"see `{where} --help`"), debug=debug)
+        _fail(_misused(error), debug=debug)
     except (KeyboardInterrupt, typer.Abort):
         _fail(
             CdpError(ExitCode.USAGE, "stopped by the user", hint="run the same command again, it continues"),
@@ -49,6 +48,15 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001  # the last resort turns anything unknown into one clear line
         _fail(_unexpected(error), debug=debug)
     sys.exit(0)
+
+
+def _misused(error: typer.TyperException) -> CdpError:
+    """What was typed wrongly; long numbers and Chinese words of it are masked, they may be somebody's."""
+    from pipelines.status import mask_text
+
+    where = getattr(getattr(error, "ctx", None), "command_path", "cdp")
+    message = mask_text(error.format_message()) or "no command was given"
+    return CdpError(ExitCode.USAGE, message, where=where, hint=f"see `{where} --help`")
 
 
 def _unexpected(error: Exception) -> CdpError:

@@ -92,9 +92,11 @@ def publish(
 
 def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check that the published snapshot's tables and files are whole; damage is named (exit 4)."""
+    from pipelines.publish import CURRENT
     from pipelines.verify import find_damage
 
     settings = settings_of(config)
+    published = (settings.home / CURRENT).is_file()
     damage = find_damage(settings.home)
     if damage:
         for item in damage[1:]:
@@ -104,7 +106,8 @@ def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             where=damage[0].where,
             hint="restore the file, or run the day again with `cdp run --full`",
         )
-    show({"damage": []}, as_json=as_json, text="the published snapshot is whole")
+    text = "the published snapshot is whole" if published else "nothing is published yet"
+    show({"damage": [], "published": published}, as_json=as_json, text=text)
 
 
 def quality(
