@@ -84,8 +84,10 @@ def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> Non
 def _write(context: RunContext, table: Table, rows: DataFrame) -> WriteResult:
     if table.version is not None:
         return context.lake.upsert_latest(table, rows)
-    order = [name for name in ("interval", "key_id", "content_hash") if name in table.column_names]
-    return context.lake.append_new(table, rows, order=order)
+    if "interval" in table.column_names:
+        same = "content_hash" if "content_hash" in table.column_names else None
+        return context.lake.keep_earliest(table, rows, same=same)
+    return context.lake.append_new(table, rows, order=["key_id"] if "key_id" in table.column_names else [])
 
 
 def _refuse_conflicts(context: RunContext, rows: DataFrame) -> WriteResult:
@@ -104,7 +106,7 @@ def _refuse_conflicts(context: RunContext, rows: DataFrame) -> WriteResult:
         F.lit("conflicting_content").alias("rule"),
         "interval",
     )
-    return context.lake.append_new(REJECTIONS, refused, order=["interval"])
+    return context.lake.keep_earliest(REJECTIONS, refused)
 
 
 def _write_leavers(context: RunContext, staged: Mapping[str, DataFrame]) -> list[WriteResult]:

@@ -96,15 +96,7 @@ class Lake:
         """The table exists, with its comments, partitions and properties."""
         if self.exists(table):
             return
-        # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
-        delta_rs.DeltaTable.create(
-            self.path(table),
-            schema=_schema(table),
-            mode="ignore",
-            partition_by=list(table.partition_by) or None,
-            description=table.doc,
-            configuration=_properties(table),
-        )
+        create_table(self.root, table)
         self._present.add(table.full_name)
 
     def append(self, table: Table, frame: DataFrame, *, app_id: str, rows: int | None = None) -> WriteResult:
@@ -149,6 +141,25 @@ class Lake:
             if count:
                 self._append(table, new)
         return WriteResult(table.full_name, inserted=count, version=self.version(table))
+
+    def keep_earliest(self, table: Table, frame: DataFrame, *, same: str | None = None) -> WriteResult:
+        """Each key holds its row of the least arrival interval, whatever order the intervals come in.
+
+        `same`: a column that has to agree; a row that differs there from the one the table holds changes nothing.
+        """
+        order = [F.col("interval"), *([F.col(same)] if same else [])]
+        rows = _first_by_key(_conform(table, frame), table.key, order)
+        if not self.exists(table):
+            return self._apply(table, rows.withColumn(OP, F.lit("I")))
+        held = [F.col("interval").alias("__interval"), *([F.col(same).alias("__same")] if same else [])]
+        joined = rows.join(self.read(table).select(*table.key, *held), list(table.key), "left")
+        earlier = F.col("interval") < F.col("__interval")
+        if same:
+            earlier = earlier & (F.col(same) == F.col("__same"))
+        op = F.when(F.col("__interval").isNull(), "I").when(earlier, "U")
+        return self._apply(
+            table, joined.withColumn(OP, op).where(F.col(OP).isNotNull()).select(*table.column_names, OP)
+        )
 
     def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
         """Each key holds its greatest version with its `keep_min` and `fill` columns, in whatever order they came."""
@@ -213,6 +224,19 @@ class Lake:
             yield rows
         finally:
             rows.unpersist()
+
+
+def create_table(root: Path | str, table: Table) -> None:
+    """The table exists under the lake's folder, with its comments, partitions and properties."""
+    # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
+    delta_rs.DeltaTable.create(
+        f"{root}/{table.layer}/{table.name}",
+        schema=_schema(table),
+        mode="ignore",
+        partition_by=list(table.partition_by) or None,
+        description=table.doc,
+        configuration=_properties(table),
+    )
 
 
 def _schema(table: Table) -> delta_rs.Schema:
