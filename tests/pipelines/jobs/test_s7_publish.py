@@ -1,148 +1,152 @@
-"""Publishing: what the tables of the pinned versions say, the API answers, without a JVM on the way."""
+"""The serving file holds just the versions a manifest names: who is who, what they did and bought, masked."""
 
 from __future__ import annotations
 
-import datetime as dt
+import json
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
-from identity import Policy
 from identity.identifier import key64
 from identity.token import phone_forms, pii_token
-from pipelines.jobs.s7_publish import publish_snapshot
-from pipelines.keys import Keys, create_keys, load_keys, seal
-from pipelines.publish import rollback
-from pipelines.settings import load_settings
-from pipelines.tables import ALL
-from serving.contract import snapshot_path
-from serving.lookup import Finder
-from serving.store import Snapshot
+from pipelines.errors import IntegrityError
+from pipelines.jobs.s7_publish import build_serving, mask_phone, publish_snapshot
+from pipelines.keys import Keys, seal
+from pipelines.publish import build_manifest, current
+from pipelines.settings import Settings
+from serving.contract import SNAPSHOT_FILE
+from tests.pipelines.jobs.composed import DAY1, KEYS, PHONE, POLICY, ROOT
+from tests.pipelines.published import write
 
-PHONE = "13912345670"
-MOMENT = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
-DAY = dt.date(2025, 3, 1)
-ARROW = {
-    "string": pa.string(),
-    "bigint": pa.int64(),
-    "int": pa.int32(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "double": pa.float64(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "array<string>": pa.list_(pa.string()),
-}
-FORM = pa.list_(pa.struct([(name, pa.string()) for name in ("namespace", "scope", "value")]))
+ONE, TWO = "on_" + "1" * 26, "on_" + "2" * 26
+TOKEN = pii_token(KEYS.identity, "phone", PHONE)
+OPENID = key64("doudian_open_id", "7000001", "oA")
+AT = 1735700530000
 
 
-def write(home: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    """The rows as a Delta table of the lake; columns that are not given are null."""
-    declared = ALL[name].columns
-    schema = pa.schema([(column.name, ARROW.get(column.type, FORM)) for column in declared])
-    empty = dict.fromkeys(schema.names)
-    table = pa.Table.from_pylist([{**empty, **row} for row in rows], schema=schema)
-    write_deltalake(str(home / "lake" / ALL[name].layer / ALL[name].name), table, mode="overwrite")
+def mapped(namespace: str, scope: str, value: str, one_id: str) -> dict[str, Any]:
+    return {
+        "identifier_key": key64(namespace, scope, value), "namespace": namespace, "scope": scope, "value": value,
+        "one_id": one_id, "status": "active", "valid_from": None, "valid_to": None,
+    }  # fmt: skip
 
 
-def write_brand(home: Path, keys: Keys) -> None:
-    """One person with a phone, an openid, an order with a refund, and one redirect."""
-    token = pii_token(keys.identity, "phone", PHONE)
-    forms = phone_forms(keys.identity, PHONE, {})
-    spelled = [{"namespace": form, "scope": "", "value": value} for form, values in forms.items() for value in values]
-    openid = key64("wx_openid", "app", "o1")
-    held = {"one_id": "A", "status": "active", "valid_from": MOMENT}
-    write(
-        home,
-        "identity.oneids",
-        [
-            {"one_id": "A", "status": "active", "minted_at": DAY},
-            {"one_id": "B", "status": "merged", "minted_at": DAY, "merged_into": "A"},
-        ],
-    )
-    write(
-        home,
-        "identity.oneid_map",
-        [
-            {"identifier_key": key64("phone", "", token), "namespace": "phone", "scope": "", "value": token, **held},
-            {"identifier_key": openid, "namespace": "wx_openid", "scope": "app", "value": "o1", **held},
-        ],
-    )
-    vault = {"token": token, "kind": "phone", "cipher": seal(keys.vault, token, PHONE), "forms": spelled}
-    write(home, "silver.pii_vault", [vault])
-    order = {"platform": "douyin", "shop_id": "s", "order_id": "6900000000000000001"}
-    paid = {"status": "paid", "is_paid": True, "is_internal": False, "paid_fen": 990, "paid_at": MOMENT}
-    write(home, "silver.orders", [{**order, **paid, "subject_key": openid}])
-    refund = {"refund_id": "r1", "status": "success", "amount_fen": 90, "success_at": MOMENT}
-    write(home, "silver.refunds", [{**order, **refund}])
-    write(home, "features.customer_features", [{"one_id": "A", "relation_layer": "friend", "paid_orders": 1}])
-    write(
-        home,
-        "features.customer_tags",
-        [{"one_id": "A", "tag": "layer", "value": "friend", "as_of": DAY, "reason": "r"}],
-    )
+def order(number: int, **known: Any) -> dict[str, Any]:
+    names = {"platform": "douyin", "shop_id": "s", "order_id": f"o{number}", "subject_key": OPENID, "status": "paid"}
+    return names | {"is_paid": True, "paid_fen": 1000, "paid_at": AT, "created_at": AT - 1} | known
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Any:
-    create_keys(tmp_path / "keys")
-    settings = load_settings(environ={"CDP_HOME": str(tmp_path)}).settings
-    policy = Policy.load(settings.conf / settings.identity.policy_file)
-    keys = load_keys(tmp_path / "keys")
-    write_brand(tmp_path, keys)
-    return SimpleNamespace(
-        settings=settings, keys=keys, policy=policy, run_id="r1", as_of="2025-03-01", say=lambda _: None
+def home(tmp_path: Path) -> Path:
+    forms = phone_forms(KEYS.identity, PHONE, {})
+    listed = [{"namespace": n, "scope": "", "value": value} for n in sorted(forms) for value in forms[n]]
+    write(tmp_path, "identity.oneids", [{"one_id": one, "status": "active", "minted_at": DAY1} for one in (ONE, TWO)])
+    rows = [mapped("doudian_open_id", "7000001", "oA", ONE), mapped("phone", "", TOKEN, ONE)]
+    write(tmp_path, "identity.oneid_map", [*rows, mapped("wx_openid", "wx1", "oB", TWO)])
+    write(tmp_path, "features.customer_features", [{"one_id": one, "is_visitor": False} for one in (ONE, TWO)])
+    vault = {"token": TOKEN, "kind": "phone", "cipher": seal(KEYS.vault, TOKEN, PHONE), "key_id": KEYS.vault_id}
+    write(tmp_path, "silver.pii_vault", [vault | {"forms": listed}])
+    write(tmp_path, "silver.orders", [order(1), order(2, subject_key=None), order(3, is_paid=False, paid_fen=0)])
+    refund = {"platform": "douyin", "shop_id": "s", "order_id": "o1", "success_at": AT}
+    refunds = [("r1", "success", 300), ("r2", "success", 200), ("r3", "applied", 500)]
+    write(
+        tmp_path,
+        "silver.refunds",
+        [refund | {"refund_id": name, "status": status, "amount_fen": fen} for name, status, fen in refunds],
     )
+    return tmp_path
 
 
-@pytest.fixture
-def snapshot(context: Any) -> Snapshot:
-    return Snapshot(snapshot_path(context.settings.home, publish_snapshot(context)))
+def context(home: Path, keys: Keys = KEYS) -> Any:
+    settings = Settings(home=home, conf=ROOT / "conf", clock="2025-01-02T00:00:00+08:00")  # type: ignore[call-arg]
+    names: dict[str, Any] = {"settings": settings, "keys": keys, "policy": POLICY, "run_id": "r000001", "as_of": DAY1}
+    return SimpleNamespace(**names, say=lambda text: None)
 
 
-@pytest.mark.parametrize("text", [PHONE, "wx_openid:app:o1", "6900000000000000001"])
-def test_every_identifier_of_the_map_is_found(context: Any, snapshot: Snapshot, text: str) -> None:
-    assert Finder(snapshot, context.keys.identity).find_text(text).one_id == "A"
+def built(home: Path) -> sqlite3.Connection:
+    folder = home / "built"
+    folder.mkdir()
+    build_serving(context(home), build_manifest(home, "r000001", DAY1), folder, AT)
+    return sqlite3.connect(folder / SNAPSHOT_FILE)
 
 
-def test_a_phone_is_shown_as_its_mask(context: Any, snapshot: Snapshot) -> None:
-    assert Finder(snapshot, context.keys.identity).find_text(PHONE).display == "139****5670"
+def people(rows: sqlite3.Connection) -> dict[int, str]:
+    return dict(rows.execute("SELECT person, one_id FROM profiles"))
 
 
-def test_no_clear_phone_is_published(context: Any, snapshot: Snapshot) -> None:
-    assert PHONE.encode() not in snapshot.path.read_bytes()
+def test_every_living_one_id_has_a_profile(home: Path) -> None:
+    assert sorted(people(built(home)).values()) == [ONE, TWO]
 
 
-def test_a_retired_oneid_leads_to_the_living_one(snapshot: Snapshot) -> None:
-    assert snapshot.living("B") == "A"
+def test_orders_know_their_buyer_and_what_was_given_back(home: Path) -> None:
+    rows = built(home)
+    names = people(rows)
+    query = "SELECT order_id, person, paid_fen, refunded_fen, at_ms FROM orders ORDER BY order_id"
+    found = [(name, names.get(person), *rest) for name, person, *rest in rows.execute(query)]
+    assert found == [("o1", ONE, 1000, 500, AT), ("o2", None, 1000, 0, AT), ("o3", ONE, 0, 0, AT)]
 
 
-def test_features_come_by_theme_without_the_digest_of_their_declarations(snapshot: Snapshot) -> None:
-    profile = snapshot.profile("A")
-    assert profile is not None
-    assert (profile.layer, profile.features) == ("friend", '{"orders":{"paid_orders":1}}')
+def test_the_timeline_shows_orders_and_refunds_of_their_person(home: Path) -> None:
+    rows = built(home)
+    found = list(rows.execute("SELECT kind, ref, amount_fen FROM timeline ORDER BY kind, ref"))
+    assert [(kind, ref.rpartition(":")[2], fen) for kind, ref, fen in found] == [
+        ("order", "o1", 1000),
+        ("order", "o3", 0),
+        ("refund", "r1", 300),
+        ("refund", "r2", 200),
+        ("refund", "r3", 500),
+    ]
 
 
-def test_order_sums_have_successful_refunds_off(snapshot: Snapshot) -> None:
-    (sums,) = snapshot.order_sums(0)
-    assert (sums.platform, sums.orders, sums.paid_fen, sums.refunded_fen) == ("douyin", 1, 990, 90)
+def test_a_phone_is_found_by_token_and_by_the_forms_of_its_hashes_and_shown_masked(home: Path) -> None:
+    rows = built(home)
+    (personal,) = list(rows.execute("SELECT value, personal FROM identifiers WHERE namespace = 'phone'"))
+    assert personal == (TOKEN, 1)
+    assert list(rows.execute("SELECT display FROM masks")) == [("139****5678",)]
+    forms = phone_forms(KEYS.identity, PHONE, {})
+    keys = {key64(name, "", value) for name, values in forms.items() for value in values}
+    assert dict(rows.execute("SELECT key, target_key FROM aliases")) == dict.fromkeys(keys, key64("phone", "", TOKEN))
 
 
-def test_the_timeline_holds_order_and_refund(snapshot: Snapshot) -> None:
-    entries = snapshot.timeline(0, after=None, kinds=(), limit=9)
-    assert [(entry.kind, entry.amount_fen) for entry in entries] == [("order", 990), ("refund", 90)]
+def test_no_clear_phone_is_in_the_file(home: Path) -> None:
+    built(home).close()
+    assert PHONE.encode() not in (home / "built" / SNAPSHOT_FILE).read_bytes()
 
 
-def test_publishing_again_what_was_published_makes_no_second_snapshot(context: Any) -> None:
-    assert publish_snapshot(context) == publish_snapshot(context)
+def test_a_manifest_names_the_versions_that_are_read(home: Path) -> None:
+    manifest = build_manifest(home, "r000001", DAY1)
+    write(home, "identity.oneids", [{"one_id": "on_" + "3" * 26, "status": "active", "minted_at": DAY1}])
+    folder = home / "built"
+    folder.mkdir()
+    build_serving(context(home), manifest, folder, AT)
+    assert sorted(people(sqlite3.connect(folder / SNAPSHOT_FILE)).values()) == [ONE, TWO]
 
 
-def test_a_rollback_brings_the_snapshot_before_back(context: Any) -> None:
-    first = publish_snapshot(context)
-    write(context.settings.home, "features.customer_features", [{"one_id": "A", "relation_layer": "public"}])
-    context.run_id = "r2"
-    assert publish_snapshot(context) != first
-    assert rollback(context.settings.home) == first
+def test_publishing_makes_the_snapshot_the_present_one(home: Path) -> None:
+    name = publish_snapshot(context(home))
+    manifest = current(home)
+    assert manifest is not None
+    assert (manifest.snapshot_id, manifest.as_of) == (name, DAY1)
+    rows = sqlite3.connect(home / "snapshots" / name / SNAPSHOT_FILE)
+    meta = dict(rows.execute("SELECT * FROM meta"))
+    assert name in json.dumps(meta)
+
+
+def test_an_empty_lake_can_be_published(tmp_path: Path) -> None:
+    name = publish_snapshot(context(tmp_path))
+    rows = sqlite3.connect(tmp_path / "snapshots" / name / SNAPSHOT_FILE)
+    assert people(rows) == {}
+
+
+def test_a_vault_that_another_key_sealed_stops_publishing(home: Path) -> None:
+    with pytest.raises(IntegrityError, match="does not decrypt"):
+        publish_snapshot(context(home, Keys(KEYS.identity, KEYS.pepper, "44" * 32)))
+    assert current(home) is None
+
+
+@pytest.mark.parametrize(("number", "shown"), [("13912345678", "139****5678"), ("+85291234567", "+85****4567")])
+def test_a_number_is_shown_without_its_middle(number: str, shown: str) -> None:
+    assert mask_phone(number) == shown
