@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from pipelines.errors import ConfigurationError
+from pipelines.sources.base import RecordRefusedError
 from pipelines.sources.fields import business_date, rfc3339
 
 Clock = Callable[[], int]
@@ -24,8 +26,13 @@ def fixed_clock(moment: str) -> Clock:
 
 
 def clock_of(setting: str | None) -> Clock:
-    """The fixed clock of the setting, or the machine's."""
-    return fixed_clock(setting) if setting else system_clock
+    """The fixed clock of the setting, or the machine's; a setting that is no time is refused."""
+    try:
+        return fixed_clock(setting) if setting else system_clock
+    except RecordRefusedError as refusal:
+        raise ConfigurationError(
+            f"setting 'clock': {refusal.detail}", where="clock", hint="write it as 2025-03-01T00:00:00+08:00"
+        ) from None
 
 
 def today(clock: Clock) -> str:
