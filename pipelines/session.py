@@ -31,9 +31,9 @@ _DELTA: Mapping[str, str] = {
 _SQL: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    # On few partitions, planning again after every stage costs more than it saves; the plans shown on screens
-    # nobody opens cost more than the work of a small day.
-    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.adaptive.coalescePartitions.enabled": "true",
+    # Plans are described after every stage for screens nobody opens; in full that costs more than a small day.
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.maxPlanStringLength": "1000",
     "spark.sql.debug.maxToStringFields": "4",
@@ -43,8 +43,8 @@ _SQL: Mapping[str, str] = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
-_JVM = "-XX:+UseParallelGC -XX:TieredStopAtLevel=1"
-"""A run of minutes on few cores: the optimising compiler and a concurrent collector would take the cores themselves."""
+_JVM = "-XX:+UseParallelGC"
+"""A concurrent collector would take one of few cores for itself."""
 
 _QUIET: Mapping[str, str] = {
     "spark.ui.enabled": "false",

@@ -46,6 +46,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build_session(
         work_dir=tmp_path_factory.mktemp("spark"), memory=os.environ.get("CDP_TEST_MEMORY", "2g"), shuffle_partitions=2
     )
+    # A test's rows are few and its plans many: compiling each plan would cost more than all rows together.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 
