@@ -59,8 +59,10 @@ def _named(table: Table) -> list[str]:
 
 
 def _keyed(table: Table) -> list[str]:
-    used = (*table.key, *table.partition_by, *table.keep_min, *((table.version,) if table.version else ()))
+    used = (*table.key, *table.partition_by, *table.keep_min, *table.fill, *((table.version,) if table.version else ()))
     found = [f"{name} is used but not declared" for name in used if name not in table.column_names]
+    if table.fill and "filled_from" not in table.column_names:
+        found.append("fills columns without filled_from, which the order of arrival could change")
     return found if table.key else [*found, "no key"]
 
 
@@ -107,6 +109,8 @@ def test_a_table_declared_twice_is_refused() -> None:
         ({"key": ()}, "no key"),
         ({"key": ("nothing",)}, "nothing is used but not declared"),
         ({"version": "nothing"}, "nothing is used but not declared"),
+        ({"fill": ("nothing",)}, "nothing is used but not declared"),
+        ({"fill": ("a",)}, "without filled_from"),
         ({"checks": ()}, "no check"),
         ({"checks": (Check("c", "nothing > 0"),)}, "check c names nothing"),
         ({"grain": ""}, "no grain"),
