@@ -178,7 +178,9 @@ class Lake:
         """The rows whose columns match a row of `keys` are exactly those of `frame`; others stay (None: all rows)."""
         new = _conform(table, frame)
         if not self.exists(table):
-            return self._apply(table, new.withColumn(OP, F.lit("I")))
+            result = self._apply(table, new.withColumn(OP, F.lit("I")))
+            self.create(table)  # a table without rows is there for its readers all the same
+            return result
         old = self.read(table)
         if keys is not None:
             old = old.join(keys.distinct(), list(keys.columns), "left_semi")
