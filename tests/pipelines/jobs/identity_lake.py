@@ -70,7 +70,11 @@ class IdentityLake:
             )
             for one in decisions
         ]
-        schema = table.ddl().replace("`as_of` date", "`as_of` string").replace("`revoked_as_of` date", "`revoked_as_of` string")
+        schema = (
+            table.ddl()
+            .replace("`as_of` date", "`as_of` string")
+            .replace("`revoked_as_of` date", "`revoked_as_of` string")
+        )
         self.lake.replace(table, self.lake.spark.createDataFrame(rows, schema.replace(" NOT NULL", "")))
 
     def stored(self, identifier: Identifier | str) -> str:
