@@ -13,12 +13,13 @@ Record = tuple[str, str]
 EdgesAt = Mapping[Identifier, list[Edge]]
 _PARTING = ("split", "move")
 _NO_CAUSE = ("weak", "candidate:")
+"""Refusals of what never joined anybody: a candidate's sighting elsewhere explains nothing."""
 
 
 class Causes:
     """Answers for one run, from the resolutions before and after it and the records that arrived in it.
 
-    `stated`: by new record, in order of time, the identifiers it names; `trigger`: what caused every change of a run
+    `stated`: by new record, in order of time, the identifiers it links; `trigger`: what caused every change of a run
     that no evidence started (`decision:...`, `configuration:...`), else empty.
     """
 
@@ -42,7 +43,8 @@ class Causes:
         """The cause as text: `rule:...`, `observation:source/id`, both, `decision:...` or `configuration:...`."""
         if self._trigger:
             return self._trigger
-        edges = [edge for identifier in identifiers for edge in self._edges.get(identifier, ())]
+        joining = (edge for identifier in identifiers for edge in self._edges.get(identifier, ()))
+        edges = [edge for edge in joining if not edge.refusal.startswith(_NO_CAUSE)]
         causes = self._rules(edges) if change in _PARTING else []
         record = self._new_record(edges, identifiers)
         if record:
@@ -65,8 +67,8 @@ class Causes:
         return min(named, default=None)
 
     def _rules(self, edges: Iterable[Edge]) -> list[str]:
-        """The rule of the refused edges, those refused since the run before first; candidates never joined anybody."""
-        refused = [edge for edge in edges if edge.refusal and not edge.refusal.startswith(_NO_CAUSE)]
+        """The rule of the refused edges, those refused since the run before first."""
+        refused = [edge for edge in edges if edge.refusal]
         if not refused:
             return []
         telling = max(refused, key=self._telling)

@@ -260,7 +260,7 @@ class Resolver:
     def _compare(self, view: View, outcome: RegistryOutcome, policy: Policy, *, trigger: str) -> list[Change]:
         new = self._journal.of_run(policy, self._run + 1)
         stated = {
-            (row.source, row.observation_id): [view.names.get(s.identifier, s.identifier) for s in row.ids]
+            (row.source, row.observation_id): [view.names.get(s.identifier, s.identifier) for s in row.ids if s.linking]
             for row in sorted(new, key=lambda row: (row.event_ms, row.source, row.observation_id))
         }
         before = World(self._outcome.placed, self._outcome.state)

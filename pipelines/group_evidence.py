@@ -19,9 +19,9 @@ from identity.policy import Policy
 from identity.resolution import Resolution
 from identity.resolve import resolve_evidence
 from identity.token import node_token
-from pipelines.jobs.s3_observed import root_targets
-from pipelines.jobs.s3_scope import decision_ends
 from pipelines.jobs.s3_special import read_evidence
+from pipelines.jobs.s3_unlinks import root_targets
+from pipelines.jobs.s3_work import decision_ends
 from pipelines.store.versions import rows_of
 
 Row = dict[str, Any]

@@ -128,11 +128,12 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
 def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
     """The jobs ran in their order; the first failure stops the run after what is done was recorded.
 
-    A mark on disk says that facts were written whose features may not follow yet: a run that finds the mark of another
-    looks at all people.
+    A mark on disk says that facts were written whose features may not follow yet, or whose checks did not pass: a run
+    that finds the mark of another looks at all people and checks all tables.
     """
     marks = Marks(context.settings.home)
-    context.state.touch_all = context.state.touch_all or context.full or marks.is_set("downstream")
+    unsure = marks.is_set("downstream")
+    context.state.touch_all = context.state.touch_all or context.full or unsure
     records: list[dict[str, object]] = []
     changed = 0
     written: set[str] = set()
@@ -147,12 +148,16 @@ def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
             changed += sum(write.changed for write in outcome.writes)
             written |= {write.table for write in outcome.writes if write.changed}
         if not only:
-            check_tables(context, written)
+            check_tables(context, _existing(context.lake) if unsure else written)
             marks.clear("downstream")
     finally:
         _record(context, records)
         shutil.rmtree(context.staging, ignore_errors=True)
     return RunReport(context.run_id, context.first, context.last, tuple(records), changed)
+
+
+def _existing(lake: Lake) -> set[str]:
+    return {table.full_name for table in ALL.tables if table.layer != "ops" and lake.exists(table)}
 
 
 def next_run_id(lake: Lake, as_of: str) -> str:

@@ -17,7 +17,7 @@ from pipelines.cli.common import (
     show,
     writing,
 )
-from pipelines.cli.people import changes_text, decisions_in, last_day, opened_lake, reader_of, stitch_now, stitching
+from pipelines.cli.people import changes_text, decisions_in, last_day, reader_of, stitch_now, stitching
 from pipelines.cli.steward import steward_app
 from pipelines.errors import ConfigurationError, IntegrityError
 from pipelines.settings import Settings
@@ -113,8 +113,8 @@ def verify(wait: WaitOption = 0.0, config: ConfigOption = None, as_json: JsonOpt
     from pipelines.jobs.s3_verify import verify as prove
 
     settings = settings_of(config)
-    with writing(settings, wait), opened_lake(settings) as lake:
-        found = prove(lake, stitching(settings))
+    with writing(settings, wait):
+        found = prove(settings.lake, stitching(settings))
     rows = [{"table": one.table, "rows": one.rows, "samples": list(one.samples)} for one in found]
     show(rows, as_json=as_json, text="\n".join(f"{r['table']}: {r['rows']} rows differ" for r in rows) or "all is well")
     if rows:
@@ -133,8 +133,8 @@ def diff(policy: PolicyOption, config: ConfigOption = None, as_json: JsonOption 
 
     settings = settings_of(config)
     other = read_policy(policy)
-    with writing(settings), opened_lake(settings) as lake:
-        found = compare(lake, stitching(settings), other)
+    with writing(settings):
+        found = compare(settings.lake, stitching(settings), other)
     show(found, as_json=as_json, text=changes_text(found))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.common import keys_of, spark_session
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from identity.decision import Decision
     from identity.policy import Policy
     from pipelines.group_evidence import LakeReader
-    from pipelines.jobs.s3_identity import StitchSettings
+    from pipelines.jobs.s3_stitch import StitchSettings
     from pipelines.store.lake import Lake
 
 
@@ -28,7 +28,7 @@ def reader_of(settings: Settings) -> LakeReader:
 
 def decisions_in(settings: Settings) -> tuple[Decision, ...]:
     """All decisions of the lake, revoked ones included."""
-    from pipelines.jobs.s3_scope import decisions_of
+    from pipelines.jobs.s3_work import decisions_of
 
     return decisions_of(settings.lake)
 
@@ -44,17 +44,21 @@ def last_day(settings: Settings) -> str:
 
 
 @contextmanager
-def opened_lake(settings: Settings) -> Iterator[Lake]:
-    """The lake with a Spark session, which ends with the block."""
+def clustered(settings: Settings) -> Iterator[Callable[[], Lake]]:
+    """A function that opens the lake with a Spark session, for large lakes; the session ends with the block."""
     from pipelines.store.lake import Lake
 
-    with spark_session(settings) as spark:
-        yield Lake(spark, settings.lake)
+    with ExitStack() as stack:
+
+        def opened() -> Lake:
+            return Lake(stack.enter_context(spark_session(settings)), settings.lake)
+
+        yield opened
 
 
 def stitching(settings: Settings, policy: Policy | None = None) -> StitchSettings:
     """How the lake is stitched, under the policy in force or another."""
-    from pipelines.jobs.s3_identity import stitch_settings
+    from pipelines.jobs.s3_stitch import stitch_settings
     from pipelines.policies import policy_path, read_policy
 
     return stitch_settings(settings, policy or read_policy(policy_path(settings)), keys_of(settings).identity)
@@ -62,16 +66,16 @@ def stitching(settings: Settings, policy: Policy | None = None) -> StitchSetting
 
 def stitch_now(settings: Settings, policy: Policy | None, as_of: str) -> dict[str, Any]:
     """The stitcher ran for what is new, now; what it changed. The next `cdp run` looks at all people."""
-    from pipelines.jobs.s3_identity import stitch
     from pipelines.jobs.s3_marker import marker_of
+    from pipelines.jobs.s3_stitch import StitchRequest, stitch
     from pipelines.store.marks import Marks
 
     marker = marker_of(settings.lake)
     run_id = f"i{marker.run + 1 if marker else 1:06d}-{as_of}"
-    with opened_lake(settings) as lake:
-        Marks(settings.home).set("downstream")
-        result = stitch(lake, stitching(settings, policy), as_of=as_of, run_id=run_id)
-        changes = {name: n for (metric, name), n in result.figures.items() if metric == "changes" and result.writes}
+    Marks(settings.home).set("downstream")
+    with clustered(settings) as cluster:
+        result = stitch(settings.lake, stitching(settings, policy), StitchRequest(as_of, run_id), cluster)
+    changes = {name: n for (metric, name), n in result.figures.items() if metric == "changes" and result.writes}
     if result.gates:
         raise IntegrityError("; ".join(result.gates), where="identity.report", hint="see `cdp steward queue`")
     return {"changes": changes}

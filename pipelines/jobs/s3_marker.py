@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.spec import Table
-from pipelines.store.history import restore
-from pipelines.store.lake import Lake
+from pipelines.store.local import LocalLake
 from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
 
@@ -39,11 +38,6 @@ class Marker:
         return self.versions.get(table.full_name, -1)
 
 
-def last_marker(lake: Lake) -> Marker | None:
-    """The last finished run of a lake, None before the first."""
-    return marker_of(Path(lake.root))
-
-
 def marker_of(lake: Path) -> Marker | None:
     """The last finished run of the lake in a folder, None before the first; needs no JVM."""
     wanted = f"SELECT * FROM t WHERE metric IN ('{RUN}', '{VERSION}', '{POLICY}')"
@@ -61,13 +55,13 @@ def marker_of(lake: Path) -> Marker | None:
     )
 
 
-def marker_figures(lake: Lake, run: int, policy: str) -> list[tuple[str, str, float]]:
+def marker_figures(lake: LocalLake, run: int, policy: str) -> list[tuple[str, str, float]]:
     """The marker of a finished run as figures of its report: metric, dimension, value."""
     versions = [(VERSION, table.full_name, float(lake.version(table))) for table in READ]
     return [(RUN, "", float(run)), (POLICY, policy, 1.0), *versions]
 
 
-def undo_unfinished(lake: Lake, marker: Marker | None) -> None:
+def undo_unfinished(lake: LocalLake, marker: Marker | None) -> None:
     """The tables of the stitcher are as the last finished run left them: a run was cut off among its writes."""
     for table in OWN:
-        restore(lake, table, marker.version(table) if marker else -1)
+        lake.restore(table, marker.version(table) if marker else -1)

@@ -50,7 +50,7 @@ class PlainResolver:
         return {
             "special": special.join(group.evidence.select(GROUP, "signature"), on=GROUP, how="left"),
             "map": _map_rows(members, owners, group.aliases),
-            "edges": _edge_rows(pairs.filter("linking"), members),
+            "edges": _edge_rows(pairs, members),
             "homes": _new_homes(members, owners, group.homes),
             "mints": minted,
             "people": _people(members, owners),
@@ -128,22 +128,16 @@ def _unsettled_records(records: pl.DataFrame, at_home: pl.DataFrame, kept: pl.Da
 
 
 def _pairs(evidence: pl.DataFrame, stated: pl.DataFrame) -> pl.DataFrame:
-    """Every pair of each row: all linking identifiers with each other (of a long row: with the first in the order key),
-    and each with the row's candidates (`linking` false); `rule` as the row makes it."""
+    """Every pair of each row: all linking identifiers with each other, of a long row with the first in the order key.
+    `label` is the rule that a role makes."""
     linking = stated.filter("linking").sort("row", *ORDER)
     linking = linking.with_columns(place=pl.int_range(pl.len()).over("row"), size=pl.len().over("row"))
     ends = linking.select("row", GROUP, "key", "place", "size", label=_role_label())
     links = ends.join(ends.select("row", other="key", other_place="place", other_label="label"), on="row")
     within = (pl.col("place") < pl.col("other_place")) & ((pl.col("size") <= LARGEST_FULL_ROW) | (pl.col("place") == 0))
-    links = links.filter(within).with_columns(linking=pl.lit(value=True), label=pl.coalesce("label", "other_label"))
-    role = pl.when(pl.col("role") == "").then(pl.lit("recipient")).otherwise(pl.col("role"))
-    shown = pl.when(pl.col("weak")).then(pl.lit("weak")).otherwise(pl.concat_str(pl.lit("candidate:"), role))
-    candidates = stated.filter(~pl.col("linking")).select("row", other="key", label=shown)
-    offers = ends.drop("label").join(candidates, on="row").filter(pl.col("key") != pl.col("other"))
-    offers = offers.with_columns(linking=pl.lit(value=False))
-    columns = ("row", GROUP, "key", "other", "label", "linking")
-    both = pl.concat([links.select(columns), offers.select(columns)])
-    return both.join(evidence.with_row_index("row").drop(GROUP, "ids"), on="row")
+    paired = links.filter(within).with_columns(label=pl.coalesce("label", "other_label"))
+    facts = evidence.with_row_index("row").drop(GROUP, "ids")
+    return paired.select("row", GROUP, "key", "other", "label").join(facts, on="row")
 
 
 def _role_label() -> pl.Expr:
@@ -226,11 +220,15 @@ def _people(members: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 
 def _causes(evidence: pl.DataFrame, stated: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """The record that caused each group: of its pair that was last seen earliest the least new record, else the first
-    new record that names anybody in it."""
-    pair = [GROUP, "key", "other", pl.when(~pl.col("linking")).then(pl.col("label"))]
-    dated = pairs.with_columns(last_ms=pl.col("last_ms").max().over(pair)).drop_nulls("new_least")
+    new record that links anybody in it."""
+    dated = pairs.with_columns(last_ms=pl.col("last_ms").max().over("key", "other")).drop_nulls("new_least")
     paired = _first(dated, "last_ms", "source", "new_least").select(GROUP, "source", record="new_least")
-    named = stated.select("row", GROUP).unique().join(evidence.with_row_index("row").drop(GROUP), on="row")
+    named = (
+        stated.filter("linking")
+        .select("row", GROUP)
+        .unique()
+        .join(evidence.with_row_index("row").drop(GROUP), on="row")
+    )
     alone = _first(named.drop_nulls("new_ms"), "new_ms", "source", "new_observation")
     alone = alone.select(GROUP, "source", record="new_observation")
     return pl.concat([paired, alone.join(paired, on=GROUP, how="anti")])

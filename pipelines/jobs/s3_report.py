@@ -11,10 +11,8 @@ from typing import Any
 from identity.identifier import Identifier
 from identity.policy import Policy
 from identity.report import LARGEST, broken_gates, channel
-from pipelines.jobs.s3_scope import MAP, ONEIDS
-from pipelines.jobs.s3_tables import HUBS, REJECTIONS, REVIEW
+from pipelines.jobs.s3_work import HUBS, MAP, ONEIDS, REJECTIONS, REVIEW
 from pipelines.spec import Table
-from pipelines.store.lake import Lake
 from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
 
@@ -24,14 +22,16 @@ Figure = tuple[str, str, float]
 """Metric, dimension, value."""
 
 
-def table_figures(lake: Lake, policy: Policy) -> list[Figure]:
+def table_figures(lake: Path, policy: Policy) -> list[Figure]:
     """How many people, how sure, what was refused, and how far channels reach into each other, as the tables say."""
     status = _counts(lake, MAP, "status", CURRENT)
     people = _counts(lake, ONEIDS, "status")
     persons, visitors = people.get("active", 0.0), people.get("visitor", 0.0)
     living = "status IN ('active', 'visitor')"
-    largest = lake.query(
-        ONEIDS, f"SELECT one_id, identifiers FROM t WHERE {living} ORDER BY identifiers DESC, one_id LIMIT {LARGEST}"
+    largest = rows_of(
+        lake,
+        ONEIDS.full_name,
+        f"SELECT one_id, identifiers FROM t WHERE {living} ORDER BY identifiers DESC, one_id LIMIT {LARGEST}",
     )
     reviews = _counts(lake, REVIEW, "kind")
     return [
@@ -48,15 +48,16 @@ def table_figures(lake: Lake, policy: Policy) -> list[Figure]:
     ]
 
 
-def _counts(lake: Lake, table: Table, column: str, where: str = "true") -> dict[str, float]:
+def _counts(lake: Path, table: Table, column: str, where: str = "true") -> dict[str, float]:
     query = f"SELECT {column} AS name, count(*) AS n FROM t WHERE {where} GROUP BY 1 ORDER BY 1"
-    return {str(row["name"]): float(row["n"]) for row in lake.query(table, query)}
+    return {str(row["name"]): float(row["n"]) for row in rows_of(lake, table.full_name, query)}
 
 
-def _reach(lake: Lake, policy: Policy) -> list[Figure]:
+def _reach(lake: Path, policy: Policy) -> list[Figure]:
     """By channel its persons, by pair of channels the persons in both and their share of the persons in either."""
-    rows = lake.query(
-        MAP,
+    rows = rows_of(
+        lake,
+        MAP.full_name,
         f"WITH p AS (SELECT one_id, list(DISTINCT namespace) AS names FROM t WHERE {CURRENT} AND one_id IS NOT NULL"
         " GROUP BY one_id) SELECT list_sort(names) AS names, count(*) AS n FROM p GROUP BY 1",
     )

@@ -95,7 +95,7 @@ class SpecialResolver:
         )
         before = World(_placed(group, known, registry), registry)
         after = World(outcome.placed, outcome.state)
-        new = _new_rows(group.evidence, names)
+        new = _new_rows(group.evidence, names, self._settings.policy)
         trigger = self._trigger(decisions)
         changes = compare(before, after, Causes(resolution, resolution, new, trigger).of)
         if not trigger and any(change.change in PARTING for change in changes):
@@ -203,9 +203,11 @@ def _named(key: int, known: Mapping[int, Identifier]) -> Identifier:
 
 
 def _placed(group: GroupRows, known: Mapping[int, Identifier], registry: RegistryState) -> dict[Identifier, str]:
-    """Who held what before the run; a form that never had a place of its own is no identifier of its own."""
+    """Who held what before the run; a form that never had a place of its own is no identifier of its own, and a
+    OneID that was never minted (somebody wrote to the map) held nothing."""
     placed = {_named(row["key"], known): row["one_id"] for row in group.placed}
-    return {identifier: one_id for identifier, one_id in placed.items() if identifier in registry.homes}
+    records = registry.records
+    return {i: one_id for i, one_id in placed.items() if i in registry.homes and one_id in records}
 
 
 def _with_aliases(part: Part, aliases: Sequence[Row], registry: RegistryState) -> Part:
@@ -218,12 +220,16 @@ def _with_aliases(part: Part, aliases: Sequence[Row], registry: RegistryState) -
     return replace(part, members=tuple(members)) if forms else part
 
 
-def _new_rows(rows: Iterable[Row], names: Mapping[Identifier, Identifier]) -> dict[tuple[str, str], list[Identifier]]:
+def _new_rows(
+    rows: Iterable[Row], names: Mapping[Identifier, Identifier], policy: Policy
+) -> dict[tuple[str, str], list[Identifier]]:
+    """The new records in order of time, each with the identifiers it links."""
     new = sorted(
         (row for row in rows if row["is_new"]), key=lambda r: (r["event_ms"], r["source"], r["observation_id"])
     )
     stated: dict[tuple[str, str], list[Identifier]] = {}
     for row in new:
-        named = [Identifier(one["namespace"], one["scope"], one["value"]) for one in row["ids"] or ()]
-        stated.setdefault((row["source"], row["observation_id"]), []).extend(names.get(one, one) for one in named)
+        read = [_stated(one, row["kind"], policy) for one in row["ids"] or ()]
+        linked = [names.get(one.identifier, one.identifier) for one in read if one.linking]
+        stated.setdefault((row["source"], row["observation_id"]), []).extend(linked)
     return stated

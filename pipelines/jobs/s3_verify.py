@@ -5,31 +5,30 @@ Nothing is written: everything is resolved from all evidence with the registry k
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import polars as pl
 
 from identity.policy import Policy
 from pipelines.errors import ConfigurationError
-from pipelines.jobs.s3_identity import StitchSettings, make_work, resolve
-from pipelines.jobs.s3_marker import last_marker
-from pipelines.jobs.s3_observed import Observed, observed
-from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS
-from pipelines.jobs.s3_tables import CHANGES, EDGES, HUBS, Answers
+from pipelines.jobs.s3_local_scope import Evidence, read_evidence_rows
+from pipelines.jobs.s3_local_tables import LocalTables
+from pipelines.jobs.s3_marker import marker_of
+from pipelines.jobs.s3_plain import written
+from pipelines.jobs.s3_stitch import StitchRequest, StitchSettings, make_work, resolve
+from pipelines.jobs.s3_work import CHANGES, EDGES, HOMES, HUBS, MAP, ONEIDS
 from pipelines.spec import Table
-from pipelines.store.history import small_rows
-from pipelines.store.lake import Lake
+from pipelines.store.local import LocalLake, conform
 
 SAMPLES = 10
-Result = TypeVar("Result")
 COMPARED: dict[str, tuple[str, ...]] = {
     MAP.full_name: ("identifier_key", "one_id", "status", "valid_from", "valid_to", "first_seen", "last_seen"),
     EDGES.full_name: ("a_key", "b_key", "status", "rule", "first_ms", "last_ms", "sightings"),
     HUBS.full_name: ("identifier_key", "partners"),
+    ONEIDS.full_name: ("one_id", "status", "merged_into", "identifiers"),
 }
 
 
@@ -42,84 +41,80 @@ class Difference:
     samples: tuple[str, ...]
 
 
-def verify(lake: Lake, settings: StitchSettings) -> list[Difference]:
+def verify(root: Path, settings: StitchSettings) -> list[Difference]:
     """What a rebuild from all evidence, with the registry kept, would change: nothing when all is well."""
+    tables = _rebuilt(root, settings)
+    lake = tables.lake
+    living = lake.scan(ONEIDS).filter(pl.col("status").is_in(["active", "visitor"])).select("one_id")
+    known = pl.concat([living, tables.oneids.lazy().select("one_id")]).unique()
+    found = [
+        _apart(MAP, lake.scan(MAP).collect(), tables.map),
+        _apart(EDGES, lake.scan(EDGES).collect(), conform(EDGES, tables.get("edges"))),
+        _apart(HUBS, lake.scan(HUBS).collect(), tables.hubs),
+        _apart(ONEIDS, lake.scan(ONEIDS).join(known, on="one_id", how="semi").collect(), tables.oneids),
+        _named(HOMES, tables.get("homes").select(key=pl.col("identifier_key").cast(pl.String))),
+        _named(CHANGES, tables.get("changes").select(key="one_id")),
+    ]
+    return [one for one in found if one.rows]
 
-    def compare(answers: Answers) -> list[Difference]:
-        made = {MAP.full_name: answers.map, EDGES.full_name: answers.get("edges"), HUBS.full_name: answers.get("hubs")}
-        tables = {table.full_name: table for table in (MAP, EDGES, HUBS)}
-        found = [_compare(tables[name], lake.read(tables[name]), made[name]) for name in COMPARED]
-        found += [_people(lake, answers), _count(HOMES, answers.get("homes"), "identifier_key")]
-        found += [_count(CHANGES, answers.get("changes"), "one_id")]
-        return [one for one in found if one.rows]
 
-    return _tried(lake, settings, compare)
-
-
-def diff(lake: Lake, settings: StitchSettings, other: Policy) -> dict[str, Any]:
+def diff(root: Path, settings: StitchSettings, other: Policy) -> dict[str, Any]:
     """What another policy would merge and split on the whole history, nothing changed."""
-    return _tried(lake, replace(settings, policy=other), _partition_changes)
+    return partition_changes(_rebuilt(root, replace(settings, policy=other)))
 
 
-def _tried(lake: Lake, settings: StitchSettings, look: Callable[[Answers], Result]) -> Result:
-    marker = last_marker(lake)
+def _rebuilt(root: Path, settings: StitchSettings) -> LocalTables:
+    """All groups resolved from the evidence that the last stitch saw, with the registry as it is."""
+    marker = marker_of(root)
     if marker is None:
         raise ConfigurationError("nothing was stitched yet", where="identity.report", hint="run `cdp run` first")
-    work = make_work(lake, settings, marker, as_of=marker.as_of, full=True)
-    known = observed(lake, marker).rows.where(~F.col("is_new"))
-    shutil.rmtree(settings.staging, ignore_errors=True)
-    try:
-        answers = resolve(work, Observed(known, None))
-        assert answers is not None, "a rebuild looks at everything"
-        return look(answers)
-    finally:
-        shutil.rmtree(settings.staging, ignore_errors=True)
+    lake = LocalLake(root)
+    work = make_work(lake, settings, StitchRequest(marker.as_of, "", full=True, trigger="rule:rebuild"), marker)
+    seen = read_evidence_rows(lake, marker)
+    known = seen.rows.filter(~pl.col("is_new"))
+    tables = resolve(lake, work, Evidence(known, seen.new.clear(), seen.removed.clear()))
+    if tables is None:
+        raise ConfigurationError("there is no evidence", where="silver.identity_observations", hint="run `cdp run`")
+    return tables
 
 
-def _compare(table: Table, stands: DataFrame, made: DataFrame) -> Difference:
+def _apart(table: Table, stands: pl.DataFrame, made: pl.DataFrame) -> Difference:
     columns = list(COMPARED[table.full_name])
-    old, new = (frame.select(*columns) for frame in (stands, made))
-    apart = old.exceptAll(new).unionByName(new.exceptAll(old)).select(*[F.col(c).alias(c) for c in columns])
-    return _count(table, apart, *[name for name in table.key if name in columns])
+    old, new = stands.select(columns), made.select(columns)
+    apart = pl.concat(
+        [
+            old.join(new, on=columns, how="anti", nulls_equal=True),
+            new.join(old, on=columns, how="anti", nulls_equal=True),
+        ]
+    )
+    key = pl.concat_str([pl.col(name).cast(pl.String) for name in table.key if name in columns], separator=" ")
+    return _named(table, apart.select(key=key))
 
 
-def _people(lake: Lake, answers: Answers) -> Difference:
-    """Living OneIDs that differ, and retired ones that live or lead elsewhere."""
-    columns = ["one_id", "status", "merged_into", "identifiers"]
-    old, new = lake.read(ONEIDS).select(*columns), answers.oneids.select(*columns)
-    missing = old.where("status IN ('active', 'visitor')").join(new, "one_id", "left_anti")
-    return _count(ONEIDS, new.exceptAll(old).unionByName(missing), "one_id")
+def _named(table: Table, keys: pl.DataFrame) -> Difference:
+    some = keys["key"].drop_nulls().unique().sort().head(SAMPLES).to_list()
+    return Difference(table.full_name, keys.height, tuple(some))
 
 
-def _count(table: Table, rows: DataFrame, *key: str) -> Difference:
-    keys = rows.select(F.concat_ws(" ", *[F.col(name).cast("string") for name in key]).alias("key"))
-    some = F.slice(F.sort_array(F.collect_set("key")), 1, SAMPLES).alias("some")
-    row = keys.agg(F.count("*").alias("n"), some).first()
-    return Difference(table.full_name, row["n"] if row else 0, tuple(row["some"]) if row else ())
-
-
-def _partition_changes(answers: Answers) -> dict[str, Any]:
+def partition_changes(tables: LocalTables) -> dict[str, Any]:
     """Merges: OneIDs whose people would be one. Splits: OneIDs whose identifiers would come apart."""
-    names = F.concat_ws(":", "namespace", "scope", "value").alias("name")
-    was = answers.work.read(MAP).where("valid_to IS NULL AND one_id IS NOT NULL")
-    now = answers.map.where("valid_to IS NULL")
-    goes = now.select("identifier_key", F.coalesce("one_id", F.col("identifier_key").cast("string")).alias("goes"))
-    both = was.select("identifier_key", "one_id", names).join(goes, "identifier_key").persist()
-    seniority = answers.work.read(ONEIDS).select("one_id", "mint_seq")
-    joined = both.select("one_id", "goes").distinct().join(seniority, "one_id")
-    merged = joined.groupBy("goes").agg(F.sort_array(F.collect_list(F.struct("mint_seq", "one_id"))).alias("ids"))
-    merges = [
-        _merge(row["goes"], [one["one_id"] for one in row["ids"]]) for row in small_rows(merged.where("size(ids) > 1"))
-    ]
-    parts = both.groupBy("one_id", "goes").agg(F.sort_array(F.collect_list("name")).alias("part"))
-    apart = parts.groupBy("one_id").agg(F.sort_array(F.collect_list("part")).alias("parts")).where("size(parts) > 1")
-    splits = [{"one_id": row["one_id"], "parts": [list(part) for part in row["parts"]]} for row in small_rows(apart)]
+    present = pl.col("valid_to").is_null()
+    was = tables.map_before.filter(present).drop_nulls("one_id").select("identifier_key", "one_id", name=written())
+    goes = pl.coalesce("one_id", pl.col("identifier_key").cast(pl.String)).alias("goes")
+    both = was.join(tables.map.filter(present).select("identifier_key", goes), on="identifier_key")
+    seniority = tables.before(ONEIDS).select("one_id", "mint_seq").collect()
+    joined = both.select("one_id", "goes").unique().join(seniority, on="one_id").sort("mint_seq")
+    merged = joined.group_by("goes").agg(pl.col("one_id")).filter(pl.col("one_id").list.len() > 1)
+    merges = [_merge(goes_to, ids) for goes_to, ids in merged.iter_rows()]
+    parts = both.sort("name").group_by("one_id", "goes").agg(pl.col("name"))
+    apart = parts.group_by("one_id").agg(pl.col("name")).filter(pl.col("name").list.len() > 1)
+    splits = [{"one_id": one_id, "parts": sorted(names)} for one_id, names in apart.iter_rows()]
     return {
         "merges": sorted(merges, key=lambda one: str(one["one_id"])),
         "splits": sorted(splits, key=lambda one: str(one["one_id"])),
     }
 
 
-def _merge(goes: str, by_age: Sequence[str]) -> dict[str, Any]:
-    kept = goes if goes in by_age else by_age[0]
+def _merge(goes_to: str, by_age: Sequence[str]) -> dict[str, Any]:
+    kept = goes_to if goes_to in by_age else by_age[0]
     return {"one_id": kept, "others": sorted(one for one in by_age if one != kept)}

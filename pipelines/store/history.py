@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delta.tables import DeltaTable
 from deltalake import DeltaTable as DeltaLog
 from deltalake import write_deltalake
 from pyspark.sql import DataFrame, Row
@@ -56,13 +55,3 @@ def put_row(lake: Path, table: Table, row: Mapping[str, Any]) -> None:
 def small_rows(frame: DataFrame) -> list[Row]:
     """The rows of a result that is known to be small."""
     return frame.collect()
-
-
-def restore(lake: Lake, table: Table, version: int) -> None:
-    """The table holds what it held at a version (-1: nothing); nothing happens when it does."""
-    if not lake.exists(table) or lake.version(table) == version:
-        return
-    if version < 0:
-        lake.delete_keys(table, lake.read(table).select(*table.key))
-    else:
-        DeltaTable.forPath(lake.spark, lake.path(table)).restoreToVersion(version)

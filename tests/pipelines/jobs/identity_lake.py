@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from identity.decision import Decision
 from identity.errors import ObservationError
@@ -12,13 +14,20 @@ from identity.identifier import Identifier, parse_identifier
 from identity.observation import normalise_observation
 from identity.policy import Policy
 from identity.token import node_token
-from pipelines.jobs.s3_identity import StitchResult, StitchSettings, stitch
+from pipelines.jobs.s3_stitch import LOCAL_ROWS, StitchRequest, StitchResult, StitchSettings, stitch
 from pipelines.jobs.shaping import OBSERVATIONS, REJECTIONS, VAULT, Shaped, Shaper
 from pipelines.keys import Keys
 from pipelines.sources.base import Context, Record, Settings
-from pipelines.store.lake import Lake
+from pipelines.spec import Table
+from pipelines.stewarding import decision_row
+from pipelines.store.arrow import arrow_table
+from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
+from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
+
+if TYPE_CHECKING:
+    from pipelines.store.lake import Lake
 
 Row = dict[str, Any]
 KEY = "test key"
@@ -28,15 +37,23 @@ KEYS = Keys(identity=KEY, pepper="00" * 32, vault="11" * 32)
 class IdentityLake:
     """One lake, stitched run by run."""
 
-    def __init__(self, lake: Lake, policy: Policy, folder: Path, mix_keys: Mapping[str, str] | None = None) -> None:
-        self.lake = lake
+    def __init__(
+        self,
+        folder: Path,
+        policy: Policy,
+        mix_keys: Mapping[str, str] | None = None,
+        cluster: Callable[[], Lake] | None = None,
+    ) -> None:
+        self.lake = LocalLake(folder / "lake")
+        self.cluster = cluster
         self.policy = policy
         self.folder = folder
         self.shaper = Shaper(policy, KEYS, dict(mix_keys or {}))
         self.runs = 0
 
     def settings(self, policy: Policy | None = None) -> StitchSettings:
-        return StitchSettings(policy or self.policy, KEY, self.folder / "staging", Marks(self.folder))
+        rows = LOCAL_ROWS if self.cluster is None else -1
+        return StitchSettings(policy or self.policy, KEY, self.folder / "staging", Marks(self.folder), local_rows=rows)
 
     def add(self, rows: Iterable[Mapping[str, Any]], day: str) -> None:
         """The observations are in silver, as ingested on a business day."""
@@ -49,11 +66,19 @@ class IdentityLake:
                 continue
             self.shaper._observe(observation, record, shaped)
         for name in (OBSERVATIONS, REJECTIONS, VAULT):
-            self.lake.add_rows(ALL[name], _first(shaped.rows.get(name, []), ALL[name].key))
+            self._add_new(ALL[name], _first(shaped.rows.get(name, []), ALL[name].key))
+
+    def _add_new(self, table: Table, rows: list[Row]) -> None:
+        known = {tuple(row) for row in self.lake.scan(table).select(table.key).collect().iter_rows()}
+        new = [row for row in rows if tuple(row[name] for name in table.key) not in known]
+        found = pl.from_arrow(arrow_table(table, new))
+        assert isinstance(found, pl.DataFrame)
+        self.lake.append(table, found)
 
     def stitch(self, day: str, **more: Any) -> StitchResult:
         self.runs += 1
-        return stitch(self.lake, self.settings(), as_of=day, run_id=f"r{self.runs:06d}-{day}", **more)
+        request = StitchRequest(day, f"r{self.runs:06d}-{day}", **more)
+        return stitch(self.lake.root, self.settings(), request, self.cluster)
 
     def feed(self, rows: Iterable[Mapping[str, Any]], day: str) -> StitchResult:
         self.add(rows, day)
@@ -63,19 +88,17 @@ class IdentityLake:
         """These are all decisions of the lake."""
         table = ALL["identity.steward_decisions"]
         rows = [
-            (
-                *(one.decision_id, one.kind, self.stored(one.a), self.stored(one.b) if one.b else None),
-                *([self.stored(other) for other in one.others], one.actor, one.reason, one.as_of),
-                *(one.revoked_as_of or None, one.revoked_by or None),
-            )
+            decision_row(one)
+            | {
+                "a": self.stored(one.a),
+                "b": self.stored(one.b) if one.b else None,
+                "detached_from": [self.stored(other) for other in one.others],
+            }
             for one in decisions
         ]
-        schema = (
-            table.ddl()
-            .replace("`as_of` date", "`as_of` string")
-            .replace("`revoked_as_of` date", "`revoked_as_of` string")
-        )
-        self.lake.replace(table, self.lake.spark.createDataFrame(rows, schema.replace(" NOT NULL", "")))
+        found = pl.from_arrow(arrow_table(table, rows))
+        assert isinstance(found, pl.DataFrame)
+        self.lake.replace(table, self.lake.scan(table).collect(), found)
 
     def stored(self, identifier: Identifier | str) -> str:
         """The identifier as the lake writes it."""
@@ -83,7 +106,7 @@ class IdentityLake:
         return str(read._replace(value=node_token(KEY, read, self.policy.spec(read.namespace))))
 
     def rows(self, name: str, where: str = "true") -> list[Row]:
-        return [row.asDict(recursive=True) for row in self.lake.read(ALL[f"identity.{name}"]).where(where).collect()]
+        return rows_of(self.lake.root, f"identity.{name}", f"SELECT * FROM t WHERE {where}")
 
     def clusters(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -97,13 +120,11 @@ class IdentityLake:
     def redirects(self) -> dict[str, str]:
         return {row["one_id"]: row["merged_into"] for row in self.rows("oneids", "status = 'merged'")}
 
-    def changes(self, result: StitchResult) -> list[tuple[Any, ...]]:
-        """The changes of one run, sorted."""
-        rows = self.rows("oneid_changes", f"run_id LIKE 'r{self.runs:06d}-%'")
-        assert result.run
+    def changes(self) -> list[tuple[Any, ...]]:
+        """The changes of the last run, sorted."""
         return sorted(
             (row["change"], row["one_id"], tuple(row["others"]), tuple(sorted(row["identifiers"])), row["cause"])
-            for row in rows
+            for row in self.rows("oneid_changes", f"run_id LIKE 'r{self.runs:06d}-%'")
         )
 
     def rejections(self) -> set[tuple[str, str, str]]:

@@ -14,8 +14,8 @@ from identity.components import connected_components
 from identity.observation import normalise_observation
 from identity.policy import Policy
 from pipelines.jobs.s3_answers import answer_rows
+from pipelines.jobs.s3_cluster_groups import EMPTY
 from pipelines.jobs.s3_compact import LinkingRules, compact
-from pipelines.jobs.s3_groups import EMPTY
 from pipelines.jobs.s3_plain import PlainResolver, PlainSettings
 from pipelines.jobs.s3_screen import GROUP, Group
 from pipelines.jobs.s3_special import GroupRows, SpecialResolver, SpecialSettings

@@ -203,6 +203,24 @@ def test_an_upsert_touches_only_its_own_keys(lake: Lake) -> None:
     assert {name: row["version_key"] for name, row in stored(lake, VERSIONED).items()} == {"t": "2", "u": "1", "v": "1"}
 
 
+DATED = table(
+    columns=(
+        Column("thing", "string", "The thing", required=True),
+        Column("interval", "date", "When it arrived"),
+        Column("content", "string", "What it says"),
+    )
+)
+
+
+def test_of_one_key_the_earliest_arrival_is_kept_in_whatever_order_they_come(lake: Lake) -> None:
+    def write(day: int, content: str) -> int:
+        rows = frame(lake, DATED, {"thing": "t", "interval": date(2025, 3, day), "content": content})
+        return lake.keep_earliest(DATED, rows, same="content").changed
+
+    assert [write(3, "same"), write(5, "same"), write(2, "other"), write(1, "same")] == [1, 0, 0, 1]
+    assert stored(lake, DATED)["t"] == {"thing": "t", "interval": date(2025, 3, 1), "content": "same"}
+
+
 def test_a_table_without_versions_cannot_be_upserted(lake: Lake) -> None:
     with pytest.raises(ValueError, match=r"silver\.things declares no version"):
         lake.upsert_latest(THINGS, things(lake, ("a", 1)))

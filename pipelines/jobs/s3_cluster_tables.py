@@ -1,6 +1,6 @@
 """The staged answers of a run as the rows of the identity tables, and the writing of them.
 
-Rows of looked-at groups are replaced; everything else stays. A rebuild replaces all.
+The cluster looks at all groups, so the tables are replaced; only the registry and the history grow.
 """
 
 from __future__ import annotations
@@ -13,18 +13,25 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from identity.registry import mint_sequence
-from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS, Work
+from pipelines.jobs.s3_cluster_scope import read_before
+from pipelines.jobs.s3_work import (
+    CHANGE_ORDER,
+    CHANGES,
+    CLAIMS,
+    EDGES,
+    HOMES,
+    HUBS,
+    MAP,
+    ONEIDS,
+    REJECTIONS,
+    REVIEW,
+    ROW_RULES,
+    Work,
+)
 from pipelines.spec import Table
 from pipelines.store.lake import Lake, WriteResult
 from pipelines.store.staging import Staged
-from pipelines.tables import ALL
 
-EDGES = ALL["identity.edges"]
-HUBS = ALL["identity.hubs"]
-REVIEW = ALL["identity.review_queue"]
-REJECTIONS = ALL["identity.rejections"]
-CHANGES = ALL["identity.oneid_changes"]
-CLAIMS = ALL["identity.claims"]
 NAME = ["namespace", "scope", "value"]
 FRAMES = {
     "map": "identifier_key bigint, namespace string, scope string, value string, one_id string, status string,"
@@ -43,9 +50,6 @@ FRAMES = {
     "candidates": "key bigint, kind string, namespace string, scope string, value string, sightings bigint,"
     " first_ms bigint, last_ms bigint, one_id string",
 }
-CHANGE_ORDER = ("mint", "merge", "split", "move")
-ROW_RULES = ("two_anchor_values", "replace_cycle", "cannot_link", "detach")
-"""Rules that refuse a row for what its group is; they come and go with the group."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Answers:
     """The staged answers of a run; `nodes`: every identifier it looked at (`key`, `component`); `claims`: rows of
     identity.claims that a steward should look at."""
 
+    lake: Lake
     work: Work
     staged: Staged
     nodes: DataFrame
@@ -60,8 +65,11 @@ class Answers:
 
     def get(self, name: str) -> DataFrame:
         """Staged rows by name; without any, a frame of the declared columns."""
-        found = self.staged.read(self.work.lake, name)
-        return self.work.lake.spark.createDataFrame([], FRAMES[name]) if found is None else found
+        found = self.staged.read(self.lake, name)
+        return self.lake.spark.createDataFrame([], FRAMES[name]) if found is None else found
+
+    def _before(self, table: Table) -> DataFrame:
+        return read_before(self.lake, self.work, table)
 
     @cached_property
     def map(self) -> DataFrame:
@@ -82,7 +90,7 @@ class Answers:
         )
         living = people.withColumn("merged_into", F.lit(None).cast("string"))
         gone = self.get("records").withColumn("identifiers", F.lit(0).cast("bigint"))
-        known = self.work.read(ONEIDS).drop("status", "identifiers", "merged_into")
+        known = self._before(ONEIDS).drop("status", "identifiers", "merged_into")
         states = living.unionByName(gone)
         names = ONEIDS.column_names
         return minted.select(*names).unionByName(known.join(states, "one_id").select(*names))
@@ -90,7 +98,7 @@ class Answers:
     @cached_property
     def hubs(self) -> DataFrame:
         """Rows of identity.hubs; a hub keeps the day it was found."""
-        before = self.work.read(HUBS).select("identifier_key", F.col("since").alias("found"))
+        before = self._before(HUBS).select("identifier_key", F.col("since").alias("found"))
         since = F.coalesce("found", F.lit(self.work.as_of).cast("date"))
         return self.get("hubs").join(before, "identifier_key", "left").withColumn("since", since)
 
@@ -101,7 +109,7 @@ class Answers:
         if self.claims is not None:
             asked = asked.unionByName(self._claimed(self.claims))
         asked = asked.withColumn("candidate_key", F.md5(F.concat_ws(",", "kind", F.concat_ws(",", "candidates"))))
-        before = self.work.read(REVIEW).select(*REVIEW.key, F.col("as_of").alias("asked"))
+        before = self._before(REVIEW).select(*REVIEW.key, F.col("as_of").alias("asked"))
         as_of = F.coalesce("asked", F.lit(self.work.as_of).cast("date"))
         return asked.dropDuplicates(list(REVIEW.key)).join(before, list(REVIEW.key), "left").withColumn("as_of", as_of)
 
@@ -137,28 +145,19 @@ class Answers:
     @cached_property
     def owners(self) -> DataFrame:
         """Who holds which identifier after the run: `identifier_key`, `owner`."""
-        new = _holders(self.map)
-        if self.work.everything:
-            return new
-        old = _holders(self.work.read(MAP))
-        return new.unionByName(old.join(self._keys, "identifier_key", "left_anti"))
-
-    @cached_property
-    def _keys(self) -> DataFrame:
-        return self.nodes.select(F.col("key").alias("identifier_key"))
-
-    @cached_property
-    def held_before(self) -> DataFrame:
-        """The present rows of the map before the run, of the identifiers it looked at."""
-        return self.work.read(MAP).where("valid_to IS NULL").join(self._keys, "identifier_key", "left_semi")
+        return _holders(self.map)
 
     @cached_property
     def moved(self) -> DataFrame:
         """Identifiers whose OneID changed: `identifier_key`, `was`, `now`; null where nobody holds it."""
-        was = self.held_before.select("identifier_key", F.col("one_id").alias("was"))
+        was = self._before(MAP).where("valid_to IS NULL").select("identifier_key", F.col("one_id").alias("was"))
         now = self.map.where("valid_to IS NULL").select("identifier_key", F.col("one_id").alias("now"))
         joined = was.join(now, "identifier_key", "full_outer")
         return joined.where(~F.col("was").eqNullSafe(F.col("now"))).persist()
+
+    def known_before(self) -> int:
+        """How many identifiers belonged to somebody before the run."""
+        return self._before(MAP).where("valid_to IS NULL AND one_id IS NOT NULL").count()
 
     @cached_property
     def changes(self) -> DataFrame:
@@ -167,24 +166,6 @@ class Answers:
         order = Window.orderBy(kinds, "one_id", F.concat_ws(",", "others"), F.concat_ws(",", "identifiers"))
         as_of = F.lit(self.work.as_of).cast("date")
         return self.get("changes").withColumns({"seq": F.row_number().over(order).cast("bigint"), "as_of": as_of})
-
-    def asked_before(self) -> DataFrame:
-        """The keys of the questions that the looked-at groups had before the run."""
-        names = self.held_before.select(F.concat_ws(":", *NAME).alias("identifier")).distinct()
-        people = self.held_before.select("one_id").where("one_id IS NOT NULL").distinct()
-        old = self.work.read(REVIEW)
-        about = old.join(names, "identifier", "left_semi").select(*REVIEW.key)
-        exploded = old.select(*REVIEW.key, F.explode_outer("candidates").alias("one_id"))
-        about = about.union(old.where("kind = 'rival_claim'").select(*REVIEW.key))
-        return about.union(exploded.join(people, "one_id", "left_semi").select(*REVIEW.key)).distinct()
-
-    def refused_before(self) -> DataFrame:
-        """The keys of rows that were refused for what the looked-at groups are."""
-        own = F.col("rule").isin(*ROW_RULES) | F.col("rule").startswith("limit:")
-        named = [F.col("value").alias("value_token") if name == "value" else F.col(name) for name in NAME]
-        seen = self.map.select(*named).union(self.held_before.select(*named)).distinct()
-        old = self.work.lake.read(REJECTIONS).where(own)
-        return old.join(seen, ["namespace", "scope", "value_token"], "left_semi").select(*REJECTIONS.key)
 
 
 def claims_to_review(lake: Lake) -> DataFrame | None:
@@ -201,24 +182,17 @@ Write = Callable[[], WriteResult]
 
 def writes(answers: Answers, run_id: str) -> Mapping[str, Write]:
     """The writes of a run by table; each gives the same table when it is done again."""
-    work, lake = answers.work, answers.work.lake
-    keys = answers.nodes.select(F.col("key").alias("identifier_key"))
-    everything = work.everything
-
-    def replace(table: Table, rows: DataFrame, touched: DataFrame) -> Write:
-        return lambda: lake.replace(table, rows) if everything else lake.replace_keys(table, rows, touched)
-
+    lake = answers.lake
     homes, oneids = answers.get("homes"), answers.oneids
     refusals = answers.get("refusals").withColumn("value_token", F.col("value"))
-    refused = answers.refused_before().union(refusals.select(*REJECTIONS.key))
-    questions = answers.questions
-    asked = answers.asked_before().union(questions.select(*REVIEW.key))
+    own = F.col("rule").isin(*ROW_RULES) | F.col("rule").startswith("limit:")
+    refused = lake.read(REJECTIONS).where(own).select(*REJECTIONS.key).union(refusals.select(*REJECTIONS.key))
     history = answers.changes.withColumn("run_id", F.lit(run_id))
     return {
-        MAP.full_name: replace(MAP, answers.map, keys),
-        EDGES.full_name: replace(EDGES, answers.get("edges"), keys.toDF("a_key")),
-        HUBS.full_name: replace(HUBS, answers.hubs, keys),
-        REVIEW.full_name: replace(REVIEW, questions, asked),
+        MAP.full_name: lambda: lake.replace(MAP, answers.map),
+        EDGES.full_name: lambda: lake.replace(EDGES, answers.get("edges")),
+        HUBS.full_name: lambda: lake.replace(HUBS, answers.hubs),
+        REVIEW.full_name: lambda: lake.replace(REVIEW, answers.questions),
         ONEIDS.full_name: lambda: lake.replace_keys(ONEIDS, oneids, oneids.select("one_id")),
         HOMES.full_name: lambda: lake.replace_keys(HOMES, homes, homes.select("identifier_key")),
         REJECTIONS.full_name: lambda: lake.replace_keys(REJECTIONS, refusals, refused),
@@ -229,4 +203,4 @@ def writes(answers: Answers, run_id: str) -> Mapping[str, Write]:
 def write_all(answers: Answers, run_id: str) -> list[WriteResult]:
     """Every table of the run is written, a few at a time."""
     work = writes(answers, run_id)
-    return answers.work.lake.each(lambda name: work[name](), list(work))
+    return answers.lake.each(lambda name: work[name](), list(work))

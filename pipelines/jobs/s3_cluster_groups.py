@@ -12,13 +12,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from identity.identifier import key64
-from pipelines.jobs.s3_answers import answer_rows, frames
+from pipelines.jobs.s3_answers import frames
+from pipelines.jobs.s3_cluster_rows import ROWS, Observed
+from pipelines.jobs.s3_cluster_scope import read_before, union
 from pipelines.jobs.s3_compact import ObservationCompactor
-from pipelines.jobs.s3_observed import RECORD, ROWS, Observed, anchored
+from pipelines.jobs.s3_local import KINDS, answer_groups, group_rows, special_settings
 from pipelines.jobs.s3_plain import PlainResolver, PlainSettings
-from pipelines.jobs.s3_scope import HOMES, MAP, ONEIDS, Work, decision_ends, union
 from pipelines.jobs.s3_screen import GROUP, Group
-from pipelines.jobs.s3_special import GroupRows, SpecialResolver, SpecialSettings
+from pipelines.jobs.s3_special import SpecialSettings
+from pipelines.jobs.s3_work import HOMES, MAP, ONEIDS, RECORD, Work, decision_ends
+from pipelines.store.lake import Lake
 from pipelines.store.staging import Staged, run_staged
 
 ROWS_PER_TASK = 400_000
@@ -28,6 +31,7 @@ ROWS_PER_TASK = 400_000
 class Inputs:
     """What the groups of a run are made of: `nodes` (`key`, `component`) are their identifiers."""
 
+    lake: Lake
     rows: Observed
     nodes: DataFrame
     aliases: DataFrame | None
@@ -35,34 +39,31 @@ class Inputs:
     evidence: Staged
 
 
-def gather(work: Work, rows: DataFrame, nodes: DataFrame | None) -> Staged:
-    """The compact evidence of all rows, or of those whose group is among the nodes; stages `evidence` and `pairs`."""
-    chosen = rows.where(F.col("kind") != "unlink")
-    if nodes is not None:
-        keys = nodes.select(F.col("key").alias("anchor"))
-        chosen = anchored(chosen, work.rules).join(keys, "anchor", "left_semi")
-    return run_staged(chosen.select(*ROWS), ObservationCompactor(work.rules), work.staging)
+def gather(lake: Lake, work: Work, rows: DataFrame) -> Staged:
+    """The compact evidence of all rows; stages `evidence` and `pairs`."""
+    chosen = rows.where(F.col("kind") != "unlink").select(*ROWS)
+    return run_staged(chosen, ObservationCompactor(work.rules), work.staging)
 
 
 def resolve_groups(work: Work, inputs: Inputs) -> Staged:
     """Every group is resolved: plain ones in columns, the others by the rules one by one. The answers are staged."""
     state = _state(work, inputs)
-    evidence = inputs.evidence.read(work.lake, "evidence")
+    evidence = inputs.evidence.read(inputs.lake, "evidence")
     if evidence is None:
         return _resolve_special(work, inputs, None, state)
     placed = evidence.join(_keyed(inputs.nodes, "anchor"), "anchor")
     frame = _tagged({"evidence": placed} | state)
-    tasks = _tasks(work, inputs.evidence.rows["evidence"])
+    tasks = _tasks(inputs)
     settings = PlainSettings(work.policy, work.identity_key)
     done = run_staged(frame.repartition(tasks, GROUP), PlainTask(settings), work.staging)
-    special = done.read(work.lake, "special")
+    special = done.read(inputs.lake, "special")
     done.add(_resolve_special(work, inputs, special, state))
     return done
 
 
-def _tasks(work: Work, rows: int) -> int:
+def _tasks(inputs: Inputs) -> int:
     """One task per so many rows, at least as many as there are cores, so that a task's groups fit into its memory."""
-    return max(work.lake.spark.sparkContext.defaultParallelism, rows // ROWS_PER_TASK + 1)
+    return max(inputs.lake.spark.sparkContext.defaultParallelism, inputs.evidence.rows["evidence"] // ROWS_PER_TASK + 1)
 
 
 def _keyed(nodes: DataFrame, name: str) -> DataFrame:
@@ -74,13 +75,15 @@ def _state(work: Work, inputs: Inputs) -> dict[str, DataFrame]:
     found = {"marks": _marks(work, inputs)}
     if inputs.aliases is not None:
         found["aliases"] = inputs.aliases.join(_keyed(inputs.nodes, "key"), "key")
-    if not work.existed(HOMES):
+    if work.last is None:
         return found
-    homes = work.read(HOMES).select(F.col("identifier_key").alias("key"), "home")
+    homes = read_before(inputs.lake, work, HOMES).select(F.col("identifier_key").alias("key"), "home")
     found["homes"] = homes.join(inputs.nodes, "key").persist()
-    current = work.read(MAP).where("valid_to IS NULL AND one_id IS NOT NULL")
+    current = read_before(inputs.lake, work, MAP).where("valid_to IS NULL AND one_id IS NOT NULL")
     found["placed"] = current.select(F.col("identifier_key").alias("key"), "one_id").join(inputs.nodes, "key")
-    records = work.read(ONEIDS).select("one_id", "status", "merged_into", "mint_seq", "founder_key", "ordinal")
+    records = read_before(inputs.lake, work, ONEIDS).select(
+        "one_id", "status", "merged_into", "mint_seq", "founder_key", "ordinal"
+    )
     founded = records.join(_keyed(inputs.nodes, "founder_key"), "founder_key").select("one_id", GROUP)
     owners = found["homes"].select(F.col("home").alias("one_id"), GROUP).union(founded).distinct()
     found["records"] = records.join(owners, "one_id")
@@ -90,7 +93,7 @@ def _state(work: Work, inputs: Inputs) -> dict[str, DataFrame]:
 def _marks(work: Work, inputs: Inputs) -> DataFrame:
     """Groups that hold a decision or an unlink."""
     ends = sorted({(key64(*end),) for decision in work.decisions for end in decision_ends(decision)})
-    marked = work.lake.spark.createDataFrame(ends, "key bigint")
+    marked = inputs.lake.spark.createDataFrame(ends, "key bigint")
     if inputs.unlinked is not None:
         marked = marked.union(inputs.unlinked.select("anchor"))
     return marked.distinct().join(inputs.nodes, "key").select(GROUP, F.lit("decided").alias("reason"))
@@ -144,18 +147,9 @@ class SpecialTask:
         self._settings = settings
 
     def __call__(self, table: pa.Table) -> dict[str, pl.DataFrame]:
-        resolver = SpecialResolver(self._settings)
-        groups: dict[int, GroupRows] = {}
-        for kind, frame in _untagged(table).items():
-            for row in frame.iter_rows(named=True) if kind != "marks" else ():
-                component = row.pop(GROUP)
-                getattr(groups.setdefault(component, GroupRows()), kind).append(row)
-        rows: dict[str, list[dict[str, object]]] = {}
-        for component in sorted(groups):
-            group = groups[component]
-            for name, given in answer_rows(component, group, resolver.answer(group)).items():
-                rows.setdefault(name, []).extend(given)
-        return frames(rows)
+        given = _untagged(table)
+        empty = {kind: pl.DataFrame(schema={GROUP: pl.Int64()}) for kind in KINDS}
+        return frames(answer_groups(self._settings, group_rows(empty | given)))
 
 
 def _resolve_special(work: Work, inputs: Inputs, special: DataFrame | None, state: Mapping[str, DataFrame]) -> Staged:
@@ -176,15 +170,6 @@ def _resolve_special(work: Work, inputs: Inputs, special: DataFrame | None, stat
         return Staged()
     around = {kind: frame.join(groups, GROUP, "left_semi") for kind, frame in state.items() if kind != "marks"}
     frame = _tagged({"evidence": union(wanted)} | around)
-    settings = SpecialSettings(
-        policy=work.policy,
-        identity_key=work.identity_key,
-        run=work.run,
-        as_of=work.as_of,
-        last_as_of=work.last.as_of if work.last else work.as_of,
-        decisions=work.decisions,
-        new_decisions=work.new_decisions,
-        trigger=work.trigger,
-    )
-    tasks = 2 * work.lake.spark.sparkContext.defaultParallelism
+    settings = special_settings(work)
+    tasks = 2 * inputs.lake.spark.sparkContext.defaultParallelism
     return run_staged(frame.repartition(tasks, GROUP), SpecialTask(settings), work.staging)

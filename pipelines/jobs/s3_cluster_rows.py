@@ -13,13 +13,11 @@ from identity.claims import RULE as CLAIM_RULE
 from identity.claims import SOURCE as CLAIM_SOURCE
 from pipelines.jobs.s3_compact import EVERY_ROLE, OBSERVED, LinkingRules
 from pipelines.jobs.s3_marker import Marker
+from pipelines.jobs.s3_unlinks import root_targets
+from pipelines.jobs.s3_work import CLAIMS, OBSERVATIONS, RECORD
 from pipelines.store.history import rows_since
 from pipelines.store.lake import Lake
-from pipelines.tables import ALL
 
-OBSERVATIONS = ALL["silver.identity_observations"]
-CLAIMS = ALL["identity.claims"]
-RECORD = ["source", "observation_id"]
 ROWS = (*OBSERVED, "interval")
 
 
@@ -115,12 +113,6 @@ def tied_keys(rules: LinkingRules) -> Column:
     return F.when(F.col("kind") == "unlink", F.array().cast("array<bigint>")).otherwise(keys)
 
 
-def pairs_of(rows: DataFrame, rules: LinkingRules) -> DataFrame:
-    """The ties of rows as a star around the least key of each: `src`, `dst`; a key alone is a loop."""
-    tied = rows.select(tied_keys(rules).alias("tied")).where(F.size("tied") > 0)
-    return tied.select(F.array_min("tied").alias("src"), F.explode("tied").alias("dst")).distinct()
-
-
 def anchored(rows: DataFrame, rules: LinkingRules) -> DataFrame:
     """The rows that belong to a group, with the key that says to which as `anchor`."""
     return rows.withColumn("anchor", F.array_min(tied_keys(rules))).where(F.col("anchor").isNotNull())
@@ -148,22 +140,3 @@ def _root_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
     names = ["source", "observation_id", "root"]
     columns = [pa.array([row[place] for row in found], pa.string()) for place in range(len(names))]
     yield pa.RecordBatch.from_arrays(columns, names=names)
-
-
-def root_targets(unlinks: Iterable[tuple[str, ...]]) -> list[tuple[str, str, str]]:
-    """(source, unlink, retracted row) with the row at the end of each chain of unlinks; circles lead nowhere.
-
-    >>> root_targets([("s", "u1", "o"), ("s", "u2", "u1"), ("s", "a", "b"), ("s", "b", "a")])
-    [('s', 'u1', 'o'), ('s', 'u2', 'o')]
-    """
-    rows = list(unlinks)
-    retracts = {(source, name): target for source, name, target in rows}
-    found = []
-    for source, name, _ in rows:
-        seen, here = {name}, retracts[source, name]
-        while (source, here) in retracts and here not in seen:
-            seen.add(here)
-            here = retracts[source, here]
-        if (source, here) not in retracts:
-            found.append((source, name, here))
-    return sorted(found)

@@ -13,10 +13,9 @@ from pyspark.sql import functions as F
 
 from identity.identifier import key64
 from identity.namespace import PHONE, PHONE_FORMS
+from pipelines.jobs.s3_work import VAULT
 from pipelines.store.lake import Lake
-from pipelines.tables import ALL
 
-VAULT = ALL["silver.pii_vault"]
 COLUMNS = (
     "form_key bigint, form_namespace string, form_scope string, form_value string,"
     " key bigint, namespace string, scope string, value string"
