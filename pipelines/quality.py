@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from pyspark.sql import functions as F
-
 from pipelines.jobs.context import RunContext
 from pipelines.quality_docs import Extent, Sitting, docs_folder, run_suites
 from pipelines.quality_rules import SAMPLES, CheckResult, checks_of, mask, refuse_broken
@@ -23,11 +21,10 @@ RESULTS = ALL["ops.quality_results"]
 
 def check_table(lake: Lake, table: Table) -> list[CheckResult]:
     """Every check of the table, counted in one pass; samples are only read for broken rules."""
-    frame = lake.read(table)
     checks = checks_of(table)
-    broken = [F.sum(F.when(F.expr(f"NOT ({check.predicate})"), 1).otherwise(0)).alias(check.name) for check in checks]
-    row = frame.agg(F.count("*").alias("__rows"), *broken).first()
-    counts = row.asDict() if row else {}
+    broken = [f'count(*) FILTER (NOT ({check.predicate})) AS "{check.name}"' for check in checks]
+    found = lake.query(table, f"SELECT {', '.join(['count(*) AS __rows', *broken])} FROM t")
+    counts = found[0] if found else {}
     results = []
     for check in checks:
         failed = int(counts.get(check.name) or 0)
@@ -67,14 +64,9 @@ def _check_suites(context: RunContext, names: list[str]) -> list[CheckResult]:
 
 
 def _samples(lake: Lake, table: Table, check: Check) -> tuple[dict[str, str], ...]:
-    rows = (
-        lake.read(table)
-        .where(f"NOT ({check.predicate})")
-        .select(*table.key)
-        .orderBy(*table.key)
-        .limit(SAMPLES)
-        .collect()
-    )
+    key = ", ".join(f'"{name}"' for name in table.key)
+    query = f"SELECT {key} FROM t WHERE NOT ({check.predicate}) ORDER BY {key} LIMIT {SAMPLES}"
+    rows = lake.query(table, query)
     return tuple({name: mask(row[name]) for name in table.key} for row in rows)
 
 

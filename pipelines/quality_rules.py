@@ -57,7 +57,7 @@ class CheckResult:
 def checks_of(table: Table) -> tuple[Check, ...]:
     """The declared checks, and that required columns and the key are present."""
     required = tuple(
-        Check(f"{column.name}_present", f"`{column.name}` IS NOT NULL") for column in table.columns if column.required
+        Check(f"{column.name}_present", f'"{column.name}" IS NOT NULL') for column in table.columns if column.required
     )
     return (*table.checks, *required)
 

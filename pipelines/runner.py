@@ -92,9 +92,7 @@ def waiting_batches(settings: Settings, first: str, last: str) -> tuple[Batch, .
 
 def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: RunRequest, say: Say) -> RunContext:
     """Everything the jobs of a run need, with the run's staging folder empty."""
-    lake = Lake(spark, settings.lake)
     policy = Policy.load(settings.conf / settings.identity.policy_file)
-    run_id = next_run_id(lake, request.last)
     staging = settings.home / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     sources = load_sources(settings.conf)
@@ -106,6 +104,13 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
     if batches is None:
         known = frozenset() if request.ignore_ledger else known_files(settings.lake, request.first, request.last)
         batches = landing_batches(settings.landing, days(request.first, request.last), known)
+    # A day's work is little; a rebuild is not, whatever arrives with it.
+    little = (
+        not request.full
+        and sum(file.size for batch in batches for file in batch.files) <= settings.ingest.in_process_bytes
+    )
+    lake = Lake(spark, settings.lake, in_process=little)
+    run_id = next_run_id(lake, request.last)
     return RunContext(
         lake=lake,
         settings=settings,

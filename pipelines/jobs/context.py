@@ -14,7 +14,8 @@ from pipelines.jobs.landing import Batch
 from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys
 from pipelines.settings import Settings
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 
 Say = Callable[[str], None]
 

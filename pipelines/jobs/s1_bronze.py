@@ -7,13 +7,15 @@ cut off is recognised by its id: its own records of the first try count as good,
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Window
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.errors import InputRefusedError
@@ -22,7 +24,8 @@ from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch, chunks
 from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
 from pipelines.sources.config import Bounds, load_bounds
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
 
@@ -127,6 +130,19 @@ def staged_rows(lake: Lake, files: list[str], batches: frozenset[BatchKey]) -> D
     frame = lake.read_staged(sorted(files))
     names = sorted(batch_name(*key) for key in batches)
     return frame.where(F.col(BATCH).isin(names)) if len(names) < 2000 else _semi(lake, frame, names)
+
+
+def staged_parts(
+    files: Sequence[str], batches: frozenset[BatchKey], dropped: pa.Table | None = None
+) -> Iterator[pl.DataFrame]:
+    """The same rows file by file in this process, without those at the `dropped` places."""
+    names = pl.DataFrame({BATCH: sorted(batch_name(*key) for key in batches)})
+    for file in sorted(files):
+        rows = pl.read_parquet(file).join(names, on=BATCH, how="semi")
+        if dropped is not None:
+            gone = pl.DataFrame(dropped)
+            rows = rows.join(gone, on=["interval", *POSITION], how="anti")
+        yield rows.drop(BATCH, TABLE)
 
 
 def _semi(lake: Lake, frame: DataFrame, names: list[str]) -> DataFrame:
@@ -243,13 +259,10 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, uns
     new = _count(verdicts.counted, balances)
 
     def append(name: str) -> WriteResult:
-        # Each table's own files only: a scan of all feeds for every feed would cost their product.
-        own = staged_rows(context.lake, files[name], batches)
-        if name in verdicts.dropped:
-            dropped = context.lake.spark.createDataFrame(verdicts.dropped[name])
-            own = own.join(F.broadcast(dropped), ["interval", *POSITION], "left_anti")
-        app_id = _application_id(context.lake, name, batches)
-        return context.lake.append(ALL[name], own.drop(BATCH, TABLE), rows=new[name], app_id=app_id)
+        table, lake = ALL[name], context.lake.local
+        parts = staged_parts(files[name], batches, verdicts.dropped.get(name))
+        added = lake.append_once(table, parts, app_id=_application_id(context.lake, name, batches))
+        return WriteResult(name, inserted=added, version=lake.version(table))
 
     return context.lake.each(append, sorted(new))
 
@@ -286,23 +299,15 @@ def _write_quarantine(
     files = context.state.staged.pop(QUARANTINE, [])
     if not files:
         return WriteResult(table.full_name, version=context.lake.version(table))
-    rows = staged_rows(context.lake, files, batches).persist()
-    window = Window.partitionBy("quarantine_id").orderBy(*POSITION)
-    ranked = rows.withColumn("n", F.row_number().over(window)).where(F.col("n") > 1)
-    repeated = {
-        (r["feed"], str(r["interval"]), r["batch_id"]): r["count"]
-        for r in ranked.groupBy("feed", "interval", "batch_id").count().collect()
-    }
-    for row in rows.groupBy("feed", "interval", "batch_id").count().collect():
-        key = (row["feed"], str(row["interval"]), row["batch_id"])
-        again = repeated.get(key, 0)
+    rows = pl.concat(staged_parts(files, batches)).sort("quarantine_id", *POSITION)
+    places = ["feed", "interval", "batch_id"]
+    first = rows.with_columns(first=pl.col("quarantine_id").is_first_distinct())
+    counted = first.group_by(places).agg(pl.len(), pl.col("first").sum().alias("kept"))
+    for feed, interval, batch_id, everything, kept in counted.iter_rows():
+        key = (feed, str(interval), batch_id)
         old = balances[key]
-        balances[key] = replace(
-            old, duplicate=old.duplicate + again, quarantined=old.quarantined + row["count"] - again
-        )
-    result = context.lake.append_new(table, rows.drop(BATCH, TABLE), order=POSITION)
-    rows.unpersist()
-    return result
+        balances[key] = replace(old, duplicate=old.duplicate + everything - kept, quarantined=old.quarantined + kept)
+    return context.lake.local.append_new(table, rows, order=POSITION)
 
 
 def _say_balances(context: RunContext, balances: dict[BatchKey, Balance]) -> None:

@@ -8,23 +8,29 @@ applied is kept in ops.progress, so the work follows the new data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from typing import Any
 
+import polars as pl
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.jobs.context import JobOutcome, RunContext
-from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_rows
+from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_parts, staged_rows
 from pipelines.jobs.snapshots import LISTINGS, MEMBERS, listings, members_who_left
 from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
 from pipelines.spec import Table
-from pipelines.store.lake import WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import collected
 from pipelines.tables import ALL, SILVER
 
 JOB = "s2_silver"
 OBSERVATIONS = ALL["silver.identity_observations"]
 PROGRESS = ALL["ops.progress"]
 REJECTIONS = ALL["identity.rejections"]
+GROUPS, REFUNDS = "silver.groups", "silver.refunds"
+Rows = pl.DataFrame | DataFrame
+"""Staged rows of a table, in this process or, where they are many, on the cluster."""
 
 
 def run(context: RunContext) -> JobOutcome:
@@ -37,7 +43,7 @@ def run(context: RunContext) -> JobOutcome:
         _stage_from_bronze(context, unstaged)
     outcome = JobOutcome(rows_in={"batches": len(pending)})
     staged = {
-        table.full_name: staged_rows(context.lake, files, frozenset(pending)).drop(BATCH, TABLE)
+        table.full_name: _rows(context, files, frozenset(pending))
         for table in (*SILVER, REJECTIONS)
         if (files := context.state.staged.get(table.full_name))
     }
@@ -45,8 +51,7 @@ def run(context: RunContext) -> JobOutcome:
     if OBSERVATIONS.full_name in staged:
         outcome.writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
     outcome.writes += _write_leavers(context, staged)
-    for name, rows in staged.items():
-        _touch(context, ALL[name], rows)
+    touch(context, staged)
     outcome.writes.append(_record(context, pending))
     return outcome
 
@@ -81,66 +86,79 @@ def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> Non
     collect_results(context, results)
 
 
-def _write(context: RunContext, table: Table, rows: DataFrame) -> WriteResult:
+def _rows(context: RunContext, files: list[str], batches: frozenset[BatchKey]) -> Rows:
+    """The staged rows of a table: in this process up to the configured number, else on the cluster."""
+    if sum(pq.read_metadata(file).num_rows for file in files) <= context.settings.ingest.in_process_rows:
+        return pl.concat(staged_parts(files, batches))
+    return staged_rows(context.lake, files, batches).drop(BATCH, TABLE)
+
+
+def _write(context: RunContext, table: Table, rows: Rows) -> WriteResult:
+    lake: Any = context.lake.local if isinstance(rows, pl.DataFrame) else context.lake
     if table.version is not None:
-        return context.lake.upsert_latest(table, rows)
-    if "interval" in table.column_names:
+        result = lake.upsert_latest(table, rows)
+    elif "interval" in table.column_names:
         same = "content_hash" if "content_hash" in table.column_names else None
-        return context.lake.keep_earliest(table, rows, same=same)
-    return context.lake.append_new(table, rows, order=["key_id"] if "key_id" in table.column_names else [])
+        result = lake.keep_earliest(table, rows, same=same)
+    else:
+        result = lake.append_new(table, rows, order=["key_id"] if "key_id" in table.column_names else [])
+    written: WriteResult = result
+    return written
 
 
-def _refuse_conflicts(context: RunContext, rows: DataFrame) -> WriteResult:
+def _refuse_conflicts(context: RunContext, rows: Rows) -> WriteResult:
     """An observation is kept as it first came; the same id with other content has a row in rejections.
 
     Written when the other tables are done: two writers at once could both add the same rejection.
     """
-    held = context.lake.read(OBSERVATIONS).select("source", "observation_id", F.col("content_hash").alias("held"))
-    conflicts = rows.join(held, ["source", "observation_id"]).where(F.col("content_hash") != F.col("held"))
-    refused = conflicts.select(
-        "source",
-        "observation_id",
-        F.lit("").alias("namespace"),
-        F.lit("").alias("scope"),
-        F.col("content_hash").alias("value_token"),
-        F.lit("conflicting_content").alias("rule"),
-        "interval",
-    )
-    return context.lake.keep_earliest(REJECTIONS, refused)
+    record = ["source", "observation_id"]
+    found = few(rows, *record, "content_hash", "interval")
+    held = context.lake.local.scan(OBSERVATIONS).select(*record, held="content_hash")
+    conflicts = held.join(found.lazy(), on=record).filter(pl.col("content_hash") != pl.col("held")).collect()
+    nothing = [pl.lit("").alias(name) for name in ("namespace", "scope")]
+    stated = [pl.col("content_hash").alias("value_token"), pl.lit("conflicting_content").alias("rule")]
+    refused = conflicts.select(*record, "interval", *nothing, *stated)
+    return context.lake.local.keep_earliest(REJECTIONS, refused)
 
 
-def _write_leavers(context: RunContext, staged: Mapping[str, DataFrame]) -> list[WriteResult]:
+def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
     """Full listings are kept, and members they leave out have left; the leavers' features follow."""
-    groups = [
-        staged[name].select("corp_id", "chat_id") for name in ("silver.groups", MEMBERS.full_name) if name in staged
-    ]
-    if not groups:
+    names = [name for name in (GROUPS, MEMBERS.full_name) if name in staged]
+    if not names:
         return []
-    writes = []
-    if "silver.groups" in staged:
-        writes.append(context.lake.append_new(LISTINGS, listings(staged["silver.groups"])))
-    left = members_who_left(context.lake, reduce(DataFrame.unionByName, groups).distinct()).localCheckpoint()
-    writes.append(context.lake.replace_keys(MEMBERS, left, left.select(*MEMBERS.key)))
-    _touch(context, MEMBERS, left)
+    lake, writes = context.lake.local, []
+    if GROUPS in staged:
+        given = few(staged[GROUPS], "corp_id", "chat_id", "snapshot_at")
+        writes.append(lake.append_new(LISTINGS, listings(given)))
+    groups = pl.concat([few(staged[name], "corp_id", "chat_id") for name in names]).unique()
+    left = members_who_left(lake, groups)
+    writes.append(lake.replace_keys(MEMBERS, left, left.select(MEMBERS.key)))
+    touch(context, {MEMBERS.full_name: left})
     return writes
 
 
-def _touch(context: RunContext, table: Table, rows: DataFrame) -> None:
+def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:
     """The keys whose facts may have changed are remembered for the features."""
-    if "subject_key" in table.column_names:
-        context.state.touched.append(
-            rows.select(F.col("subject_key").alias("identifier_key")).where("identifier_key IS NOT NULL")
-        )
-    elif table.full_name == "silver.refunds":
-        orders = context.lake.read(ALL["silver.orders"]).select("platform", "shop_id", "order_id", "subject_key")
-        hit = orders.join(
-            rows.select("platform", "shop_id", "order_id").distinct(), ["platform", "shop_id", "order_id"]
-        )
-        context.state.touched.append(
-            hit.select(F.col("subject_key").alias("identifier_key")).where("identifier_key IS NOT NULL")
-        )
-    elif table.full_name == "silver.products":
+    keys = [few(rows, "subject_key")["subject_key"] for name, rows in staged.items() if _has_subject(name)]
+    if REFUNDS in staged:
+        order = ["platform", "shop_id", "order_id"]
+        orders = context.lake.local.scan(ALL["silver.orders"]).select(*order, "subject_key")
+        hit = orders.join(few(staged[REFUNDS], *order).unique().lazy(), on=order, how="semi").collect()
+        keys.append(hit["subject_key"])
+    if "silver.products" in staged:
         context.state.touch_all = True
+    if keys:
+        found = pl.concat(keys).drop_nulls().unique().sort().to_frame("identifier_key")
+        context.state.touched.append(context.lake.spark.createDataFrame(found.to_arrow()))
+
+
+def _has_subject(name: str) -> bool:
+    return "subject_key" in ALL[name].column_names
+
+
+def few(rows: Rows, *columns: str) -> pl.DataFrame:
+    """A few columns of staged rows, in this process."""
+    return rows.select(columns) if isinstance(rows, pl.DataFrame) else collected(rows.select(*columns))
 
 
 def _record(context: RunContext, batches: list[BatchKey]) -> WriteResult:

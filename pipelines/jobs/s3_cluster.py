@@ -13,8 +13,9 @@ from pipelines.jobs.s3_cluster_scope import alias_pairs, all_nodes
 from pipelines.jobs.s3_cluster_tables import Answers, claims_to_review, write_all
 from pipelines.jobs.s3_report import Figure
 from pipelines.jobs.s3_work import Work
+from pipelines.store.creation import WriteResult
 from pipelines.store.history import small_rows
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.lake import Lake
 from pipelines.store.staging import stage_rows
 
 

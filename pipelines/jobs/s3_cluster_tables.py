@@ -29,7 +29,8 @@ from pipelines.jobs.s3_work import (
     Work,
 )
 from pipelines.spec import Table
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 from pipelines.store.staging import Staged
 
 NAME = ["namespace", "scope", "value"]

@@ -6,13 +6,12 @@ verdicts are worked out anew in every run and kept in identity.claims.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import polars as pl
 
 from identity.business_time import day_end_ms
 from identity.claims import Claim, OrderFacts, Verdict, claim_verdict
@@ -20,7 +19,10 @@ from identity.identifier import Identifier, key64
 from identity.namespace import PHONE
 from identity.policy import Policy
 from pipelines.keys import unseal
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.spec import Table
+from pipelines.store.arrow import arrow_table
+from pipelines.store.creation import WriteResult
+from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 
 ORDERS = ALL["silver.orders"]
@@ -31,9 +33,9 @@ OBSERVATIONS = ALL["silver.identity_observations"]
 CLAIMS = ALL["identity.claims"]
 ORDER = ["platform", "order_id"]
 MASKED = 11
-STATED_TYPE = CLAIMS.column("claimant").type
-VERDICTS = CLAIMS.ddl().replace(" NOT NULL", "").replace("`interval` date", "`interval` string")
+SUBJECT = ["subject_namespace", "subject_scope", "subject_value"]
 Row = dict[str, Any]
+OrderKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -43,47 +45,41 @@ class Days:
     first: str | None = None
     last: str | None = None
 
-    def within(self) -> Column:
+    def within(self) -> pl.Expr:
         """Whether a row arrived in these days."""
-        return F.col("interval").between(self.first or "0001-01-01", self.last or "9999-12-31")
+        first, last = self.first or "0001-01-01", self.last or "9999-12-31"
+        return pl.col("interval").is_between(date.fromisoformat(first), date.fromisoformat(last))
 
 
-def observe_order_phones(lake: Lake, policy: Policy, days: Days) -> WriteResult | None:
+def observe_order_phones(lake: LocalLake, policy: Policy, days: Days) -> WriteResult | None:
     """Every decrypted phone of a known order is an observation of its buyer; None when there is no such phone.
 
     An order that arrives after its phone makes the observation then.
     """
     if not lake.exists(PHONES):
         return None
-    orders = lake.read(ORDERS).where("subject_key IS NOT NULL")
-    phones = lake.read(PHONES).where("event_at IS NOT NULL")
+    orders = lake.scan(ORDERS).drop_nulls("subject_key")
+    phones = lake.scan(PHONES).drop_nulls("event_at")
     if days.first is not None:
-        known = phones.where(days.within()).select(*ORDER).union(orders.where(days.within()).select(*ORDER)).distinct()
-        orders, phones = (frame.join(known, ORDER, "left_semi") for frame in (orders, phones))
-    buyer = orders.select(*ORDER, *[f"subject_{name}" for name in ("namespace", "scope", "value", "key")])
-    seen = phones.join(buyer, ORDER).select(
-        *(*ORDER, "feed", "phone_token", "role"),
-        F.col("interval").cast("string").alias("interval"),
-        F.unix_millis("event_at").alias("event_ms"),
-        *[f"subject_{name}" for name in ("namespace", "scope", "value")],
+        arrived = [frame.filter(days.within()).select(ORDER) for frame in (phones, orders)]
+        known = pl.concat(arrived).unique()
+        orders, phones = (frame.join(known, on=ORDER, how="semi") for frame in (orders, phones))
+    buyer = orders.select(*ORDER, *SUBJECT)
+    seen = phones.join(buyer, on=ORDER).select(
+        *(*ORDER, "feed", "phone_token", "role", *SUBJECT),
+        pl.col("interval").cast(pl.String),
+        event_ms=pl.col("event_at").dt.epoch("ms"),
     )
-    schema = OBSERVATIONS.ddl().replace(" NOT NULL", "").replace("`interval` date", "`interval` string")
-    made = seen.mapInArrow(PhoneObserver(policy), schema)
-    return lake.append_new(OBSERVATIONS, made, order=["interval"])
+    observer = PhoneObserver(policy)
+    made = [observer.observation(row) for row in seen.collect().iter_rows(named=True)]
+    return lake.append_new(OBSERVATIONS, _frame(OBSERVATIONS, made), order=["interval"])
 
 
 class PhoneObserver:
-    """The task that turns phones with their buyers into observations."""
+    """Turns phones with their buyers into observations."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema(
-            [(c.name, _arrow(c.type)) for c in OBSERVATIONS.columns],
-        )
-        for batch in batches:
-            yield pa.RecordBatch.from_pylist([self.observation(row) for row in batch.to_pylist()], schema)
 
     def observation(self, row: Row) -> Row:
         """One phone of one order as a row of silver.identity_observations."""
@@ -122,159 +118,97 @@ class PhoneObserver:
         }
 
 
-_STATED = pa.list_(
-    pa.struct(
-        [(name, pa.string()) for name in ("namespace", "scope", "value", "role")]
-        + [("linking", pa.bool_()), ("key", pa.int64())]
-    )
-)
+def _frame(table: Table, rows: Sequence[Row]) -> pl.DataFrame:
+    return pl.DataFrame(arrow_table(table, rows))
 
 
-def _arrow(spark_type: str) -> pa.DataType:
-    known = {"bigint": pa.int64(), "boolean": pa.bool_(), STATED_TYPE: _STATED}
-    return known.get(spark_type, pa.string())
-
-
-def judge_claims(lake: Lake, policy: Policy, vault_key: str) -> WriteResult | None:
+def judge_claims(lake: LocalLake, policy: Policy, vault_key: str) -> WriteResult | None:
     """identity.claims holds the verdict on every claim, by all claims and facts of today; None without any claim."""
     if not lake.exists(ORDER_CLAIMS):
         return None
-    claims = lake.read(ORDER_CLAIMS).persist()
-    try:
-        clear = _clear_phones(lake, vault_key)
-        orders = _order_rows(lake, claims, clear)
-        made = _claim_rows(lake, claims, clear).join(orders, ORDER, "left")
-        grouped = made.groupBy(*ORDER).agg(F.collect_list(F.struct(*made.columns)).alias("rows"))
-        return lake.replace(CLAIMS, grouped.mapInArrow(ClaimJudge(policy), VERDICTS))
-    finally:
-        claims.unpersist()
+    claims = lake.scan(ORDER_CLAIMS).sort("claim_id").collect()
+    facts = _claim_facts(lake, claims, vault_key)
+    judge = ClaimJudge(policy)
+    orders: dict[OrderKey, list[Row]] = {}
+    for claim in claims.iter_rows(named=True):
+        orders.setdefault((claim["platform"], claim["order_id"]), []).append(claim)
+    verdicts = [verdict for order in sorted(orders) for verdict in judge.verdicts(orders[order], order, facts)]
+    return lake.replace_all(CLAIMS, _frame(CLAIMS, verdicts))
 
 
-def _clear_phones(lake: Lake, vault_key: str) -> DataFrame:
-    """Phones of the vault by token, for comparing visible digits; they never leave the tasks."""
-    sealed = lake.read(VAULT).where("kind = 'phone'").select("token", "cipher")
+@dataclass(frozen=True)
+class ClaimFacts:
+    """What is known around the claims: numbers in clear by token, numbers that an identifier's owner verified, buyers,
+    ends of masks and decrypted numbers by order. It never leaves this process."""
 
-    def opened(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            tokens, ciphers = batch.column(0).to_pylist(), batch.column(1).to_pylist()
-            numbers = [unseal(vault_key, token, cipher) for token, cipher in zip(tokens, ciphers, strict=True)]
-            yield pa.RecordBatch.from_arrays(
-                [batch.column(0).cast(pa.string()), pa.array(numbers)], ["token", "number"]
-            )
-
-    wanted = _wanted_tokens(lake)
-    return sealed.join(wanted, "token", "left_semi").mapInArrow(opened, "token string, number string")
+    numbers: Mapping[str, str]
+    verified: Mapping[Identifier, set[str]]
+    buyers: Mapping[OrderKey, set[Identifier]]
+    tails: Mapping[OrderKey, set[str]]
+    phones: Mapping[OrderKey, set[str]]
 
 
-def _wanted_tokens(lake: Lake) -> DataFrame:
-    """Phones typed in claims, decrypted for claimed orders, or verified by claimants."""
-    claims = lake.read(ORDER_CLAIMS)
-    typed = claims.select(F.col("phone_token").alias("token"))
-    decrypted = lake.read(PHONES).join(claims, ORDER, "left_semi").select(F.col("phone_token").alias("token"))
-    verified = _verified(lake, claims).select("token")
-    return typed.union(decrypted).union(verified).where("token IS NOT NULL").distinct()
+def _claim_facts(lake: LocalLake, claims: pl.DataFrame, vault_key: str) -> ClaimFacts:
+    claimed = claims.select(ORDER).unique().lazy()
+    verified = _verified(lake, claims)
+    orders = lake.scan(ORDERS).join(claimed, on=ORDER, how="semi").select(*ORDER, *SUBJECT, "phone_tail").collect()
+    phones = lake.scan(PHONES).join(claimed, on=ORDER, how="semi").select(*ORDER, "phone_token").collect()
+    tokens = pl.concat([claims["phone_token"], phones["phone_token"], verified["token"]]).drop_nulls().unique()
+    numbers = _clear_phones(lake, tokens, vault_key)
+    facts = ClaimFacts(numbers, {}, {}, {}, {})
+    for namespace, scope, value, token in verified.iter_rows():
+        _put(facts.verified, Identifier(namespace, scope, value), numbers.get(token))
+    for platform, order_id, namespace, scope, value, tail in orders.iter_rows():
+        _put(facts.buyers, (platform, order_id), Identifier(namespace, scope, value) if namespace else None)
+        _put(facts.tails, (platform, order_id), tail)
+    for platform, order_id, token in phones.iter_rows():
+        _put(facts.phones, (platform, order_id), numbers.get(token))
+    return facts
 
 
-def _verified(lake: Lake, claims: DataFrame) -> DataFrame:
-    """Numbers that were verified in one row with a claimant's identifier, in rows that were not withdrawn: `openid` or
-    unionid as `name`, `token`."""
-    rows = lake.read(OBSERVATIONS)
-    withdrawn = rows.where("kind = 'unlink'").select("source", F.col("retracts").alias("observation_id"))
-    phones = F.filter("ids", lambda one: (one["namespace"] == PHONE) & (one["role"] == "verified"))
-    linking = rows.where(F.col("kind").isin("link", "bind") & (F.size(phones) > 0))
-    standing = linking.join(withdrawn, ["source", "observation_id"], "left_anti")
-    seen = standing.select(F.explode("ids").alias("one"), phones.alias("phones")).select(
-        _name(F.col("one.namespace"), F.col("one.scope"), F.col("one.value")).alias("name"),
-        F.explode("phones.value").alias("token"),
+def _put(found: Any, key: Any, value: Any) -> None:
+    if value:
+        found.setdefault(key, set()).add(value)
+
+
+def _clear_phones(lake: LocalLake, tokens: pl.Series, vault_key: str) -> dict[str, str]:
+    """Phones of the vault by token, for comparing visible digits."""
+    sealed = lake.scan(VAULT).filter(pl.col("kind") == "phone").select("token", "cipher")
+    wanted = sealed.join(tokens.to_frame("token").lazy(), on="token", how="semi").collect()
+    return {token: unseal(vault_key, token, cipher) for token, cipher in wanted.iter_rows()}
+
+
+def _verified(lake: LocalLake, claims: pl.DataFrame) -> pl.DataFrame:
+    """Numbers that were verified in one row with a claimant's identifier, in rows that were not withdrawn:
+    `namespace`, `scope`, `value`, `token`."""
+    record = ["source", "observation_id"]
+    rows = lake.scan(OBSERVATIONS).select(*record, "kind", "ids", "retracts")
+    withdrawn = rows.filter(pl.col("kind") == "unlink").select("source", observation_id="retracts")
+    one = pl.element().struct
+    phones = pl.col("ids").list.eval(
+        one.field("value").filter((one.field("namespace") == PHONE) & (one.field("role") == "verified"))
     )
-    names = claims.select(_claimant_name().alias("name")).union(claims.select(_openid_name().alias("name")))
-    return seen.join(names.distinct(), "name", "left_semi").distinct()
-
-
-def _name(namespace: Column, scope: Column, value: Column) -> Column:
-    return F.concat_ws(":", namespace, scope, value)
-
-
-def _claimant_name() -> Column:
-    return _name(F.col("subject_namespace"), F.col("subject_scope"), F.col("subject_value"))
-
-
-def _openid_name() -> Column:
-    return _name(F.lit("wx_openid"), F.col("openid_scope"), F.col("openid"))
-
-
-def _order_rows(lake: Lake, claims: DataFrame, clear: DataFrame) -> DataFrame:
-    """What is known of each claimed order: its buyer, the end of its mask, and its decrypted numbers."""
-    claimed = claims.select(*ORDER).distinct()
-    buyers = (
-        lake.read(ORDERS)
-        .join(claimed, ORDER, "left_semi")
-        .groupBy(*ORDER)
-        .agg(
-            F.collect_set(
-                F.when(
-                    F.col("subject_key").isNotNull(),
-                    F.struct("subject_namespace", "subject_scope", "subject_value"),
-                )
-            ).alias("buyers"),
-            F.collect_set("phone_tail").alias("tails"),
-        )
-    )
-    phones = lake.read(PHONES).join(claimed, ORDER, "left_semi").join(clear, F.col("phone_token") == F.col("token"))
-    numbers = phones.groupBy(*ORDER).agg(F.collect_set("number").alias("numbers"))
-    return buyers.join(numbers, ORDER, "full_outer")
-
-
-def _claim_rows(lake: Lake, claims: DataFrame, clear: DataFrame) -> DataFrame:
-    """Each claim with the number typed in it and those its claimant verified."""
-    typed = clear.select(F.col("token").alias("phone_token"), F.col("number").alias("typed"))
-    verified = (
-        _verified(lake, claims).join(clear, "token").groupBy("name").agg(F.collect_set("number").alias("verified"))
-    )
-    by_openid = verified.toDF("openid_name", "verified_openid")
-    named = claims.withColumns({"name": _claimant_name(), "openid_name": _openid_name()})
-    joined = (
-        named.join(typed, "phone_token", "left").join(verified, "name", "left").join(by_openid, "openid_name", "left")
-    )
-    nothing = F.array().cast("array<string>")
-    return joined.select(
-        *ORDER,
-        *(
-            "claim_id",
-            "subject_namespace",
-            "subject_scope",
-            "subject_value",
-            "openid_scope",
-            "openid",
-            "status",
-            "typed",
-        ),
-        F.unix_millis("claimed_at").alias("claimed_ms"),
-        F.col("interval").cast("string").alias("interval"),
-        F.array_union(F.coalesce("verified", nothing), F.coalesce("verified_openid", nothing)).alias("verified"),
-    )
+    linking = rows.filter(pl.col("kind").is_in(["link", "bind"])).with_columns(token=phones)
+    standing = linking.filter(pl.col("token").list.len() > 0).join(withdrawn, on=record, how="anti")
+    seen = standing.select("ids", "token").explode("ids").explode("token").unnest("ids")
+    names = ["namespace", "scope", "value"]
+    subjects = claims.select(pl.col(SUBJECT).name.replace("subject_", ""))
+    openids = claims.select(pl.lit("wx_openid").alias("namespace"), scope="openid_scope", value="openid")
+    claimants = pl.concat([subjects, openids.with_columns(pl.col("scope").fill_null(""))]).drop_nulls().unique()
+    return seen.join(claimants.lazy(), on=names, how="semi").select(*names, "token").unique().sort("token").collect()
 
 
 class ClaimJudge:
-    """The task that decides all claims of one order together, by the rule of `identity.claims`."""
+    """Decides all claims of one order together, by the rule of `identity.claims`."""
 
     def __init__(self, policy: Policy) -> None:
         self._observer = PhoneObserver(policy)
 
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema([(column.name, _arrow(column.type)) for column in CLAIMS.columns])
-        for batch in batches:
-            rows = [verdict for order in batch.to_pylist() for verdict in self.verdicts(order["rows"])]
-            yield pa.RecordBatch.from_pylist(rows, schema)
-
-    def verdicts(self, rows: list[Row]) -> list[Row]:
+    def verdicts(self, rows: Iterable[Row], order: OrderKey, around: ClaimFacts) -> list[Row]:
         """The verdicts on the claims of one order, as rows of identity.claims."""
-        claims = [_claim(row) for row in rows]
-        facts = _facts(claims[0].order_key, rows[0])
-        verified: dict[Identifier, set[str]] = {}
-        for claim, row in zip(claims, rows, strict=True):
-            for name in claim.claimant:
-                verified.setdefault(name, set()).update(row["verified"] or ())
+        claims = [_claim(row, around.numbers) for row in rows]
+        facts = _facts(order, around)
+        verified = {name: around.verified.get(name, set()) for claim in claims for name in claim.claimant}
         judged = {one.claim.claim_id: one for one in claim_verdict(claims, facts, verified)}
         return [self._row(claim, facts, judged.get(claim.claim_id)) for claim in claims]
 
@@ -292,24 +226,26 @@ class ClaimJudge:
         }
 
 
-def _claim(row: Row) -> Claim:
+def _claim(row: Row, numbers: Mapping[str, str]) -> Claim:
     names = {Identifier(row["subject_namespace"], row["subject_scope"], row["subject_value"])}
     if row["openid"]:
         names.add(Identifier("wx_openid", row["openid_scope"] or "", row["openid"]))
-    latest = day_end_ms(row["interval"])
+    interval = str(row["interval"])
+    latest = day_end_ms(interval)
+    claimed_ms = int(row["claimed_at"].timestamp() * 1000) if row["claimed_at"] else latest
     return Claim(
         claim_id=row["claim_id"],
         order_key=f"{row['platform']}:{row['order_id']}",
         claimant=tuple(sorted(names)),
         status=row["status"],
-        event_ms=min(row["claimed_ms"] or latest, latest),
-        interval=row["interval"],
+        event_ms=min(claimed_ms, latest),
+        interval=interval,
         observation_id=row["claim_id"],
-        phone=row["typed"] or "",
+        phone=numbers.get(row["phone_token"] or "", ""),
     )
 
 
-def _facts(order_key: str, row: Mapping[str, Any]) -> OrderFacts:
-    buyers = sorted(Identifier(*one.values()) for one in row["buyers"] or () if one)
-    masks = sorted(f"{'*' * (MASKED - len(tail))}{tail}" for tail in row["tails"] or () if tail)
-    return OrderFacts(order_key, tuple(buyers), tuple(masks), tuple(sorted(row["numbers"] or ())))
+def _facts(order: OrderKey, around: ClaimFacts) -> OrderFacts:
+    masks = sorted(f"{'*' * (MASKED - len(tail))}{tail}" for tail in around.tails.get(order, ()))
+    buyers = sorted(around.buyers.get(order, ()))
+    return OrderFacts(":".join(order), tuple(buyers), tuple(masks), tuple(sorted(around.phones.get(order, ()))))

@@ -6,7 +6,7 @@ from pipelines.errors import IntegrityError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
 from pipelines.jobs.s3_stitch import StitchRequest, StitchResult, stitch, stitch_settings
-from pipelines.store.lake import WriteResult
+from pipelines.store.creation import WriteResult
 
 
 def run(context: RunContext) -> JobOutcome:
@@ -32,8 +32,8 @@ def run(context: RunContext) -> JobOutcome:
 def _derive(context: RunContext) -> list[WriteResult]:
     """Evidence that follows from two facts is in the lake: decrypted order phones, and verdicts on claims."""
     days = Days() if context.full else Days(context.first, context.last)
-    phones = observe_order_phones(context.lake, context.policy, days)
-    claims = judge_claims(context.lake, context.policy, context.keys.vault)
+    phones = observe_order_phones(context.lake.local, context.policy, days)
+    claims = judge_claims(context.lake.local, context.policy, context.keys.vault)
     return [write for write in (phones, claims) if write is not None]
 
 

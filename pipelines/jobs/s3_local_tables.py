@@ -33,7 +33,7 @@ from pipelines.jobs.s3_work import (
     ROW_RULES,
 )
 from pipelines.spec import Table
-from pipelines.store.lake import WriteResult
+from pipelines.store.creation import WriteResult
 from pipelines.store.local import LocalLake, conform
 
 WRITERS = 3

@@ -24,7 +24,7 @@ from pipelines.jobs.s3_marker import OWN, Marker, marker_figures, marker_of, und
 from pipelines.jobs.s3_report import REPORT, Figure, figures_of, gates_broken, table_figures
 from pipelines.jobs.s3_work import OBSERVATIONS, Work, with_decisions
 from pipelines.settings import Settings
-from pipelines.store.lake import WriteResult
+from pipelines.store.creation import WriteResult
 from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 

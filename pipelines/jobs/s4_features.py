@@ -20,7 +20,8 @@ from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_relations import relation_spans
 from pipelines.jobs.s4_touches import touchpoints
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
 FEATURES = ALL["features.customer_features"]

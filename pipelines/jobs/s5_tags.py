@@ -17,7 +17,8 @@ from features.spec import Tag
 from features.tagging import build_tags, diff_tags
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s4_people import changes_of_run, people_in_changes
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
 FEATURES = ALL["features.customer_features"]

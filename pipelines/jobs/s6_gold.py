@@ -22,7 +22,8 @@ from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
 from pipelines.jobs.s4_relations import layer_changes, relation_spans
-from pipelines.store.lake import Lake, WriteResult
+from pipelines.store.creation import WriteResult
+from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
 
@@ -123,11 +124,7 @@ def due_parts(scope: Scope, parts: Parts) -> list[str]:
 def _write(lake: Lake, name: str, part: Part) -> WriteResult:
     table = ALL[name]
     if part.key_columns:
-        rows = part.rows.persist()
-        try:
-            return lake.replace_keys(table, rows, rows.select(*part.key_columns))
-        finally:
-            rows.unpersist()
+        return lake.replace_own(table, part.rows, part.key_columns)
     return lake.replace(table, part.rows) if part.keys is None else lake.replace_keys(table, part.rows, part.keys)
 
 

@@ -6,10 +6,9 @@ one, all at once or out of order.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import polars as pl
 
-from pipelines.store.lake import Lake
+from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 
 LISTINGS = ALL["silver.group_listings"]
@@ -18,30 +17,30 @@ MISSING = "01"
 """Refund rank of a version that says "and then a listing was without them": it sorts right behind the sighting."""
 
 
-def listings(groups: DataFrame) -> DataFrame:
+def listings(groups: pl.DataFrame) -> pl.DataFrame:
     """When which group was listed in full, out of new rows of silver.groups."""
-    return groups.where("snapshot_at IS NOT NULL").select("corp_id", "chat_id", F.col("snapshot_at").alias("listed_at"))
+    return groups.drop_nulls("snapshot_at").select("corp_id", "chat_id", listed_at="snapshot_at").unique()
 
 
-def members_who_left(lake: Lake, groups: DataFrame) -> DataFrame:
+def members_who_left(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
     """Members of these groups whom a listing leaves out, as rows that they left, where the lake does not say so yet.
 
     `left_at` is the time of the first listing after they were last seen in the group.
     """
-    parts = F.split("version_key", r"\|")
-    inferred = (F.col("status") == "left") & (parts[2] == MISSING)
-    members = lake.read(MEMBERS).join(groups, ["corp_id", "chat_id"], "left_semi")
-    seen = members.where((F.col("status") == "in") | inferred).withColumn(
-        "__seen", F.timestamp_millis(parts[0].cast("bigint"))
+    key = list(MEMBERS.key)
+    parts = pl.col("version_key").str.split("|").list
+    inferred = (pl.col("status") == "left") & (parts.get(2, null_on_oob=True) == MISSING)
+    of_groups = groups.lazy().select("corp_id", "chat_id").unique()
+    members = lake.scan(MEMBERS).join(of_groups, on=["corp_id", "chat_id"], how="semi")
+    moment = parts.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
+    seen = members.filter((pl.col("status") == "in") | inferred).with_columns(__seen=moment)
+    later = seen.select(*key, "__seen").join(lake.scan(LISTINGS), on=["corp_id", "chat_id"])
+    first = later.filter(pl.col("listed_at") > pl.col("__seen")).group_by(key).agg(__left=pl.col("listed_at").min())
+    stands = (pl.col("status") == "left") & pl.col("left_at").eq_missing(pl.col("__left"))
+    left = seen.join(first, on=key).filter(~stands)
+    version = pl.concat_str(parts.get(0), parts.get(1), pl.lit(MISSING), parts.get(3), separator="|")
+    return (
+        left.with_columns(status=pl.lit("left"), left_at="__left", updated_at="__left", version_key=version)
+        .select(MEMBERS.column_names)
+        .collect()
     )
-    later = (
-        seen.join(lake.read(LISTINGS), ["corp_id", "chat_id"])
-        .where("listed_at > __seen")
-        .groupBy(*MEMBERS.key)
-        .agg(F.min("listed_at").alias("__left"))
-    )
-    version = F.concat_ws("|", parts[0], parts[1], F.lit(MISSING), parts[3])
-    left = seen.join(later, list(MEMBERS.key)).where("NOT (status = 'left' AND left_at <=> __left)")
-    return left.withColumns(
-        {"status": F.lit("left"), "left_at": F.col("__left"), "updated_at": F.col("__left"), "version_key": version}
-    ).select(*MEMBERS.column_names)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import deltalake as delta_rs
+import polars as pl
 from delta.tables import DeltaTable
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -22,37 +22,28 @@ from pyspark.storagelevel import StorageLevel
 
 from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table
+from pipelines.store.creation import WriteResult, create_table
 from pipelines.store.latest import KNOWN, assignments, changed_rows, latest_rows
-from pipelines.store.types import delta_type
+from pipelines.store.local import LocalLake
 from pipelines.store.versions import rows_of
 
 OP = "__op"
 WRITERS = 4
-STATS_TYPES = ("string", "bigint", "int", "date", "timestamp", "double")
-
-
-@dataclass(frozen=True)
-class WriteResult:
-    """What a write did to its table; `version` is the table's Delta version afterwards (-1: no table yet)."""
-
-    table: str
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    version: int = -1
-
-    @property
-    def changed(self) -> int:
-        """Rows that differ from before."""
-        return self.inserted + self.updated + self.deleted
+SMALL_ROWS = 1_000_000
 
 
 class Lake:
-    """The tables under one folder (or Hadoop URI): `lake/<layer>/<table>`."""
+    """The tables under one folder: `lake/<layer>/<table>`.
 
-    def __init__(self, spark: SparkSession, root: Path | str) -> None:
+    `in_process`: what is written is little, so the differences are worked out and committed in this process; a cluster
+    job for each table would cost more than the rows.
+    """
+
+    def __init__(self, spark: SparkSession, root: Path | str, *, in_process: bool = False) -> None:
         self.spark = spark
         self.root = str(root)
+        self.in_process = in_process
+        self.local = LocalLake(Path(root))
         self._present: set[str] = set()
 
     def path(self, table: Table) -> str:
@@ -99,23 +90,6 @@ class Lake:
         create_table(self.root, table)
         self._present.add(table.full_name)
 
-    def append(self, table: Table, frame: DataFrame, *, app_id: str, rows: int | None = None) -> WriteResult:
-        """The rows are added once: a second append under the same `app_id` adds nothing.
-
-        `rows`: their number, where it is known already.
-        """
-        conformed = _conform(table, frame)
-        if rows is not None:
-            before = self.version(table)
-            if rows:
-                self._append(table, conformed, app_id=app_id)
-            after = self.version(table)
-            # A new table's first version creates it; rows that were there under this id make no version.
-            added = rows if after > max(before, 0) else 0
-            return WriteResult(table.full_name, inserted=added, version=after)
-        with self._materialised(conformed) as kept:
-            return self.append(table, kept, app_id=app_id, rows=kept.count())
-
     def add_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> WriteResult:
         """A few rows of the driver's whose key the table does not hold yet are added, without a Spark job."""
         self.create(table)
@@ -132,6 +106,8 @@ class Lake:
 
     def append_new(self, table: Table, frame: DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
         """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
+        if self.in_process:
+            return self.local.append_new(table, collected(_conform(table, frame)), order=order)
         rows = _first_by_key(_conform(table, frame), table.key, [F.col(name) for name in order])
         if self.exists(table):
             known = self.read(table).select(*table.key)
@@ -147,6 +123,8 @@ class Lake:
 
         `same`: a column that has to agree; a row that differs there from the one the table holds changes nothing.
         """
+        if self.in_process:
+            return self.local.keep_earliest(table, collected(_conform(table, frame)), same=same)
         order = [F.col("interval"), *([F.col(same)] if same else [])]
         rows = _first_by_key(_conform(table, frame), table.key, order)
         if not self.exists(table):
@@ -163,6 +141,8 @@ class Lake:
 
     def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
         """Each key holds its greatest version with its `keep_min` and `fill` columns, in whatever order they came."""
+        if self.in_process:
+            return self.local.upsert_latest(table, collected(_conform(table, frame)))
         rows = latest_rows(table, _conform(table, frame))
         if not self.exists(table):
             return self._apply(table, rows.withColumn(OP, F.lit("I")))
@@ -177,6 +157,10 @@ class Lake:
     def replace_keys(self, table: Table, frame: DataFrame, keys: DataFrame | None) -> WriteResult:
         """The rows whose columns match a row of `keys` are exactly those of `frame`; others stay (None: all rows)."""
         new = _conform(table, frame)
+        if self.in_process and keys is not None:
+            return self.local.replace_keys(table, collected(new), collected(keys))
+        if self.in_process and self.local.rows(table) <= SMALL_ROWS:
+            return self.local.replace_all(table, collected(new))
         if not self.exists(table):
             result = self._apply(table, new.withColumn(OP, F.lit("I")))
             self.create(table)  # a table without rows is there for its readers all the same
@@ -185,6 +169,14 @@ class Lake:
         if keys is not None:
             old = old.join(keys.distinct(), list(keys.columns), "left_semi")
         return self._apply(table, _difference(table, old, new))
+
+    def replace_own(self, table: Table, frame: DataFrame, columns: Sequence[str]) -> WriteResult:
+        """The rows whose `columns` are those of a row of `frame` are exactly those of `frame`; others stay."""
+        if self.in_process:
+            rows = collected(_conform(table, frame))
+            return self.local.replace_keys(table, rows, rows.select(columns))
+        with self._materialised(frame) as rows_kept:
+            return self.replace_keys(table, rows_kept, rows_kept.select(*columns))
 
     def delete_keys(self, table: Table, keys: DataFrame) -> WriteResult:
         """No row with one of these keys is left."""
@@ -210,14 +202,11 @@ class Lake:
         merge = merge.whenNotMatchedInsert(F.col(f"s.{OP}") != "D", values)  # type: ignore[arg-type]
         merge.execute()
 
-    def _append(self, table: Table, rows: DataFrame, *, app_id: str | None = None) -> None:
+    def _append(self, table: Table, rows: DataFrame) -> None:
         self.create(table)
         if table.partition_by:
             rows = rows.repartition(*table.partition_by)
-        writer = rows.select(*table.column_names).write.format("delta").mode("append")
-        if app_id is not None:
-            writer = writer.option("txnAppId", app_id).option("txnVersion", 1)
-        writer.save(self.path(table))
+        rows.select(*table.column_names).write.format("delta").mode("append").save(self.path(table))
 
     @contextmanager
     def _materialised(self, frame: DataFrame) -> Iterator[DataFrame]:
@@ -228,42 +217,11 @@ class Lake:
             rows.unpersist()
 
 
-def create_table(root: Path | str, table: Table) -> None:
-    """The table exists under the lake's folder, with its comments, partitions and properties."""
-    # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
-    delta_rs.DeltaTable.create(
-        f"{root}/{table.layer}/{table.name}",
-        schema=_schema(table),
-        mode="ignore",
-        partition_by=list(table.partition_by) or None,
-        description=table.doc,
-        configuration=_properties(table),
-    )
-
-
-def _schema(table: Table) -> delta_rs.Schema:
-    """The declared columns with their comments, as Delta writes them."""
-    fields = [
-        delta_rs.Field(
-            column.name, delta_type(column.type), nullable=not column.required, metadata={"comment": column.doc}
-        )
-        for column in table.columns
-    ]
-    return delta_rs.Schema(fields)
-
-
-def _properties(table: Table) -> dict[str, str]:
-    """Readable by every client, and no statistics on personal data (they would outlive a deletion)."""
-    safe = [
-        column.name
-        for column in table.columns
-        if column.pii == "none" and column.type in STATS_TYPES and column.name not in table.partition_by
-    ]
-    return {
-        "delta.enableDeletionVectors": "false",
-        "delta.dataSkippingStatsColumns": ",".join(safe),
-        "delta.checkpointPolicy": "classic",
-    }
+def collected(frame: DataFrame) -> pl.DataFrame:
+    """The rows of a result that is known to be small, in this process."""
+    rows = pl.from_arrow(frame.toArrow())
+    assert isinstance(rows, pl.DataFrame)
+    return rows
 
 
 def _conform(table: Table, frame: DataFrame) -> DataFrame:

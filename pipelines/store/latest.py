@@ -14,19 +14,11 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pipelines.spec import Table
+from pipelines.store.versioning import ARRIVAL, FILLED, tie_columns, version_column
 
-FILLED = "filled_from"
-ARRIVAL = "interval"
 HELD = "__held_"
 KNOWN = "__known"
 Source = Callable[[str], SparkColumn]
-
-
-def version_column(table: Table) -> str:
-    """The column that orders the versions of a key."""
-    if table.version is None:
-        raise ValueError(f"{table.full_name} declares no version column; upsert_latest needs one")
-    return table.version
 
 
 def latest_rows(table: Table, rows: DataFrame) -> DataFrame:
@@ -34,8 +26,7 @@ def latest_rows(table: Table, rows: DataFrame) -> DataFrame:
     version = version_column(table)
     partition = Window.partitionBy(*table.key)
     arrival = [F.col(ARRIVAL)] if ARRIVAL in table.column_names else []
-    content = F.xxhash64(*[name for name in table.column_names if name != FILLED])
-    order = [F.col(version).desc(), *arrival, content]
+    order = [F.col(version).desc(), *arrival, *[F.col(name) for name in tie_columns(table)]]
     for name in table.keep_min:
         rows = rows.withColumn(name, F.min(name).over(partition))
     for name in table.fill:

@@ -6,19 +6,26 @@ the same tables that `Lake` writes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
+from pipelines.errors import IntegrityError
 from pipelines.spec import Table
-from pipelines.store.arrow import arrow_table
-from pipelines.store.lake import WriteResult, create_table
-from pipelines.store.versions import table_path
+from pipelines.store.arrow import arrow_table, arrow_type
+from pipelines.store.commit import swap_files
+from pipelines.store.creation import WriteResult, create_table
+from pipelines.store.local_latest import changed_rows, first_rows, latest_rows
+from pipelines.store.versions import data_files, table_path
 
 OP = "__op"
+FILE = "__file"
+ARRIVAL = "interval"
 
 
 @dataclass(frozen=True)
@@ -54,32 +61,86 @@ class LocalLake:
         """The table's rows, at a version if given; no rows, with the declared columns, when there is no such table."""
         if not self.exists(table) or (version is not None and version < 0):
             return empty(table).lazy()
-        delta = DeltaTable(self._path(table), version=version)
-        files = delta.file_uris()
-        if not files:
-            return empty(table).lazy()
-        return pl.scan_parquet(files, missing_columns="insert").select(table.column_names)
+        files = data_files(DeltaTable(self._path(table), version=version))
+        return read_files(table, files) if files else empty(table).lazy()
 
     def added_since(self, table: Table, version: int) -> Added:
-        """What was added to a table since a version (-1: everything). The table must not be partitioned."""
+        """What was added to a table since a version (-1: everything)."""
         if not self.exists(table) or version < 0:
             return Added(self.scan(table), appended=True)
-        before = set(DeltaTable(self._path(table), version=version).file_uris())
-        now = set(DeltaTable(self._path(table)).file_uris())
+        before = set(data_files(DeltaTable(self._path(table), version=version)))
+        now = set(data_files(DeltaTable(self._path(table))))
         added = sorted(now - before)
-        rows = pl.scan_parquet(added).select(table.column_names) if added else empty(table).lazy()
-        return Added(rows, appended=before <= now)
+        return Added(read_files(table, added) if added else empty(table).lazy(), appended=before <= now)
 
     def replace(self, table: Table, old: pl.DataFrame, new: pl.DataFrame) -> WriteResult:
         """The rows `old` of the table are now the rows `new`; both hold the declared columns, other rows stay."""
-        staged = difference(table, old.select(table.column_names), conform(table, new))
-        counts = dict(staged.group_by(OP).len().iter_rows())
-        inserted, updated, deleted = (counts.get(op, 0) for op in "IUD")
-        if updated or deleted:
-            self._rewrite(table, staged)
-        elif inserted:
-            self.append(table, staged.drop(OP))
-        return WriteResult(table.full_name, inserted, updated, deleted, self.version(table))
+        return self._apply(table, difference(table, old.select(table.column_names), conform(table, new)))
+
+    def replace_keys(self, table: Table, new: pl.DataFrame, keys: pl.DataFrame) -> WriteResult:
+        """The rows whose columns match a row of `keys` are exactly those of `new`; others stay."""
+        self.create(table)
+        names = keys.columns
+        old = self.scan(table).join(keys.unique().lazy(), on=names, how="semi", nulls_equal=True).collect()
+        return self.replace(table, old, new)
+
+    def replace_all(self, table: Table, new: pl.DataFrame) -> WriteResult:
+        """The table holds exactly these rows."""
+        self.create(table)
+        return self.replace(table, self.scan(table).collect(), new)
+
+    def append_new(self, table: Table, rows: pl.DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
+        """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
+        key = list(table.key)
+        first = first_rows(conform(table, rows), key, order)
+        new = first.join(self._held(table, first, key), on=key, how="anti", nulls_equal=True)
+        return self.append(table, new)
+
+    def keep_earliest(self, table: Table, rows: pl.DataFrame, *, same: str | None = None) -> WriteResult:
+        """Each key holds its row of the least arrival interval, whatever order the intervals come in.
+
+        `same`: a column that has to agree; a row that differs there from the one the table holds changes nothing.
+        """
+        key, more = list(table.key), [same] if same else []
+        first = first_rows(conform(table, rows), key, [ARRIVAL, *more])
+        held = self._held(table, first, [*key, ARRIVAL, *more]).with_columns(__held=pl.lit(value=True))
+        joined = first.join(held, on=key, how="left", nulls_equal=True, suffix="_held")
+        earlier = pl.col(ARRIVAL) < pl.col(f"{ARRIVAL}_held")
+        if same:
+            earlier &= pl.col(same) == pl.col(f"{same}_held")
+        op = pl.when(pl.col("__held").is_null()).then(pl.lit("I")).when(earlier).then(pl.lit("U"))
+        return self._apply(table, joined.with_columns(op.alias(OP)).drop_nulls(OP).select(*table.column_names, OP))
+
+    def upsert_latest(self, table: Table, rows: pl.DataFrame) -> WriteResult:
+        """Each key holds its greatest version with its `keep_min` and `fill` columns, in whatever order they came."""
+        latest = latest_rows(table, conform(table, rows))
+        held = self._held(table, latest, table.column_names)
+        return self._apply(table, changed_rows(table, latest, held, op=OP))
+
+    def append_once(self, table: Table, parts: Iterable[pl.DataFrame], *, app_id: str) -> int:
+        """The rows are added once, part by part in one commit: again under the same `app_id` adds none; gives their
+        number."""
+        self.create(table)
+        delta = DeltaTable(self._path(table))
+        if delta.transaction_version(app_id) is not None:
+            return 0
+        schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+        added = 0
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            nonlocal added
+            for part in parts:
+                added += part.height
+                yield from to_arrow(table, part).to_batches()
+
+        reader = pa.RecordBatchReader.from_batches(schema, batches())
+        properties = CommitProperties(app_transactions=[Transaction(app_id, 1)])
+        write_deltalake(delta, reader, mode="append", commit_properties=properties)
+        return added
+
+    def create(self, table: Table) -> None:
+        """The table exists, with its comments, partitions and properties."""
+        create_table(self.root, table)
 
     def append(self, table: Table, rows: pl.DataFrame) -> WriteResult:
         """The rows are added."""
@@ -98,22 +159,55 @@ class LocalLake:
         else:
             delta.restore(version)
 
-    def _rewrite(self, table: Table, staged: pl.DataFrame) -> None:
-        """The table without the changed rows, and with what they are now.
+    def _apply(self, table: Table, staged: pl.DataFrame) -> WriteResult:
+        """Rows with their operation (I, U or D) are carried out; no version is committed for none."""
+        counts = dict(staged.group_by(OP).len().iter_rows())
+        inserted, updated, deleted = (counts.get(op, 0) for op in "IUD")
+        if updated or deleted:
+            self._rewrite(table, staged)
+        elif inserted:
+            self.append(table, staged.drop(OP))
+        return WriteResult(table.full_name, inserted, updated, deleted, self.version(table))
 
-        Keys are random, so a merge would rewrite every file as well; and delta-rs' own merge leaves view types in the
-        files that DuckDB cannot filter through Arrow.
-        """
-        changed = staged.lazy().select(*table.key)
-        kept = self.scan(table).join(changed, on=list(table.key), how="anti", nulls_equal=True)
+    def _rewrite(self, table: Table, staged: pl.DataFrame) -> None:
+        """The files that hold a changed or deleted row are swapped for files with what the rows are now."""
+        key = list(table.key)
+        delta = DeltaTable(self._path(table))
+        files = data_files(delta)
+        changed = staged.filter(pl.col(OP) != "I").select(key)
+        keys = read_files(table, files, place=FILE).select(*key, FILE)
+        hit = keys.join(changed.lazy(), on=key, how="semi", nulls_equal=True).select(FILE).unique().collect()
+        touched = sorted(hit[FILE])
+        kept = read_files(table, touched).join(changed.lazy(), on=key, how="anti", nulls_equal=True)
         new = staged.lazy().filter(pl.col(OP) != "D").select(table.column_names)
-        rows = pl.concat([kept, new]).collect()
-        write_deltalake(self._path(table), to_arrow(table, rows), mode="overwrite")
+        swap_files(delta, table, touched, to_arrow(table, pl.concat([kept, new]).collect()))
+
+    def _held(self, table: Table, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        """What the table holds under the keys of the rows."""
+        key = list(table.key)
+        keys = rows.lazy().select(key)
+        return self.scan(table).select(columns).join(keys, on=key, how="semi", nulls_equal=True).collect()
 
     def _path(self, table: Table) -> str:
         return str(table_path(self.root, table))
 
 
+def read_files(table: Table, files: Sequence[str], *, place: str | None = None) -> pl.LazyFrame:
+    """The rows of data files in the declared columns and types; `place`: a column that names each row's file."""
+    schema = empty(table).schema
+    parts = {name: schema[name] for name in table.partition_by}
+    found = pl.scan_parquet(
+        list(files),
+        missing_columns="insert",
+        schema=None,
+        hive_partitioning=bool(parts),
+        hive_schema=parts or None,
+        include_file_paths=place,
+    )
+    return found.select(*table.column_names, *([place] if place else []))
+
+
+@cache
 def empty(table: Table) -> pl.DataFrame:
     """No rows, in the declared columns and types."""
     frame = pl.from_arrow(arrow_table(table, []))
@@ -131,7 +225,17 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_arrow(table: Table, frame: pl.DataFrame) -> pa.Table:
-    """The declared columns in Arrow's plain types: polars' own views are not what other readers expect."""
+    """The declared columns in Arrow's plain types: polars' own views are not what other readers expect.
+
+    Raises IntegrityError (exit 4) where a required column has no value.
+    """
+    for column in table.columns:
+        if column.required and (column.name not in frame.columns or frame[column.name].null_count()):
+            raise IntegrityError(
+                f"{table.full_name} would get rows whose {column.name} is null, which is required",
+                where=table.full_name,
+                hint="see which feed leaves it out with `cdp quarantine list`, and mend its parser or mapping",
+            )
     return conform(table, frame).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_table(table, []).schema)
 
 

@@ -92,7 +92,10 @@ TAG_CHANGES = Table(
         Column("new_value", "string", "Value after; null when it was removed"),
         Column("cause", "string", "facts, time, merge, split or move", required=True),
     ),
-    checks=(Check("changes_something", "NOT (old_value <=> new_value)"), Check("known_cause", f"cause IN ({_CAUSES})")),
+    checks=(
+        Check("changes_something", "old_value IS DISTINCT FROM new_value"),
+        Check("known_cause", f"cause IN ({_CAUSES})"),
+    ),
 )
 
 TABLES: tuple[Table, ...] = (CUSTOMER_FEATURES, TOUCHPOINTS, CUSTOMER_TAGS, TAG_CHANGES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from identity.identifier import key64
+from identity.identifier import Identifier, key64
 from identity.policy import Policy
-from pipelines.jobs.s3_derived import ClaimJudge, PhoneObserver
+from pipelines.jobs.s3_derived import ClaimFacts, ClaimJudge, PhoneObserver
 
 Row = dict[str, Any]
 POLICY = Policy.from_dict({})
@@ -42,19 +44,24 @@ def claim(claim_id: str, **more: Any) -> Row:
         "openid_scope": "wxapp1",
         "openid": f"o-{claim_id}",
         "status": "pending",
-        "typed": None,
-        "claimed_ms": 1740794400000,
+        "phone_token": None,
+        "claimed_at": datetime(2025, 3, 1, 2, tzinfo=UTC),
         "interval": "2025-03-01",
-        "verified": [],
-        "buyers": [{"subject_namespace": "doudian_open_id", "subject_scope": "7000001", "subject_value": "1@#x"}],
-        "tails": ["70"],
-        "numbers": None,
     }
     return base | more
 
 
-def verdicts(*rows: Row) -> dict[str, tuple[str, str]]:
-    return {row["claim_id"]: (row["verdict"], row["rule"]) for row in ClaimJudge(POLICY).verdicts(list(rows))}
+ORDER = ("douyin", "6900000000000000001")
+BUYER = Identifier("doudian_open_id", "7000001", "1@#x")
+KNOWN = ClaimFacts({}, {}, {ORDER: {BUYER}}, {ORDER: {"70"}}, {})
+
+
+def judged(*rows: Row, around: ClaimFacts = KNOWN) -> list[Row]:
+    return ClaimJudge(POLICY).verdicts(list(rows), ORDER, around)
+
+
+def verdicts(*rows: Row, around: ClaimFacts = KNOWN) -> dict[str, tuple[str, str]]:
+    return {row["claim_id"]: (row["verdict"], row["rule"]) for row in judged(*rows, around=around)}
 
 
 def test_a_decrypted_phone_joins_the_buyer_in_the_role_of_its_source() -> None:
@@ -90,7 +97,7 @@ def test_a_phone_of_the_future_is_clamped_to_its_arrival_day() -> None:
 
 
 def test_an_approved_claim_links_claimant_and_buyer() -> None:
-    (row,) = ClaimJudge(POLICY).verdicts([claim("c1", status="approved")])
+    (row,) = judged(claim("c1", status="approved"))
     assert (row["verdict"], row["rule"]) == ("link", "approved")
     assert [one["namespace"] for one in row["claimant"]] == ["wx_openid", "wx_unionid"]
     assert [one["value"] for one in row["buyer"]] == ["1@#x"]
@@ -102,11 +109,13 @@ def test_an_approved_claim_links_claimant_and_buyer() -> None:
 def test_a_pending_claim_links_when_a_verified_number_agrees_with_the_mask(
     number: str, verdict: tuple[str, str]
 ) -> None:
-    assert verdicts(claim("c1", verified=[number])) == {"c1": verdict}
+    around = replace(KNOWN, verified={Identifier("wx_unionid", "op1", "u-c1"): {number}})
+    assert verdicts(claim("c1"), around=around) == {"c1": verdict}
 
 
 def test_a_claim_of_an_order_nobody_knows_links_nothing_yet() -> None:
-    assert verdicts(claim("c1", status="approved", buyers=None, tails=None)) == {"c1": ("none", "approved")}
+    nothing = ClaimFacts({}, {}, {}, {}, {})
+    assert verdicts(claim("c1", status="approved"), around=nothing) == {"c1": ("none", "approved")}
 
 
 def test_two_claimants_of_one_order_link_neither() -> None:
@@ -120,12 +129,16 @@ def test_a_rejected_rival_does_not_count() -> None:
 
 
 def test_a_typed_number_against_the_order_goes_to_review_whatever_the_status() -> None:
-    assert verdicts(claim("c1", status="approved", typed="13912345699")) == {"c1": ("review", "contradicts_order")}
-    decrypted = claim("c1", status="approved", typed=NUMBER, tails=None, numbers=["13912345699"])
-    assert verdicts(decrypted) == {"c1": ("review", "contradicts_order")}
+    typed = claim("c1", status="approved", phone_token="t1")
+    masked = replace(KNOWN, numbers={"t1": "13912345699"})
+    decrypted = replace(KNOWN, numbers={"t1": NUMBER}, tails={}, phones={ORDER: {"13912345699"}})
+    for around in (masked, decrypted):
+        assert verdicts(typed, around=around) == {"c1": ("review", "contradicts_order")}
 
 
 def test_only_the_latest_claim_of_a_claimant_counts() -> None:
     earlier = claim("c1", subject_value="u", openid="o", status="rejected")
-    later = claim("c2", subject_value="u", openid="o", status="approved", claimed_ms=1740794500000)
+    later = claim(
+        "c2", subject_value="u", openid="o", status="approved", claimed_at=datetime(2025, 3, 1, 3, tzinfo=UTC)
+    )
     assert verdicts(earlier, later) == {"c1": ("none", "superseded"), "c2": ("link", "approved")}

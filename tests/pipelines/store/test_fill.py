@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,9 +10,20 @@ import pytest
 from pipelines.spec import Check, Column, Table
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from pipelines.store.lake import Lake
 
 pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(params=["cluster", "process"])
+def lake(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Lake:
+    """An empty lake, written on the cluster and in this process: both must do the same."""
+    from pipelines.store.lake import Lake
+
+    return Lake(spark, tmp_path / "lake", in_process=request.param == "process")
+
 
 RELATIONS = Table(
     layer="silver",

@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deltalake
+import polars as pl
 import pytest
 
 from pipelines.spec import Check, Column, Table
 from pipelines.tables import ALL
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.store.lake import Lake
 
 pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(params=["cluster", "process"])
+def lake(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Lake:
+    """An empty lake, written on the cluster and in this process: both must do the same."""
+    from pipelines.store.lake import Lake
+
+    return Lake(spark, tmp_path / "lake", in_process=request.param == "process")
 
 
 def table(name: str = "things", **known: Any) -> Table:
@@ -85,14 +94,11 @@ def test_a_table_that_does_not_exist_reads_as_empty_with_its_columns(lake: Lake)
 
 
 def test_an_append_under_one_id_happens_once(lake: Lake) -> None:
-    assert lake.append(THINGS, things(lake, ("a", 1)), app_id="batch 1").inserted == 1
-    assert lake.append(THINGS, things(lake, ("a", 1)), app_id="batch 1", rows=1).inserted == 0
-    assert lake.append(THINGS, things(lake, ("a", 2)), app_id="batch 2").inserted == 1
-    assert sorted(row["amount"] for row in lake.read(THINGS).collect()) == [1, 2]
-
-
-def test_an_append_of_nothing_makes_no_table(lake: Lake) -> None:
-    assert lake.append(THINGS, things(lake, ("a", 1)).limit(0), app_id="none").version == -1
+    parts = [pl.DataFrame({"thing": ["a"], "amount": [1]}), pl.DataFrame({"thing": ["b"], "amount": [1]})]
+    assert lake.local.append_once(THINGS, parts, app_id="batch 1") == 2
+    assert lake.local.append_once(THINGS, parts, app_id="batch 1") == 0
+    assert lake.local.append_once(THINGS, parts[:1], app_id="batch 2") == 1
+    assert sorted(row["thing"] for row in lake.read(THINGS).collect()) == ["a", "a", "b"]
 
 
 def test_append_new_adds_unknown_keys_only_and_the_least_of_several(lake: Lake) -> None:
