@@ -1,4 +1,4 @@
-"""Commands around the lake and its snapshots: status, publish, verify, serve, quarantine, keys, config, doctor."""
+"""Commands around the lake and its snapshots: status, publish, serve, quarantine, keys, config, doctor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.cli.common import (
     show,
     writing,
 )
-from pipelines.errors import ConfigurationError, InputRefusedError, IntegrityError
+from pipelines.errors import ConfigurationError, InputRefusedError
 from pipelines.settings import Settings, load_settings
 
 quarantine_app = typer.Typer(help="Look at refused records.", no_args_is_help=True)
@@ -29,7 +29,6 @@ def mount(app: typer.Typer) -> None:
     """The commands are part of the app."""
     app.command("status")(status)
     app.command("publish")(publish)
-    app.command("verify")(verify)
     app.command("quality")(quality)
     app.command("serve")(serve)
     app.command("doctor")(doctor)
@@ -88,26 +87,6 @@ def publish(
     with writing(settings, wait):
         name = rollback(settings.home)
     show({"snapshot": name}, as_json=as_json, text=f"the present snapshot is {name}")
-
-
-def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check that the published snapshot's tables and files are whole; damage is named (exit 4)."""
-    from pipelines.publish import CURRENT
-    from pipelines.verify import find_damage
-
-    settings = settings_of(config)
-    published = (settings.home / CURRENT).is_file()
-    damage = find_damage(settings.home)
-    if damage:
-        for item in damage[1:]:
-            say(f"damage: {item.where}: {item.problem}")
-        raise IntegrityError(
-            damage[0].problem,
-            where=damage[0].where,
-            hint="restore the file, or run the day again with `cdp run --full`",
-        )
-    text = "the published snapshot is whole" if published else "nothing is published yet"
-    show({"damage": [], "published": published}, as_json=as_json, text=text)
 
 
 def quality(

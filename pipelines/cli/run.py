@@ -127,6 +127,15 @@ def run(
     show(report, as_json=as_json, text=_text(report))
 
 
+def run_again(settings: Settings, line: str) -> dict[str, object]:
+    """A run as a repair names it (`cdp run ...`) is done; the caller holds the lake's lock."""
+    words = line.split()
+    first, last = (words[words.index(name) + 1] if name in words else None for name in ("--from", "--to"))
+    begin, end = _days(settings, first, last)
+    full, ignore_ledger = "--full" in words, "--ignore-ledger" in words
+    return _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=True)
+
+
 def backfill(
     first: Annotated[str, typer.Option("--from", help="First business day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last business day, YYYY-MM-DD.")],
@@ -240,13 +249,18 @@ def _run(
     publish: bool = False,
     keep_newest: bool = False,
 ) -> dict[str, object]:
+    from pipelines.rebuilding import settle
     from pipelines.runner import RunRequest, run_pipeline
+    from pipelines.verify import refuse_damage
 
+    refuse_damage(settings.home)
     request = RunRequest(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
     with spark_session(settings) as spark:
-        return run_pipeline(spark, settings, request, say, publish=publish)
+        report = run_pipeline(spark, settings, request, say, publish=publish)
+    settle(settings.home, ignore_ledger=ignore_ledger, full=full)
+    return report
 
 
 def _text(report: dict[str, object]) -> str:
