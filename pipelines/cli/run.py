@@ -275,11 +275,13 @@ def _run(
     publish: bool = False,
     keep_newest: bool = False,
 ) -> dict[str, object]:
+    from pipelines.migrate import refuse_other_schemas
     from pipelines.rebuilding import settle
     from pipelines.runner import RunRequest, run_pipeline
     from pipelines.verify import refuse_damage
 
     refuse_damage(settings.home)
+    refuse_other_schemas(settings.lake)
     request = RunRequest(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
