@@ -65,7 +65,7 @@ def _stated(value: Mapping[str, Any]) -> dict[str, Any]:
         stated["valid_to"] = valid_to
     attributes = value.get("attributes")
     if isinstance(attributes, Mapping):
-        stated["attributes"] = dict(attributes)
+        stated["attributes"] = {name: told for name, told in attributes.items() if told not in (None, "")}
     return stated
 
 
