@@ -79,7 +79,7 @@ def publish(home: Path, manifest: Manifest, build: Callable[[Path, Manifest], No
         partial.rename(folder)
         sync_folder(root)
     point_to(home, manifest.snapshot_id)
-    _prune(home, keep)
+    prune(home, keep)
     keep_copies(home, {name: _known_inventories(home, name) for name in snapshots(home)})
     return folder
 
@@ -199,9 +199,11 @@ def pointed(home: Path) -> str | None:
     return pointer.read_text(encoding="ascii", errors="replace").strip() if pointer.is_file() else None
 
 
-def _prune(home: Path, keep: int) -> None:
-    """Snapshots beyond the bound are gone, and what publishes that broke off left behind."""
+def prune(home: Path, keep: int, *, dry_run: bool = False) -> list[str]:
+    """Snapshots beyond the bound are gone, and what publishes that broke off left behind; gives their names."""
     kept, present, root = snapshots(home), pointed(home), home / "snapshots"
-    gone = {name for name in kept if is_broken(home, name)} | set(kept[:-keep])
-    for folder in (*(root / name for name in sorted(gone - {present})), *root.glob(".*.partial")):
+    gone = sorted({name for name in kept if is_broken(home, name)} | set(kept[:-keep]))
+    gone = [name for name in gone if name != present]
+    for folder in () if dry_run else (*(root / name for name in gone), *root.glob(".*.partial")):
         shutil.rmtree(folder, ignore_errors=True)
+    return gone
