@@ -205,6 +205,9 @@ def demo(
     people: Annotated[int, typer.Option(help="People in the world.")] = 20_000,
     days: Annotated[int, typer.Option(help="Days of history; one more runs incrementally.")] = 90,
     seed: Annotated[int, typer.Option(help="Seed of the world.")] = 7,
+    via_api: Annotated[
+        bool, typer.Option("--via-api", help="Pull from a server that plays the platforms, as from real ones.")
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the API at the end.")] = True,
     report: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("demo_report.json"),
     config: ConfigOption = None,
@@ -212,7 +215,8 @@ def demo(
     """Simulate a brand, run its history and one more day, measure against the truth, serve the API."""
     from pipelines.demo import World, run_demo
 
-    run_demo(settings_of(config), World(people, days, seed=seed), say, serve=serve, report=report)
+    world = World(people, days, seed=seed, via_api=via_api)
+    run_demo(settings_of(config), world, say, serve=serve, report=report)
 
 
 def _batches(
