@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from pipelines.cli import housekeeping, identity, lake, pull, quarantine, repair, run
+from pipelines.cli import dag, housekeeping, identity, lake, pull, quarantine, repair, run
 from pipelines.errors import CdpError, ExitCode
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ lake.mount(app)
 repair.mount(app)
 quarantine.mount(app)
 housekeeping.mount(app)
+dag.mount(app)
 identity.mount(app)
 pull.mount(app)
 

@@ -279,6 +279,7 @@ def _run(
     publish: bool = False,
     keep_newest: bool = False,
 ) -> dict[str, object]:
+    from pipelines.lineage import write_events
     from pipelines.migrate import refuse_other_schemas
     from pipelines.rebuilding import settle
     from pipelines.runner import RunRequest, run_pipeline
@@ -289,8 +290,11 @@ def _run(
     request = RunRequest(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
-    with spark_session(settings) as spark:
-        report = run_pipeline(spark, settings, request, say, publish=publish)
+    try:
+        with spark_session(settings) as spark:
+            report = run_pipeline(spark, settings, request, say, publish=publish)
+    finally:
+        write_events(settings.home, settings.lake)
     settle(settings.home, ignore_ledger=ignore_ledger, full=full)
     return report
 
