@@ -19,6 +19,7 @@ from pipelines.settings import Settings
 from pipelines.simulate import Dirt, SimulationConfig, simulate
 from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
+from pipelines.via_api import bring_via_api
 
 START = "2025-01-01"
 MIX_KEYS = "demo_brand: demo_key\n"
@@ -26,13 +27,17 @@ MIX_KEYS = "demo_brand: demo_key\n"
 
 @dataclass(frozen=True)
 class World:
-    """Size, window, seed and dirt of a simulated brand; `dirt` is a factor on the default rates."""
+    """Size, window, seed and dirt of a simulated brand; `dirt` is a factor on the default rates.
+
+    With `via_api` what pull clients can fetch is pulled from a server that plays the platforms.
+    """
 
     people: int = 20_000
     days: int = 90
     start: str = START
     seed: int = 7
     dirt: float = 1.0
+    via_api: bool = False
 
 
 def simulate_brand(out: Path, world: World, say: Say) -> dict[str, Any]:
@@ -53,6 +58,8 @@ def simulate_brand(out: Path, world: World, say: Say) -> dict[str, Any]:
             say(f"simulating: {stage} {done}/{total}")
 
     report = simulate(config, out, progress=progress)
+    if world.via_api:
+        bring_via_api(out, out / "landing", config, say)
     records = sum(report.records.values())
     say(f"simulated {world.people} people over {world.days} days: {records} records in {watch():.1f} s")
     return {

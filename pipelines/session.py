@@ -9,8 +9,11 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from pipelines.setup.jars import jar_paths
@@ -83,9 +86,11 @@ def build_session(
     memory: str = "4g",
     jars: Sequence[Path] | None = None,
     shuffle_partitions: int = 4,
+    keep_open: Sequence[int] = (),
 ) -> SparkSession:
     """A running Spark session that reads and writes the lake's Delta tables.
 
+    The JVM keeps the descriptors of `keep_open` open: one that outlives a killed parent goes on holding its locks.
     Scratch files and the warehouse lie under `work_dir`; `memory` is that of the driver JVM (in local mode: of
     everything). Raises CdpError (usage) before any JVM is started when Java or a Delta jar is missing or unsuitable.
     """
@@ -105,7 +110,15 @@ def build_session(
     }
     if master.startswith("local"):
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    if keep_open and SparkContext._gateway is None:
+        conf = SparkConf().setAppName("cdp").setAll(list(config.items()))
+        SparkContext(conf=conf, gateway=_gateway(conf, keep_open))
     builder = SparkSession.builder.appName("cdp")
     for key, value in config.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _gateway(conf: SparkConf, keep_open: Sequence[int]) -> Any:
+    """A JVM that inherits these descriptors."""
+    return launch_gateway(conf, {"pass_fds": tuple(keep_open)})  # type: ignore[no-untyped-call]  # pyspark has none

@@ -81,6 +81,20 @@ class PublishSettings(_Frozen):
     keep: int = Field(5, ge=1, description="Snapshots kept for rollback")
 
 
+class VacuumSettings(_Frozen):
+    """What `cdp vacuum` leaves alone, beside what kept snapshots pin."""
+
+    keep_hours: float = Field(168, ge=0, description="Hours for which files of replaced versions stay readable")
+
+
+class RetentionSettings(_Frozen):
+    """After how many business days rows go with `cdp retention`; null keeps them."""
+
+    bronze_days: int | None = Field(1095, ge=1, description="Days that raw records and landing folders stay")
+    quarantine_days: int | None = Field(180, ge=1, description="Days that refused records stay")
+    events_days: int | None = Field(730, ge=1, description="Days that behaviour (silver.events) stays")
+
+
 class Settings(_Frozen):
     """Every setting with its safe default; paths are absolute."""
 
@@ -96,6 +110,8 @@ class Settings(_Frozen):
     serving: ServingSettings = Field(default_factory=ServingSettings)  # type: ignore[arg-type]
     quality: QualitySettings = Field(default_factory=QualitySettings)  # type: ignore[arg-type]
     publish: PublishSettings = Field(default_factory=PublishSettings)  # type: ignore[arg-type]
+    vacuum: VacuumSettings = Field(default_factory=VacuumSettings)  # type: ignore[arg-type]
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)  # type: ignore[arg-type]
 
     @property
     def keys(self) -> Path:

@@ -34,8 +34,10 @@ def refused_record(lake: Path, quarantine_id: str, keys: Keys) -> dict[str, Any]
         return None
     row = rows[0]
     text = unseal(keys.vault, quarantine_id, row.pop("cipher"))
+    fixed = row.pop("fixed_cipher", None)
     row.pop("key_id")
-    return {**row, "raw_masked": mask_text(text)}
+    shown = {**row, "raw_masked": mask_text(text)}
+    return shown | {"fixed_masked": mask_text(unseal(keys.vault, quarantine_id, fixed))} if fixed else shown
 
 
 def mask_text(text: str) -> str:

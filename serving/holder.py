@@ -11,7 +11,8 @@ from pathlib import Path
 
 from serving.clock import Clock
 from serving.contract import pointer_path, snapshot_path
-from serving.errors import ServingError, SnapshotMissingError
+from serving.contract.intact import is_intact
+from serving.errors import ServingError, SnapshotDamagedError, SnapshotMissingError
 from serving.store import Snapshot
 
 RETRY_MS = 1_000
@@ -122,6 +123,8 @@ class SnapshotHolder:
                 raise SnapshotMissingError(str(pointer), problem="CURRENT names no snapshot")
             path = snapshot_path(self._home, name)
             if self._current is None or self._current.snapshot.path != path:
+                if path.is_file() and not is_intact(path):
+                    raise SnapshotDamagedError(str(path), problem="it is not what was published")
                 self._replace(Snapshot(path))
             self._problem = None
         except ServingError as error:

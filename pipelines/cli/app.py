@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from pipelines.cli import identity, lake, pull, run
+from pipelines.cli import dag, housekeeping, identity, lake, pull, quarantine, repair, run
 from pipelines.errors import CdpError, ExitCode
 
 app = typer.Typer(
@@ -22,6 +22,10 @@ app = typer.Typer(
 )
 run.mount(app)
 lake.mount(app)
+repair.mount(app)
+quarantine.mount(app)
+housekeeping.mount(app)
+dag.mount(app)
 identity.mount(app)
 pull.mount(app)
 

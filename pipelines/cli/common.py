@@ -87,6 +87,7 @@ def writing(settings: Settings, wait: float = 0.0) -> Iterator[None]:
 def spark_session(settings: Settings) -> Iterator[SparkSession]:
     """A Spark session of the settings, stopped at the end."""
     from pipelines.session import build_session
+    from pipelines.store.lock import held_locks
 
     say("starting Spark")
     spark = build_session(
@@ -94,6 +95,7 @@ def spark_session(settings: Settings) -> Iterator[SparkSession]:
         master=settings.spark.master,
         memory=settings.spark.memory,
         shuffle_partitions=settings.spark.shuffle_partitions,
+        keep_open=held_locks(),
     )
     try:
         yield spark

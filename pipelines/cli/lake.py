@@ -1,4 +1,4 @@
-"""Commands around the lake and its snapshots: status, publish, verify, serve, quarantine, keys, config, doctor."""
+"""Commands around the lake and its snapshots: status, publish, serve, keys, config, doctor."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from pipelines.cli.common import (
     show,
     writing,
 )
-from pipelines.errors import ConfigurationError, InputRefusedError, IntegrityError
+from pipelines.errors import ConfigurationError, InputRefusedError
 from pipelines.settings import Settings, load_settings
 
-quarantine_app = typer.Typer(help="Look at refused records.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 config_app = typer.Typer(help="Settings and where each comes from.", no_args_is_help=True)
 
@@ -29,12 +28,10 @@ def mount(app: typer.Typer) -> None:
     """The commands are part of the app."""
     app.command("status")(status)
     app.command("publish")(publish)
-    app.command("verify")(verify)
     app.command("quality")(quality)
     app.command("serve")(serve)
     app.command("doctor")(doctor)
     app.command("bi")(bi)
-    app.add_typer(quarantine_app, name="quarantine")
     app.add_typer(keys_app, name="keys")
     app.add_typer(config_app, name="config")
 
@@ -88,26 +85,6 @@ def publish(
     with writing(settings, wait):
         name = rollback(settings.home)
     show({"snapshot": name}, as_json=as_json, text=f"the present snapshot is {name}")
-
-
-def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check that the published snapshot's tables and files are whole; damage is named (exit 4)."""
-    from pipelines.publish import CURRENT
-    from pipelines.verify import find_damage
-
-    settings = settings_of(config)
-    published = (settings.home / CURRENT).is_file()
-    damage = find_damage(settings.home)
-    if damage:
-        for item in damage[1:]:
-            say(f"damage: {item.where}: {item.problem}")
-        raise IntegrityError(
-            damage[0].problem,
-            where=damage[0].where,
-            hint="restore the file, or run the day again with `cdp run --full`",
-        )
-    text = "the published snapshot is whole" if published else "nothing is published yet"
-    show({"damage": [], "published": published}, as_json=as_json, text=text)
 
 
 def quality(
@@ -172,38 +149,6 @@ def bi(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = settings_of(config)
     path, views = write_bi(settings.home)
     show({"path": str(path), "views": views}, as_json=as_json, text=f"{path}: {len(views)} views")
-
-
-@quarantine_app.command("list")
-def quarantine_list(
-    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows at the most.")] = 50,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List refused records with their reason and place."""
-    from pipelines.status import refused_records
-
-    settings = settings_of(config)
-    rows = refused_records(settings.lake, feed, limit)
-    text = "\n".join(
-        f"{r['quarantine_id']}  {r['feed']} {r['interval']} {r['source_file']}:{r['line']}/{r['element']}"
-        f"  {r['reason']}: {r['detail']}"
-        for r in rows
-    )
-    show(rows, as_json=as_json, text=text or "nothing is quarantined")
-
-
-@quarantine_app.command("show")
-def quarantine_show(quarantine_id: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show one refused record with its raw text masked."""
-    from pipelines.status import refused_record
-
-    settings = settings_of(config)
-    row = refused_record(settings.lake, quarantine_id, keys_of(settings))
-    if row is None:
-        raise ConfigurationError("no such record in quarantine", where=quarantine_id, hint="see `cdp quarantine list`")
-    show(row, as_json=as_json, text="\n".join(f"{name}: {value}" for name, value in row.items()))
 
 
 @keys_app.command("create")

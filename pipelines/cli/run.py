@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.bringing import collect_pushes, feed_of, propose_mapping, read_mapping
 from pipelines.cli.common import (
     ConfigOption,
     JsonOption,
@@ -20,9 +21,12 @@ from pipelines.cli.common import (
 )
 from pipelines.clock import clock_of, today
 from pipelines.errors import ConfigurationError, InputRefusedError
-from pipelines.jobs.landing import Batch, check_feed, check_interval, find_files, interval_of, make_batch
+from pipelines.jobs.landing import Batch, check_interval, find_files, interval_of, make_batch
 from pipelines.keys import create_keys
 from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.imports.mapping import ImportMapping
 
 FromOption = Annotated[str | None, typer.Option("--from", help="First business day, YYYY-MM-DD.")]
 ToOption = Annotated[str | None, typer.Option("--to", help="Last business day, YYYY-MM-DD.")]
@@ -79,14 +83,22 @@ def simulate(
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Landing files or folders (.jsonl, .jsonl.gz, .json, .xml).")],
-    feed: Annotated[str, typer.Option("--feed", help="Feed: the name of a bronze table.")],
+    feed: Annotated[
+        str | None, typer.Option("--feed", help="Feed: the name of a bronze table; default: the mapping's.")
+    ] = None,
     interval: Annotated[str | None, typer.Option("--interval", help="Business day of arrival, YYYY-MM-DD.")] = None,
     batch_id: Annotated[
         str | None, typer.Option("--batch-id", help="Batch id; default: digest of the content.")
     ] = None,
     mapping: Annotated[
-        Path | None, typer.Option("--mapping", help="Mapping YAML for a table export (feed orders_file).")
+        Path | None,
+        typer.Option("--mapping", help="Mapping of a table export: a YAML file or a ready one's name."),
     ] = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", help="KEY=VALUE that the export does not say, e.g. shop_id=…")
+    ] = None,
+    guess: Annotated[bool, typer.Option("--guess", help="Propose a mapping for an unknown table file.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", help="Where the proposed mapping is written.")] = None,
     ignore_ledger: Annotated[
         bool, typer.Option("--ignore-ledger", help="Read files again that were ingested before.")
     ] = False,
@@ -96,10 +108,15 @@ def ingest(
 ) -> None:
     """Bring raw files into bronze; the batch's balance is printed and kept."""
     settings = settings_of(config)
-    check_feed(feed)
+    if guess:
+        propose_mapping(settings, paths, output, as_json=as_json)
+        return
+    table = read_mapping(settings, mapping, context or [])
+    feed = feed_of(feed, table)
     keys_of(settings)
     with writing(settings, wait):
-        batches = _batches(settings, paths, feed, interval=interval, batch_id=batch_id, mapping=mapping)
+        collect_pushes(settings)
+        batches = _batches(settings, paths, feed, interval=interval, batch_id=batch_id, mapping=table)
         first, last = min(b.interval for b in batches), max(b.interval for b in batches)
         report = _run(settings, first, last, batches=batches, only=("s1_bronze",), ignore_ledger=ignore_ledger)
     show(report, as_json=as_json, text=_text(report))
@@ -121,10 +138,26 @@ def run(
     """Run the pipeline for business days: landing to published snapshot."""
     settings = settings_of(config)
     keys_of(settings)
-    begin, end = _days(settings, first or date, last or date)
     with writing(settings, wait):
+        collect_pushes(settings)
+        begin, end = _days(settings, first or date, last or date)
         report = _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=publish)
     show(report, as_json=as_json, text=_text(report))
+
+
+def ingest_batches(settings: Settings, batches: tuple[Batch, ...]) -> dict[str, object]:
+    """The batches are in bronze with their balance; the caller holds the lake's lock."""
+    first, last = min(batch.interval for batch in batches), max(batch.interval for batch in batches)
+    return _run(settings, first, last, batches=batches, only=("s1_bronze",))
+
+
+def run_again(settings: Settings, line: str) -> dict[str, object]:
+    """A run as a repair names it (`cdp run ...`) is done; the caller holds the lake's lock."""
+    words = line.split()
+    first, last = (words[words.index(name) + 1] if name in words else None for name in ("--from", "--to"))
+    begin, end = _days(settings, first, last)
+    full, ignore_ledger = "--full" in words, "--ignore-ledger" in words
+    return _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=True)
 
 
 def backfill(
@@ -137,8 +170,9 @@ def backfill(
     """Run days that lie before the newest one; the snapshot still answers for the newest."""
     settings = settings_of(config)
     keys_of(settings)
-    begin, end = _days(settings, first, last)
     with writing(settings, wait):
+        collect_pushes(settings)
+        begin, end = _days(settings, first, last)
         report = _run(settings, begin, end, publish=True, keep_newest=True)
     show(report, as_json=as_json, text=_text(report))
 
@@ -171,6 +205,9 @@ def demo(
     people: Annotated[int, typer.Option(help="People in the world.")] = 20_000,
     days: Annotated[int, typer.Option(help="Days of history; one more runs incrementally.")] = 90,
     seed: Annotated[int, typer.Option(help="Seed of the world.")] = 7,
+    via_api: Annotated[
+        bool, typer.Option("--via-api", help="Pull from a server that plays the platforms, as from real ones.")
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the API at the end.")] = True,
     report: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("demo_report.json"),
     config: ConfigOption = None,
@@ -178,7 +215,8 @@ def demo(
     """Simulate a brand, run its history and one more day, measure against the truth, serve the API."""
     from pipelines.demo import World, run_demo
 
-    run_demo(settings_of(config), World(people, days, seed=seed), say, serve=serve, report=report)
+    world = World(people, days, seed=seed, via_api=via_api)
+    run_demo(settings_of(config), world, say, serve=serve, report=report)
 
 
 def _batches(
@@ -188,14 +226,15 @@ def _batches(
     *,
     interval: str | None,
     batch_id: str | None,
-    mapping: Path | None,
+    mapping: ImportMapping | None,
 ) -> tuple[Batch, ...]:
     if interval is not None:
         check_interval(interval)
     if mapping is not None:
         from pipelines.imports import convert
 
-        paths = convert(paths, mapping, settings.home / "imports")
+        day = interval or today(clock_of(settings.clock))
+        paths = convert(paths, mapping, settings.home / "imports", day=day)
     groups: dict[str, list[Path]] = {}
     for path in paths:
         for file in find_files([path]):
@@ -240,13 +279,24 @@ def _run(
     publish: bool = False,
     keep_newest: bool = False,
 ) -> dict[str, object]:
+    from pipelines.lineage import write_events
+    from pipelines.migrate import refuse_other_schemas
+    from pipelines.rebuilding import settle
     from pipelines.runner import RunRequest, run_pipeline
+    from pipelines.verify import refuse_damage
 
+    refuse_damage(settings.home)
+    refuse_other_schemas(settings.lake)
     request = RunRequest(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
-    with spark_session(settings) as spark:
-        return run_pipeline(spark, settings, request, say, publish=publish)
+    try:
+        with spark_session(settings) as spark:
+            report = run_pipeline(spark, settings, request, say, publish=publish)
+    finally:
+        write_events(settings.home, settings.lake)
+    settle(settings.home, ignore_ledger=ignore_ledger, full=full)
+    return report
 
 
 def _text(report: dict[str, object]) -> str:

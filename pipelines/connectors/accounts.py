@@ -12,6 +12,7 @@ from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.tmall import TmallShopClient, tmall_clients
+from pipelines.connectors.tmall_messages import MessageQueue, message_queue
 from pipelines.connectors.wecom import wecom_client
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
@@ -30,9 +31,10 @@ class Detailer:
 
 @dataclass
 class Accounts:
-    """Every source in the order it is pulled; `detailers` by platform, account and kind of a hint."""
+    """Every source in the order it is pulled; `queues` of messages; `detailers` by platform, account and kind."""
 
     sources: list[Source] = field(default_factory=list)
+    queues: list[MessageQueue] = field(default_factory=list)
     detailers: dict[tuple[str, str, str], Detailer] = field(default_factory=dict)
 
 
@@ -70,6 +72,8 @@ def _add_tmall(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, cl
     for app in platforms.tmall:
         clients = tmall_clients(app, caller_of, platforms.endpoints.tmall, clock)
         accounts.sources += [source for client in clients for source in client.sources()]
+        if app.message_group:
+            accounts.queues.append(message_queue(app, caller_of, platforms.endpoints.tmall, clock))
         by_seller = {client.shop.seller_nick: client for client in clients}
         accounts.detailers["tmall", app.app_key, "order"] = Detailer("tmall_trades", _trade(by_seller))
 

@@ -94,6 +94,7 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
         marks = Marks(home)
         known = len(marks.gaps)
         _pull_sources(accounts, marks, sink, chosen, report)
+        _drain_queues(accounts, home, marks, sink, report)
         report.details = work_off(home, accounts.detailers, sink, stamp=str(chosen.clock()))
         report.gaps = list(marks.gaps[known:])
         report.records, report.answers = sink.records, sink.answers
@@ -109,6 +110,14 @@ def _pull_sources(accounts: Accounts, marks: Marks, sink: Sink, options: PullOpt
             pull_source(source, marks, sink, now=now, since=options.since)
         except PlatformError as error:
             report.failures.append((source.key, error))
+
+
+def _drain_queues(accounts: Accounts, home: Path, marks: Marks, sink: Sink, report: PullReport) -> None:
+    for queue in accounts.queues:
+        try:
+            queue.drain(home, sink, marks)
+        except PlatformError as error:
+            report.failures.append((queue.key, error))
 
 
 def _sum(callers: Iterable[Caller], name: str) -> int:

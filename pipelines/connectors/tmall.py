@@ -77,18 +77,8 @@ class TmallShopClient:
         return self.caller.ask(method, lambda: self._request(method, params))
 
     def _request(self, method: str, params: Mapping[str, str]) -> httpx.Request:
-        form = {
-            **params,
-            "method": method,
-            "app_key": self.app.app_key,
-            "session": self.shop.session.get_secret_value(),
-            "timestamp": local_text(self.clock() // 1000),
-            "format": "json",
-            "v": "2.0",
-            "sign_method": "hmac",
-        }
-        form["sign"] = top_sign(self.app.app_secret.get_secret_value(), form, method="hmac")
-        return httpx.Request("POST", self.endpoint, data=form)
+        form = {**params, "session": self.shop.session.get_secret_value()}
+        return httpx.Request("POST", self.endpoint, data=signed_form(self.app, method, form, now=self.clock() // 1000))
 
     def context(self, method: str, params: Mapping[str, str]) -> dict[str, object]:
         """The context of an answer in the landing; the session is no part of it."""
@@ -143,6 +133,21 @@ class TmallShopClient:
         if not isinstance(response, dict) or not response.get("trade"):
             raise TerminalError(PLATFORM, TRADE, "no such trade")
         part.add(self.context(TRADE, params), answer.raw, records=1)
+
+
+def signed_form(app: TmallApp, method: str, params: Mapping[str, str], *, now: int) -> dict[str, str]:
+    """The form of a call, signed; `now` in epoch seconds."""
+    form = {
+        **params,
+        "method": method,
+        "app_key": app.app_key,
+        "timestamp": local_text(now),
+        "format": "json",
+        "v": "2.0",
+        "sign_method": "hmac",
+    }
+    form["sign"] = top_sign(app.app_secret.get_secret_value(), form, method="hmac")
+    return form
 
 
 def local_text(second: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,7 @@ from pipelines.jobs.context import RunContext
 from pipelines.jobs.s7_queries import ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
 from pipelines.keys import Keys, unseal
 from pipelines.publish import Manifest, build_manifest, publish
+from pipelines.settings import Settings
 from pipelines.store.types import duckdb_type
 from pipelines.store.versions import dataset
 from pipelines.tables import ALL
@@ -44,6 +45,18 @@ SOURCES = (
 )
 
 
+class Building(Protocol):
+    """What building a serving file needs to know of its run."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the lake."""
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the lake."""
+
+
 def publish_snapshot(context: RunContext) -> str:
     """The lake as it stands is published; gives the snapshot's id."""
     home = context.settings.home
@@ -59,7 +72,7 @@ def publish_snapshot(context: RunContext) -> str:
     return manifest.snapshot_id
 
 
-def build_serving(context: RunContext, manifest: Manifest, folder: Path, built_at_ms: int) -> dict[str, int]:
+def build_serving(context: Building, manifest: Manifest, folder: Path, built_at_ms: int) -> dict[str, int]:
     """The serving file of the snapshot stands in the folder; gives its rows by table."""
     connection = duckdb.connect(":memory:")
     register(connection, context.settings.lake, manifest)
@@ -92,7 +105,7 @@ def _feature_groups() -> dict[str, str]:
     return {item.name: theme.name for theme in CATALOG.themes for item in (*theme.features, *theme.derived)}
 
 
-def _policy_data(context: RunContext) -> dict[str, Any]:
+def _policy_data(context: Building) -> dict[str, Any]:
     """The identity policy as it is written, which a reader loads again as it was loaded here."""
     path = context.settings.conf / context.settings.identity.policy_file
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -12,6 +12,7 @@ from pipelines.simulate.brand import TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos
 from pipelines.simulate.clock import DAY, SHANGHAI
 from pipelines.simulate.platform_data import PlatformData, secret_of
+from pipelines.simulate.platform_tmall_queue import Refusal, TmallQueue
 from serving.contract.signatures import is_signed, top_sign
 
 Json = dict[str, Any]
@@ -22,15 +23,6 @@ CLOCK_SKEW = 600
 SYSTEM = frozenset({"app_key", "method", "session", "timestamp", "format", "v", "sign_method", "sign"})
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
-    """The platform's error answer: code and sub code."""
-
-    def __init__(self, code: int, sub_code: str) -> None:
-        super().__init__(sub_code)
-        self.code = code
-        self.sub_code = sub_code
-
-
 @dataclass
 class TmallPlatform:
     """Sellers are told by the session they granted."""
@@ -38,6 +30,10 @@ class TmallPlatform:
     data: PlatformData
     chaos: Chaos
     calls: list[tuple[str, Params]] = field(default_factory=list)
+    queue: TmallQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = TmallQueue(self.data)
 
     def answer(self, form: Params) -> Json:
         """The answer to a call, whether good or an error."""
@@ -45,6 +41,8 @@ class TmallPlatform:
             method, shop = self._signed(form)
             params = {name: value for name, value in form.items() if name not in SYSTEM}
             self.calls.append((method, params))
+            if method in self.queue.methods:
+                return self.queue.answer(form["app_key"], method, params)
             if not params.get("fields"):
                 raise Refusal(40, "isv.missing-parameter:fields")
             return self._methods()[method](shop, params)
@@ -68,6 +66,8 @@ class TmallPlatform:
             raise Refusal(31, "isv.invalid-timestamp")
         if not is_signed(top_sign(secret_of(app_key), form, method=form["sign_method"]), form.get("sign", "")):
             raise Refusal(25, "isv.invalid-signature")
+        if method in self.queue.methods:
+            return method, 0
         if method not in self._methods():
             raise Refusal(22, "isv.invalid-method")
         for number, shop in enumerate(TMALL_SHOPS):

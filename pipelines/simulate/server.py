@@ -27,6 +27,7 @@ from pipelines.simulate.platform_data import PlatformData, secret_of
 from pipelines.simulate.platform_douyin import DouyinPlatform
 from pipelines.simulate.platform_tmall import TmallPlatform, session_of
 from pipelines.simulate.platform_tmall import error as tmall_error
+from pipelines.simulate.platform_tmall_queue import GROUP
 from pipelines.simulate.platform_wecom import WecomPlatform
 from pipelines.simulate.platform_wecom import error as wecom_error
 from pipelines.simulate.pushes import callback_keys
@@ -175,6 +176,7 @@ def _tmall_accounts() -> list[dict[str, Any]]:
             "app_key": app_key,
             "app_secret": secret_of(app_key),
             "brand": BRAND,
+            "message_group": GROUP,
             "shops": [
                 {"seller_nick": shop.seller_nick, "shop_id": shop.shop_id, "session": session_of(shop.seller_nick)}
                 for shop in TMALL_SHOPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.sources.base import Parsed, RecordRefusedError, Settings
@@ -38,3 +39,9 @@ def as_object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RecordRefusedError("bad_shape", f"{what}: expected an object")
     return value
+
+
+def refuse_stated(value: Mapping[str, Any]) -> None:
+    """A record that an import already found to be no row of its table is refused as it says, with its line."""
+    if "refused" in value:
+        raise RecordRefusedError(str(value["refused"]), f"line {value.get('line')} of the file: {value.get('detail')}")

@@ -113,6 +113,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
     deposit = 0 if paid else _deposit(phases)
     status = order_status(order.codes, maps, paid=paid is not None)
     address = mapping(value.get("post_addr"), "post_addr")
+    finished = epoch_s(value.get("finish_time"), "finish_time")
     return order.keys | {
         "status": "deposit_paid" if deposit and status == "created" else status,
         "status_raw": _raw(order.codes),
@@ -122,7 +123,8 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
         "created_at": order.created,
         "paid_at": paid,
         "shipped_at": epoch_s(value.get("ship_time"), "ship_time"),
-        "finished_at": epoch_s(value.get("finish_time"), "finish_time"),
+        "finished_at": finished,
+        "closed_at": order.updated if status == "closed" else None,
         "updated_at": order.updated,
         "business_date": business_date(paid or order.created),
         "list_fen": fen(value.get("order_amount"), "order_amount"),
@@ -244,7 +246,7 @@ def _is_gift(kind: str | None, kinds: Mapping[str, str], parsed: Parsed) -> bool
 
 
 def _trade_types(value: Mapping[str, Any]) -> set[str | None]:
-    return {text(line.get("trade_type")) for line in value.get("sku_order_list") or ()}
+    return {text(line.get("trade_type")) for line in objects(value.get("sku_order_list"), "sku_order_list")}
 
 
 def _is_internal(value: Mapping[str, Any], settings: Settings) -> bool:

@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from pipelines.sources.base import RecordRefusedError
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -213,18 +215,36 @@ def required(value: str | None, name: str) -> str:
 
 
 def mapping(value: Any, name: str) -> Mapping[str, Any]:
-    """The value as an object; an absent one is empty, anything else is refused."""
+    """The value as an object, also where the platform sends it as JSON text; an absent one is empty.
+
+    >>> mapping('{"name":"浙江省"}', "province"), mapping("", "province")
+    ({'name': '浙江省'}, {})
+    """
     if value is None or value == "":
         return {}
+    if isinstance(value, str):
+        value = _decoded(value, name)
     if not isinstance(value, Mapping):
         raise RecordRefusedError("bad_shape", f"{name}: expected an object")
     return value
 
 
+def _decoded(value: str, name: str) -> Any:
+    """What JSON text holds; other text is itself and refused by its reader."""
+    if value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        raise RecordRefusedError("bad_json", f"{name} is no valid JSON") from None
+
+
 def items(value: Any, name: str) -> Iterator[Any]:
-    """The elements of a list; absent means none, a single object counts as a list of one."""
+    """The elements of a list, also of one in JSON text; absent means none, a single object is a list of one."""
     if value is None or value == "":
         return iter(())
+    if isinstance(value, str):
+        value = _decoded(value, name)
     if isinstance(value, Mapping):
         return iter((value,))
     if not isinstance(value, list):

@@ -7,7 +7,7 @@ from typing import Any
 
 from identity.phone import is_mobile
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
-from pipelines.sources.categories import as_object
+from pipelines.sources.categories import as_object, refuse_stated
 from pipelines.sources.fields import integer, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
@@ -35,6 +35,7 @@ def split(payload: bytes, context: Context) -> Sequence[bytes]:
 def parse(record: Record) -> Parsed:
     """The observation as it was stated, its form checked and its times in epoch ms."""
     value = as_object(record.value, "observation")
+    refuse_stated(value)
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     stated = _stated(value)
     parsed.observations.append(stated)
@@ -64,7 +65,7 @@ def _stated(value: Mapping[str, Any]) -> dict[str, Any]:
         stated["valid_to"] = valid_to
     attributes = value.get("attributes")
     if isinstance(attributes, Mapping):
-        stated["attributes"] = dict(attributes)
+        stated["attributes"] = {name: told for name, told in attributes.items() if told not in (None, "")}
     return stated
 
 

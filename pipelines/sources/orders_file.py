@@ -6,45 +6,59 @@ epoch ms, RFC 3339, local texts or days of Asia/Shanghai:
 
 - `order_id`, `line_id` (default: the row's position in its order), `shop_id`, `platform` (default: the source's);
 - the buyer: `customer` in `customer_namespace` (default: option `customer_namespace`, `member_id`) and `customer_scope`
-  (default: option `customer_scope`, else the context's brand); beside it `phone`, the buyer's own;
-- `status` (as in shop orders), `created_at`, `paid_at` (absent: not paid), `updated_at`, `currency` (default CNY);
+  (default: option `customer_scope`, else the context's brand); beside it `phone`, the buyer's own; `receiver_phone`
+  counts in the role of option `order_phone_role`, its mask as a check only;
+- `status` (as in shop orders), `created_at`, `paid_at` (absent: not paid), `shipped_at`, `finished_at`, `closed_at`,
+  `updated_at` (default: the latest of them), `currency` (default CNY);
 - `product_id`, `sku_id`, `brand_sku`, `name`, `quantity`, `price` (of one piece), `amount` (paid for the line without
-  freight; default price x quantity less `discount`), `gift`;
-- of the order, the first row that has it counts: `freight`, `order_paid` (default: lines and freight), `province`,
-  `city`, `internal`.
+  freight; default `line_total` less `line_freight`, else price x quantity less `discount`), `gift`, `refund_state`
+  (none, open, success, closed), `talent_id`, `room_id`, `video_id`, `origin`;
+- of the order, the first row that has it counts: `freight` (default: the sum of `line_freight`), `order_paid` (default:
+  the sum of `line_total`, else lines and freight), `order_list`, `order_discount`, `subsidy`, `province`, `city`,
+  `internal`.
 
 A row with a negative quantity is a return: a successful refund of its amount, of the order `refund_of`, else of its own
 (`refund_id`, `refund_line`, `refunded_at` where known). An order of returns alone is an unpaid, closed order that its
-refunds belong to. An amount between two fen is rounded half up and counted as a signal.
+refunds belong to. A `refund_amount` beside a sold line is a refund of that line, successful unless `refund_status` says
+otherwise. An amount between two fen is rounded half up and counted as a signal.
+
+A record whose export `holds` orders alone names no lines, one that holds lines alone no order: the other file does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from pipelines.sources.amounts import MOST
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError
-from pipelines.sources.categories import as_object
-from pipelines.sources.evidence import named
-from pipelines.sources.fields import identifier, integer, objects, required, text
+from pipelines.sources.amounts import mask_tail, plain_phone
+from pipelines.sources.base import Context, FeedParser, Parsed, Record
+from pipelines.sources.categories import as_object, category, refuse_stated
+from pipelines.sources.evidence import first_known, named, observe
+from pipelines.sources.fields import identifier, objects, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
-from pipelines.sources.shop_orders import LINES, ORDERS, REFUNDS, add_order, add_refund
+from pipelines.sources.shop_orders import LINES, ORDERS, REFUNDS, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
+from pipelines.sources.table_values import amount_of, quantity_of, rounded_fen, table_time
 
 _FIELDS = (
-    "order_id line_id shop_id platform customer customer_namespace customer_scope phone status created_at paid_at "
-    "updated_at currency product_id sku_id brand_sku name quantity price amount discount gift freight order_paid "
-    "province city internal refund_of refund_id refund_line refunded_at"
+    "order_id line_id shop_id platform customer customer_namespace customer_scope phone receiver_phone status "
+    "created_at paid_at shipped_at finished_at closed_at updated_at currency product_id sku_id brand_sku name quantity "
+    "price amount discount line_total line_freight gift refund_state talent_id room_id video_id origin freight "
+    "order_paid order_list order_discount subsidy province city internal refund_of refund_id refund_line refunded_at "
+    "refund_amount refund_status"
 )
-ROW_FIELDS: tuple[str, ...] = tuple(_FIELDS.split())
-"""Fields of a row that a mapping may fill."""
-SHAPE = Shape("order", ("order_id", *(f"rows[].{name}" for name in _FIELDS.split())))
+ROW_FIELDS: tuple[str, ...] = (*_FIELDS.split(), "address")
+"""Fields of a row that a mapping may fill; of an `address` only province and city are kept."""
+ID_FIELDS = ("order_id", "line_id", "product_id", "sku_id", "customer", "refund_of", "refund_id", "refund_line")
+"""Fields that a spreadsheet may have rounded."""
+SHAPE = Shape("order", ("order_id", "holds", *(f"rows[].{name}" for name in _FIELDS.split())))
 
+_OF_ORDER = ("shop_id", "status", "currency", "province", "city", "internal")
 _COPIED = ("product_id", "sku_id", "brand_sku", "name", "gift")
-_OF_ORDER = ("shop_id", "status", "created_at", "paid_at", "updated_at", "currency", "province", "city", "internal")
+_SHOWN = ("talent_id", "room_id", "video_id")
+_TIMES = ("created_at", "paid_at", "shipped_at", "finished_at", "closed_at")
+_PAID_STATUS = frozenset({"paid", "part_shipped", "shipped", "signed", "finished"})
 
 Row = Mapping[str, Any]
 
@@ -72,135 +86,168 @@ def split_orders(payload: bytes, context: Context) -> Sequence[bytes]:
 def parse_orders(record: Record) -> Parsed:
     """An order of a file with its lines and returns; a flat row is an order of one line."""
     value = as_object(record.value, "order")
-    if "refused" in value:
-        raise RecordRefusedError(str(value["refused"]), f"line {value.get('line')} of the file: {value.get('detail')}")
+    refuse_stated(value)
     if "rows" not in value:
         value = {"order_id": value.get("order_id"), "rows": [value]}
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     order_id = required(identifier(value.get("order_id")), "order_id")
     rows = objects(value["rows"], "rows")
-    platform = (
-        _first(rows, "platform") or record.context.platform or str(record.settings.options.get("platform", "file"))
-    )
-    order = {"order_id": order_id} | {name: _first(rows, name) for name in _OF_ORDER}
-    ids = _buyer(rows, record)
-    sold, returned = _lines(rows, parsed), _returns(rows, order_id, parsed)
-    if sold or any(target == order_id for target, _ in returned):
-        own = [refund for target, refund in returned if target == order_id]
-        add_order(parsed, record, _as_order(order, rows, (sold, own), parsed), place=(platform, "file"), ids=ids)
-    shop = identifier(order["shop_id"]) or record.context.shop_id
+    holds = value.get("holds") or ["orders", "lines"]
+    sold, returned = _lines(rows, record, parsed), _returns(rows, order_id, parsed)
+    order = _order(rows, order_id, record)
+    own = [refund for target, refund in returned if target == order_id]
+    if sold or own:
+        _add(parsed, record, _as_order(order, rows, (sold, own), parsed), rows, holds)
     for target, refund in returned:
         if target != order_id:
-            add_refund(parsed, record, refund, {"platform": platform, "shop_id": shop, "order_id": target})
+            shared = {"platform": order["platform"], "shop_id": order["shop_id"], "order_id": target}
+            add_refund(parsed, record, refund, shared)
     return parsed
+
+
+def _order(rows: Sequence[Row], order_id: str, record: Record) -> dict[str, Any]:
+    """What the rows say of their order, its times read in whatever form the table has them."""
+    context = record.context
+    order: dict[str, Any] = {"order_id": order_id} | {name: _first(rows, name) for name in _OF_ORDER}
+    for name in (*_TIMES, "updated_at"):
+        order[name] = next((at for row in rows if (at := table_time(row.get(name), name)) is not None), None)
+    order["updated_at"] = order["updated_at"] or max((order[name] for name in _TIMES if order[name]), default=None)
+    order["platform"] = (
+        _first(rows, "platform") or context.platform or str(record.settings.options.get("platform", "file"))
+    )
+    order["shop_id"] = identifier(order["shop_id"]) or context.shop_id or context.seller_nick
+    return order
+
+
+def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[Row], holds: Sequence[str]) -> None:
+    """The rows of an order in silver, of its lines or of both, and who bought it."""
+    settings = record.settings
+    ids = _buyer(rows, record)
+    origins = [
+        category(parsed, settings, "channel_origin", row.get("origin"), path="rows[].origin") or "file" for row in rows
+    ]
+    shared, facts = order_facts(parsed, record, order, place=(order["platform"], origins[0]), ids=ids)
+    paid = order["paid_at"] is not None
+    if "orders" in holds:
+        parsed.rows.append((ORDERS, shared | facts | order_amounts(order, paid=paid) | _beside(rows, order, parsed)))
+        at = first_known(record.context, order["created_at"], order["paid_at"])
+        about = f"order:{shared['platform']}:{shared['shop_id']}:{shared['order_id']}"
+        observe(parsed, record.context, about, ids=ids, at=at)
+    if "lines" in holds:
+        for line, origin in zip(order["lines"], origins, strict=False):
+            counts = paid or (len(holds) == 1 and facts["status"] in _PAID_STATUS)
+            own = {"channel_origin": origin, "is_paid": counts, "refund_state": line["refund_state"]}
+            shown = {name: identifier(line[name]) for name in _SHOWN}
+            parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=counts) | own | shown))
+    for refund in order["refunds"]:
+        add_refund(parsed, record, refund, shared)
+
+
+def _beside(rows: Sequence[Row], order: Row, parsed: Parsed) -> dict[str, Any]:
+    """Columns that only tables of platforms have."""
+    return {
+        "platform_subsidy_fen": _summed(rows, "subsidy", parsed) or 0,
+        "discount_fen": order["discount_fen"],
+        "phone_tail": mask_tail(_first(rows, "receiver_phone")),
+    }
 
 
 def _as_order(order: Row, rows: Sequence[Row], facts: tuple[list[Row], list[Row]], parsed: Parsed) -> dict[str, Any]:
     """The order in the form of the brand's own orders."""
     sold, own = facts
-    freight = _fen(_first(rows, "freight"), "freight", parsed) or 0
+    freight = _fen(_first(rows, "freight"), "freight", parsed)
+    if freight is None:
+        freight = _summed(rows, "line_freight", parsed) or 0
     stated = _fen(_first(rows, "order_paid"), "order_paid", parsed)
+    if stated is None:
+        stated = _summed(rows, "line_total", parsed)
+    listed = _fen(_first(rows, "order_list"), "order_list", parsed)
     made = {
         "lines": sold,
         "refunds": own,
-        "list_fen": sum(line["list_fen"] or 0 for line in sold),
+        "list_fen": listed if listed is not None else sum(line["list_fen"] or 0 for line in sold),
+        "discount_fen": _summed(rows, "order_discount", parsed),
         "freight_fen": freight,
         "paid_fen": stated if stated is not None else sum(line["paid_fen"] or 0 for line in sold) + freight,
     }
     if sold:
-        paid = _first(rows, "paid_at") is not None
+        paid = order["paid_at"] is not None
         return {**order, **made, "status": order["status"] or ("paid" if paid else "created")}
     return {**order, **made, "status": "closed", "paid_at": None, "created_at": order["created_at"] or order["paid_at"]}
 
 
-def _lines(rows: Sequence[Row], parsed: Parsed) -> list[Row]:
+def _lines(rows: Sequence[Row], record: Record, parsed: Parsed) -> list[Row]:
     """The sold lines; a line number used twice in an order gets its occurrence added, so that no line is lost."""
     seen: dict[str, int] = {}
     lines: list[Row] = []
     for position, row in enumerate(rows, start=1):
-        quantity = _quantity(row)
+        quantity = quantity_of(row.get("quantity"))
         if quantity < 0:
             continue
         line_id = identifier(row.get("line_id")) or str(position)
         seen[line_id] = seen.get(line_id, 0) + 1
-        price = _decimal(row.get("price"), "price")
+        price = amount_of(row.get("price"), "price")
         paid = _amount(row, quantity, parsed)
+        state = category(parsed, record.settings, "refund_state", row.get("refund_state"), path="rows[].refund_state")
         lines.append(
-            {name: row.get(name) for name in _COPIED}
+            {name: row.get(name) for name in (*_COPIED, *_SHOWN)}
             | {
                 "line_id": line_id if seen[line_id] == 1 else f"{line_id}#{seen[line_id]}",
                 "quantity": quantity,
-                "unit_price_fen": None if price is None else _rounded(price, "price", parsed),
-                "list_fen": paid if price is None else _rounded(price * quantity, "price", parsed),
+                "unit_price_fen": None if price is None else rounded_fen(price, "price", parsed),
+                "list_fen": paid if price is None else rounded_fen(price * quantity, "price", parsed),
                 "paid_fen": paid,
+                "refund_state": state,
             }
         )
     return lines
 
 
 def _returns(rows: Sequence[Row], order_id: str, parsed: Parsed) -> list[tuple[str, Row]]:
-    """The returns, each with the order it belongs to."""
+    """The returns and the refunds beside sold lines, each with the order it belongs to."""
     found: list[tuple[str, Row]] = []
     for position, row in enumerate(rows, start=1):
-        quantity = _quantity(row)
-        if quantity >= 0:
-            continue
+        quantity = quantity_of(row.get("quantity"))
         line_id = identifier(row.get("line_id")) or str(position)
-        at = row.get("refunded_at") or row.get("paid_at") or row.get("created_at")
+        given_back = _fen(row.get("refund_amount"), "refund_amount", parsed)
+        if quantity >= 0 and not given_back:
+            continue
+        times = ("refunded_at", *reversed(_TIMES)) if quantity >= 0 else ("refunded_at", "paid_at", "created_at")
         refund = {
             "refund_id": identifier(row.get("refund_id")) or f"{order_id}:{line_id}",
-            "line_id": identifier(row.get("refund_line")),
-            "type": "return_refund",
-            "status": "success",
-            "amount_fen": _amount(row, -quantity, parsed),
-            "at": at,
+            "line_id": identifier(row.get("refund_line")) or (line_id if quantity >= 0 else None),
+            "type": "return_refund" if quantity < 0 else None,
+            "status": text(row.get("refund_status")) or "success",
+            "amount_fen": given_back if quantity >= 0 else _amount(row, -quantity, parsed),
+            "at": next((at for name in times if (at := table_time(row.get(name), name)) is not None), None),
         }
         found.append((identifier(row.get("refund_of")) or order_id, refund))
     return found
 
 
 def _amount(row: Row, quantity: int, parsed: Parsed) -> int | None:
-    """What was paid for the row, or for a return given back: never below zero."""
-    stated = _decimal(row.get("amount"), "amount")
+    """What was paid for the row without freight, or for a return given back: never below zero."""
+    stated = amount_of(row.get("amount"), "amount")
+    total = amount_of(row.get("line_total"), "line_total")
+    if stated is None and total is not None:
+        stated = max(total - (amount_of(row.get("line_freight"), "line_freight") or 0), 0 * total)
     if stated is None:
-        price = _decimal(row.get("price"), "price")
+        price = amount_of(row.get("price"), "price")
         if price is None:
             return None
-        return _rounded(price * quantity - (_decimal(row.get("discount"), "discount") or 0), "price", parsed)
-    return _rounded(abs(stated) if _quantity(row) < 0 else stated, "amount", parsed)
-
-
-def _quantity(row: Row) -> int:
-    value = row.get("quantity")
-    quantity = integer(value, "quantity")
-    return 1 if quantity is None else quantity
+        return rounded_fen(price * quantity - (amount_of(row.get("discount"), "discount") or 0), "price", parsed)
+    return rounded_fen(abs(stated) if quantity_of(row.get("quantity")) < 0 else stated, "amount", parsed)
 
 
 def _fen(value: Any, name: str, parsed: Parsed) -> int | None:
-    amount = _decimal(value, name)
-    return None if amount is None else _rounded(amount, name, parsed)
+    amount = amount_of(value, name)
+    return None if amount is None else rounded_fen(amount, name, parsed)
 
 
-def _decimal(value: Any, name: str) -> Decimal | None:
-    raw = text(value)
-    if raw is None:
-        return None
-    try:
-        amount = Decimal(raw.replace(",", ""))
-    except InvalidOperation:
-        raise RecordRefusedError("bad_value", f"{name}: not a decimal amount") from None
-    if not amount.is_finite():
-        raise RecordRefusedError("bad_value", f"{name}: not a decimal amount")
-    return amount
-
-
-def _rounded(amount: Decimal, name: str, parsed: Parsed) -> int:
-    fen = (amount * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    if fen != amount * 100:
-        parsed.unknown_values.append((name, "between two fen, rounded half up"))
-    if not 0 <= fen <= MOST:
-        raise RecordRefusedError("amount_out_of_bounds", f"{name}: outside 0 to {MOST}")
-    return int(fen)
+def _summed(rows: Sequence[Row], name: str, parsed: Parsed) -> int | None:
+    """The sum over the rows that state the amount; None when none does."""
+    stated = [amount for row in rows if (amount := _fen(row.get(name), name, parsed)) is not None]
+    return sum(stated) if stated else None
 
 
 def _first(rows: Sequence[Row], name: str) -> str | None:
@@ -208,12 +255,16 @@ def _first(rows: Sequence[Row], name: str) -> str | None:
 
 
 def _buyer(rows: Sequence[Row], record: Record) -> list[Id]:
+    """The buyer's identifiers; a receiver's phone alone says nothing unless the settings take it for the buyer's."""
     options, context = record.settings.options, record.context
     namespace = _first(rows, "customer_namespace") or str(options.get("customer_namespace", "member_id"))
     scope = _first(rows, "customer_scope") or str(options.get("customer_scope") or context.brand)
     role = "buyer" if namespace == "phone" else ""
     customer = named(namespace, "" if namespace == "phone" else scope, _first(rows, "customer"), role)
-    return customer + named("phone", "", _first(rows, "phone"), "buyer")
+    known = customer + named("phone", "", _first(rows, "phone"), "buyer")
+    receiver_role = str(options.get("order_phone_role", "recipient"))
+    receiver = named("phone", "", plain_phone(_first(rows, "receiver_phone")), receiver_role)
+    return known + (receiver if known or receiver_role == "buyer" else [])
 
 
 PARSERS: tuple[FeedParser, ...] = (

@@ -53,6 +53,7 @@ _RANK = {
         ("unknown", "created", "paid", "part_shipped", "shipped", "signed", "finished", "closed")
     )
 }
+_RANK["deposit_paid"] = _RANK["created"]
 _REFUND_RANK = {"applied": 1, "processing": 2, "failed": 3, "closed": 4, "success": 5}
 
 
@@ -78,12 +79,31 @@ def add_order(
 
     `place`: its platform and its channel of origin; `ids`: the buyer's identifiers, the strongest first.
     """
+    shared, facts = order_facts(parsed, record, value, place=place, ids=ids)
+    paid = facts["paid_at"] is not None
+    parsed.rows.append((ORDERS, shared | facts | order_amounts(value, paid=paid)))
+    for line in objects(value.get("lines"), "lines"):
+        parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=paid)))
+    for refund in objects(value.get("refunds"), "refunds"):
+        add_refund(parsed, record, refund, shared)
+    about = f"order:{shared['platform']}:{shared['shop_id']}:{shared['order_id']}"
+    observe(
+        parsed, record.context, about, ids=ids, at=first_known(record.context, facts["created_at"], facts["paid_at"])
+    )
+
+
+def order_facts(
+    parsed: Parsed, record: Record, value: Mapping[str, Any], *, place: tuple[str, str], ids: Sequence[Id]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns that name an order, and those that the order and its lines have in common."""
     platform, origin = place
-    order_id = required(identifier(value.get("order_id")), "order_id")
     created = any_time(value.get("created_at"), "created_at")
     paid = any_time(value.get("paid_at"), "paid_at")
-    shop = identifier(value.get("shop_id")) or record.context.shop_id
-    shared: dict[str, Any] = {"platform": platform, "shop_id": shop, "order_id": order_id}
+    shared: dict[str, Any] = {
+        "platform": platform,
+        "shop_id": identifier(value.get("shop_id")) or record.context.shop_id,
+        "order_id": required(identifier(value.get("order_id")), "order_id"),
+    }
     facts: dict[str, Any] = {
         "is_paid": paid is not None,
         "status": category(parsed, record.settings, "order_status", value.get("status"), path="status") or UNKNOWN,
@@ -97,16 +117,11 @@ def add_order(
     if ids:
         facts["subject"] = Subject(ids[0]["namespace"], ids[0]["scope"], ids[0]["value"])
     facts["version_key"] = version_key(facts["updated_at"], record.digest, rank=_RANK.get(facts["status"], 0))
-    parsed.rows.append((ORDERS, shared | facts | _order_amounts(value, paid=paid is not None)))
-    for line in objects(value.get("lines"), "lines"):
-        parsed.rows.append((LINES, shared | facts | _line(line, paid=paid is not None)))
-    for refund in objects(value.get("refunds"), "refunds"):
-        add_refund(parsed, record, refund, shared)
-    about = f"order:{platform}:{shop}:{order_id}"
-    observe(parsed, record.context, about, ids=ids, at=first_known(record.context, created, paid))
+    return shared, facts
 
 
-def _order_amounts(value: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
+def order_amounts(value: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
+    """The columns that only the order has; what was paid counts once it is paid."""
     paid_fen = fen(value.get("paid_fen"), "paid_fen") or 0
     freight_fen = fen(value.get("freight_fen"), "freight_fen") or 0
     return {
@@ -128,7 +143,8 @@ def _order_amounts(value: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
     }
 
 
-def _line(line: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
+def line_amounts(line: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
+    """The columns that only a line has; gifts count nothing."""
     gift = flag(line.get("gift"), "lines[].gift") or False
     paid_fen = fen(line.get("paid_fen"), "lines[].paid_fen") or 0
     return {

@@ -65,8 +65,21 @@ _REFUND_RANK = {
 
 
 def split_answer(payload: bytes, paths: Sequence[Sequence[str]]) -> Sequence[bytes]:
-    """The raw records of an answer; an error answer is refused, an answer without a list is empty."""
-    return split_pages(payload, paths, _error, envelope=_is_envelope)
+    """The raw records of an answer; an error answer is refused, an answer without a list is empty.
+
+    An answer to another call than those of the paths is refused too: taken for an empty page it would be lost.
+    """
+    found = split_pages(payload, paths, _error, envelope=_is_envelope)
+    if not found:
+        _refuse_foreign(payload, {path[0] for path in paths})
+    return found
+
+
+def _refuse_foreign(payload: bytes, known: Collection[str]) -> None:
+    answer = orjson.loads(payload)
+    for key in answer if isinstance(answer, dict) else ():
+        if _is_envelope((key,)) and key not in known:
+            raise RecordRefusedError("foreign_answer", f"{key} is no answer that this feed reads")
 
 
 def _is_envelope(keys: Collection[str]) -> bool:

@@ -2,7 +2,8 @@
 
 A call names the member's ouid (per shop), omid (per brand) and the phone's hash under the merchant's key, and happened
 at `extend.flightJoinTime`, else on receipt. Queries are evidence like binds; an unbind (type 2) ends the membership and
-the phone's link, not the link of ouid and omid. The customer list shows buyers, members or not.
+the phone's link, not the link of ouid and omid. A call that was answered otherwise than `SUC` (`params.answer`) only
+asked. The customer list shows buyers, members or not.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _PATHS = (
     ("members",),
 )
 _UNBIND = "2"
+_CHANGES = ("crm.bind", "member.register", "member.activate")
+"""Endings of the calls that change a membership; any other one only asks."""
 
 
 def split_members(payload: bytes, context: Context) -> Sequence[bytes]:
@@ -59,7 +62,8 @@ def _parse_call(value: Mapping[str, Any], record: Record, method: str) -> Parsed
     shop = _seller(value, record.context)
     at = first_known(record.context, any_time(extend.get("flightJoinTime"), "extend.flightJoinTime"))
     kind = text(value.get("type"))
-    asked = "query" in method or (kind is None and not ("register" in method or "activate" in method))
+    refused = text(record.context.params.get("answer")) not in (None, "SUC")
+    asked = refused or "query" in method or (kind is None and not method.endswith(_CHANGES))
     left = kind == _UNBIND and not asked
     status = "seen" if asked else "left" if left else "member"
     joined = {} if asked or left else {"joined_at": at}

@@ -62,18 +62,21 @@ def parse_messages(record: Record) -> Parsed:
     elif family in (None, UNKNOWN, "event") or "refund_id" not in content:
         _event(parsed, record, frame, content, at=at)
     else:
-        _refund(parsed, record, content, topic=topic, stated=str(family), at=at)
+        _refund(parsed, record, content, shop=_shop(content, record, frame), told=(topic, str(family)), at=at)
     return parsed
 
 
-def _shop(content: Mapping[str, Any], record: Record, frame: Mapping[str, Any] | None = None) -> str:
+def _shop(content: Mapping[str, Any], record: Record, frame: Mapping[str, Any]) -> str:
     context = record.context
-    nick = text(content.get("seller_nick")) or context.seller_nick
-    return nick or text((frame or {}).get("user_nick")) or context.shop_id
+    nick = text(content.get("seller_nick")) or text(frame.get("user_nick")) or context.seller_nick
+    return nick or context.shop_id
 
 
-def _refund(parsed: Parsed, record: Record, content: Mapping[str, Any], *, topic: str, stated: str, at: int) -> None:
+def _refund(
+    parsed: Parsed, record: Record, content: Mapping[str, Any], *, shop: str, told: tuple[str, str], at: int
+) -> None:
     """The state that the topic tells; the pulled refund of the same second outranks it."""
+    topic, stated = told
     kind = category(parsed, record.settings, "bill_type", content.get("bill_type"), path="content.bill_type")
     status = refund_status(stated, kind or UNKNOWN)
     succeeded = at if status == "success" else None
@@ -81,7 +84,7 @@ def _refund(parsed: Parsed, record: Record, content: Mapping[str, Any], *, topic
     parsed.row(
         REFUNDS,
         platform=PLATFORM,
-        shop_id=_shop(content, record),
+        shop_id=shop,
         refund_id=required(platform_id(content, "refund_id"), "content.refund_id"),
         order_id=platform_id(content, "tid"),
         line_id=platform_id(content, "oid"),

@@ -1,5 +1,8 @@
 """Tmall trades: `trades.sold.get`, `trades.sold.increment.get`, `trade.fullinfo.get`, rows of the order push database.
 
+Beside them the receivers' phones of trades, `top.oaid.decrypt`: one behind a number of the platform's own, or that does
+not match its trade, says nothing.
+
 Amounts are yuan texts, times local texts of Asia/Shanghai that are absent until they happen, ids numbers with a `*_str`
 twin. `payment` of a trade contains freight; of a line it does so exactly when the trade has one line.
 """
@@ -10,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.sources.amounts import fen, mask_tail, yuan
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
+from identity.phone import is_mobile
+from pipelines.sources.amounts import fen, mask_tail, plain_phone, yuan
+from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, observe
 from pipelines.sources.fields import (
@@ -42,7 +46,7 @@ from pipelines.sources.tmall import (
     subject_of,
 )
 
-ORDERS, LINES = "silver.orders", "silver.order_lines"
+ORDERS, LINES, PHONES = "silver.orders", "silver.order_lines", "silver.order_phones"
 
 _TRADE_FIELDS = (
     "tid tid_str status type seller_nick buyer_open_uid ouid omid created modified pay_time consign_time end_time "
@@ -55,11 +59,15 @@ _LINE_FIELDS = (
 )
 SHAPE = Shape("trade", (*_TRADE_FIELDS.split(), *(f"orders.order[].{name}" for name in _LINE_FIELDS.split())))
 
+RECEIVER_SHAPE = Shape("receiver", ("tid", "mobile", "phone", "matched", "privacy_protection", "secret_no_expire_time"))
+
 _ANSWERS = ("trades_sold_increment_get_response", "trades_sold_get_response", "trades_sold_incrementv_get_response")
 _PATHS = (
     *((answer, "trades", "trade") for answer in _ANSWERS),
     ("trade_fullinfo_get_response", "trade"),
     ("trade_get_response", "trade"),
+    ("top_oaid_decrypt_response", "receiver_list", "receiver"),
+    ("receiver_list", "receiver"),
     ("trades", "trade"),
     ("trades",),
     ("trade",),
@@ -89,20 +97,52 @@ def split_trades(payload: bytes, context: Context) -> Sequence[bytes]:
 
 
 def parse_trades(record: Record) -> Parsed:
-    """A trade as one row with its lines, and its buyer's open uid."""
+    """A trade as one row with its lines, and its buyer's open uid; or the decrypted phone of a trade's receiver."""
     value = _pushed(as_object(record.value, "trade"))
+    if "oaid.decrypt" in record.context.method or ("matched" in value and "status" not in value):
+        return _parse_receiver(value, record)
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     context = record.context
     tid = required(platform_id(value, "tid"), "tid")
     shop = shop_of(value, context)
     ids = buyer_ids(value, context, shop)
     trade = _read_trade(value, {"platform": PLATFORM, "shop_id": shop, "order_id": tid}, ids)
-    found = objects(mapping(value.get("orders"), "orders").get("order"), "orders.order")
+    found = _order_lines(value.get("orders"))
     lines = [_line(line, trade, record, parsed, alone=len(found) == 1) for line in found]
     parsed.rows.append((ORDERS, _order_row(trade, record, parsed, found)))
     parsed.rows.extend((LINES, line) for line in lines)
     observe(parsed, context, f"trade:{tid}", ids=ids, at=first_known(context, trade.created, trade.paid))
     return parsed
+
+
+def _parse_receiver(value: Mapping[str, Any], record: Record) -> Parsed:
+    """The receiver's own number becomes a row, in the role that the source's YAML gives it."""
+    parsed = Parsed(unknown=RECEIVER_SHAPE.unknown(value, record.settings.ignored))
+    tid = required(platform_id(value, "tid"), "tid")
+    protected = flag(value.get("privacy_protection"), "privacy_protection")
+    expires = text(value.get("secret_no_expire_time"))
+    if flag(value.get("matched"), "matched") is False or protected or expires:
+        return parsed
+    phone = plain_phone(value.get("mobile")) or plain_phone(value.get("phone"))
+    if phone is not None and is_mobile(phone):
+        at = first_known(record.context)
+        parsed.row(
+            PHONES,
+            platform=PLATFORM,
+            order_id=tid,
+            phone_token=Clear("phone", phone),
+            role=str(record.settings.options.get("order_phone_role", "buyer")),
+            event_at=at,
+            version_key=version_key(at, record.digest),
+        )
+    return parsed
+
+
+def _order_lines(orders: Any) -> list[dict[str, Any]]:
+    """The lines, nested as the platform nests them (`orders.order[]`), or as a plain list, which some exports write."""
+    if isinstance(orders, list):
+        return objects(orders, "orders")
+    return objects(mapping(orders, "orders").get("order"), "orders.order")
 
 
 def _pushed(value: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +288,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="tmall",
         split=split_trades,
         parse=parse_trades,
-        tables=(ORDERS, LINES),
+        tables=(ORDERS, LINES, PHONES),
         volatile=VOLATILE,
     ),
 )

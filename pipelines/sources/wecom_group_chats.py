@@ -52,9 +52,10 @@ def _group_row(
         "updated_at": seen,
         "version_key": version_key(seen, record.digest),
     }
-    if "status" in value:
-        row["status"] = category(parsed, record.settings, "group_status", value["status"], path="status") or UNKNOWN
-    if "member_list" in value:
+    status = category(parsed, record.settings, "group_status", value.get("status"), path="status")
+    if status is not None:
+        row["status"] = status
+    if value.get("member_list") not in (None, ""):
         row["snapshot_at"] = seen
     name = text(value.get("name"))
     if name:

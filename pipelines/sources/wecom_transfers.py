@@ -79,7 +79,7 @@ def parse(record: Record) -> Parsed:
     customer = _Customer(record, Parsed(), scope_of(record.context), external)
     if "dimission_time" in value or "handover_userid" in value:
         _parse_unassigned(customer, value)
-    elif value.get("status") is None:
+    elif text(value.get("status")) is None:
         _parse_request(customer, value)
     else:
         _parse_result(customer, value)

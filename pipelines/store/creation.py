@@ -10,6 +10,7 @@ import deltalake as delta_rs
 from pipelines.spec import Table
 from pipelines.store.types import delta_type
 
+SCHEMA_VERSION = "cdp.schemaVersion"
 STATS_TYPES = ("string", "bigint", "int", "date", "timestamp", "double")
 
 
@@ -34,15 +35,16 @@ def create_table(root: Path | str, table: Table) -> None:
     # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
     delta_rs.DeltaTable.create(
         f"{root}/{table.layer}/{table.name}",
-        schema=_schema(table),
+        schema=table_schema(table),
         mode="ignore",
         partition_by=list(table.partition_by) or None,
         description=table.doc,
-        configuration=_properties(table),
+        configuration=table_properties(table),
+        raise_if_key_not_exists=False,
     )
 
 
-def _schema(table: Table) -> delta_rs.Schema:
+def table_schema(table: Table) -> delta_rs.Schema:
     """The declared columns with their comments, as Delta writes them."""
     fields = [
         delta_rs.Field(
@@ -53,8 +55,11 @@ def _schema(table: Table) -> delta_rs.Schema:
     return delta_rs.Schema(fields)
 
 
-def _properties(table: Table) -> dict[str, str]:
-    """Readable by every client, and no statistics on personal data (they would outlive a deletion)."""
+def table_properties(table: Table) -> dict[str, str]:
+    """Readable by every client, no statistics on personal data (they would outlive a deletion), the schema's version.
+
+    The log is cleaned by `cdp vacuum` alone: cleaning by age could take what a kept snapshot needs.
+    """
     safe = [
         column.name
         for column in table.columns
@@ -64,4 +69,6 @@ def _properties(table: Table) -> dict[str, str]:
         "delta.enableDeletionVectors": "false",
         "delta.dataSkippingStatsColumns": ",".join(safe),
         "delta.checkpointPolicy": "classic",
+        "delta.enableExpiredLogCleanup": "false",
+        SCHEMA_VERSION: str(table.schema_version),
     }

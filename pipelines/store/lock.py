@@ -1,7 +1,8 @@
 """One writer per lake: an advisory `flock` on one file, taken before any JVM starts.
 
 The lock dies with the process that holds it, so a killed run leaves nothing to clean up, and a stale file means
-nothing: its text only tells who holds or held the lock.
+nothing: its text only tells who holds or held the lock. A JVM that was started under the lock holds it too: killed
+without its parent knowing, it may still finish a commit, and until it has ended nobody else writes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from pipelines.errors import CdpError, ExitCode
 
 FILE = "writer.lock"
+_HELD: list[int] = []
 
 
 @contextlib.contextmanager
@@ -35,9 +37,20 @@ def writer_lock(
         owner = {"pid": os.getpid(), "command": command, "started": started}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(owner).encode(), 0)
-        yield
+        _HELD.append(descriptor)
+        try:
+            yield
+        finally:
+            _HELD.remove(descriptor)
+            # Not only closed: a JVM that ends a moment later would hold the lake as long.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def held_locks() -> tuple[int, ...]:
+    """The descriptors of the locks that this process holds, for children that must hold them as long as they live."""
+    return tuple(_HELD)
 
 
 def holder(home: Path) -> dict[str, object] | None:
@@ -67,6 +80,8 @@ def _acquire(descriptor: int, home: Path, *, wait: float, tell: Callable[[str], 
             owner = _owner(descriptor)
         command, started = owner.get("command", "unknown command"), owner.get("started", "?")
         who = f"process {owner.get('pid', '?')} ({command}, since {started})"
+        if not _is_alive(owner.get("pid")):
+            who += ", which is not seen here any more: a JVM it started may still be ending"
         if time.monotonic() >= deadline:
             raise CdpError(
                 ExitCode.LOCKED,
@@ -78,6 +93,16 @@ def _acquire(descriptor: int, home: Path, *, wait: float, tell: Callable[[str], 
             tell(f"waiting for {who}")
             told = True
         time.sleep(0.2)
+
+
+def _is_alive(pid: object) -> bool:
+    try:
+        os.kill(int(str(pid)), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _owner(descriptor: int) -> dict[str, object]:

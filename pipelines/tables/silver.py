@@ -47,6 +47,7 @@ ORDERS = Table(
     grain="one parent order of one shop",
     key=("platform", "shop_id", "order_id"),
     version="version_key",
+    keep_min=("closed_at",),
     columns=columns(
         Column("platform", "string", "douyin, tmall, mall, pos or the name of a file source", required=True),
         Column("shop_id", "string", "Shop id; Tmall: seller_nick", required=True),
@@ -66,7 +67,7 @@ ORDERS = Table(
         Column("paid_at", "timestamp", "When the final payment was made"),
         Column("shipped_at", "timestamp", "When it was shipped"),
         Column("finished_at", "timestamp", "When it was finished"),
-        Column("closed_at", "timestamp", "When it was cancelled or closed, where known"),
+        Column("closed_at", "timestamp", "When it was cancelled or closed; Douyin: when it was first seen so"),
         Column("updated_at", "timestamp", "Source update time of this version"),
         Column("business_date", "date", "Business day: paid, else created"),
         Column("list_fen", "bigint", "List amount before discounts, fen"),

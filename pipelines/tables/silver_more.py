@@ -335,7 +335,12 @@ QUARANTINE = Table(
         Column("detail", "string", "What was found and expected, without personal data"),
         Column("cipher", "string", "Raw text, AES-GCM, base64", pii="clear", required=True),
         Column("key_id", "string", "Vault key that encrypted it", required=True),
-        Column("status", "string", "open, replayed or dropped", required=True),
+        Column("status", "string", "open, fixed or replayed", required=True),
+        Column("fixed_cipher", "string", "Payload that a steward put in its place, AES-GCM, base64", pii="clear"),
     ),
-    checks=(Check("has_reason", "length(reason) > 0"),),
+    checks=(
+        Check("has_reason", "length(reason) > 0"),
+        Check("known_status", "status IN ('open','fixed','replayed')"),
+    ),
+    schema_version=2,
 )

@@ -59,11 +59,12 @@ class TmallShop(_Entry):
 
 
 class TmallApp(_Entry):
-    """An app of the Taobao open platform."""
+    """An app of the Taobao open platform; messages of `message_group` are pulled, without a group none."""
 
     app_key: Id
     app_secret: Secret
     brand: str = ""
+    message_group: str = ""
     shops: tuple[TmallShop, ...] = ()
 
 

@@ -23,6 +23,7 @@ from serving.clock import Clock
 from serving.contract.platforms import Platforms, read_platforms
 from serving.inbox import Delivery, Inbox
 from serving.problems import Problem
+from serving.routers.tmall import add_member_desk
 from serving.runtime import answered
 from serving.settings import ServingSettings
 
@@ -43,8 +44,10 @@ def add_receivers(app: FastAPI, settings: ServingSettings, wall: Clock) -> None:
     """The app takes pushes for the accounts of the home; ConfigRefusedError for a file of another form."""
     folder: Path = settings.keys_dir or settings.home / "keys"
     platforms = read_platforms(folder) or Platforms()
-    app.state.receivers = Receivers(platforms, Inbox(settings.home, wall), wall)
+    inbox = Inbox(settings.home, wall)
+    app.state.receivers = Receivers(platforms, inbox, wall)
     app.include_router(router)
+    add_member_desk(app, app.state.runtime, platforms.tmall, inbox, wall)
 
 
 def receivers_of(request: Request) -> Receivers:

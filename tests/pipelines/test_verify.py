@@ -1,4 +1,4 @@
-"""Every damage of a published snapshot is found and named; a whole one has none."""
+"""Every damage of a lake and its snapshots is found and named; a whole one has none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.publish import CURRENT
-from pipelines.verify import find_damage
-from serving.contract import SNAPSHOT_FILE
+from pipelines.errors import ExitCode, IntegrityError
+from pipelines.publish import BROKEN, CURRENT
+from pipelines.store.local import LocalLake
+from pipelines.tables import ALL
+from pipelines.verify import find_damage, refuse_damage
+from tests.pipelines.damaging import KINDS, cut, data, empty, flip, log, manifest, present, remove, serving
 from tests.pipelines.published import FACTS, SHOPS, publish_run, shop, write
 
 
@@ -22,80 +25,152 @@ def home(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return home
 
 
-def log(home: Path) -> Path:
-    return home / "lake" / "gold" / "dim_shop" / "_delta_log"
-
-
-def data(home: Path) -> Path:
-    (path,) = (home / "lake" / "gold" / "dim_shop").glob("*.parquet")
-    return path
-
-
-def half(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip(path: Path) -> None:
-    raw = bytearray(path.read_bytes())
-    raw[20] ^= 0xFF
-    path.write_bytes(bytes(raw))
-
-
-def newest(home: Path) -> Path:
-    return log(home) / f"{1:020d}.json"
-
-
-def serving(home: Path) -> Path:
-    (path,) = home.glob(f"snapshots/*/{SNAPSHOT_FILE}")
-    return path
-
-
-def test_a_whole_snapshot_has_no_damage(home: Path) -> None:
+def test_a_whole_lake_has_no_damage(home: Path) -> None:
     assert find_damage(home) == []
+    refuse_damage(home)
 
 
 def test_a_lake_without_a_snapshot_has_no_damage(tmp_path: Path) -> None:
     assert find_damage(tmp_path) == []
+    refuse_damage(tmp_path)
 
 
 def test_a_run_that_goes_on_does_not_damage_what_is_published(home: Path) -> None:
     write(home, SHOPS, [shop("3")])
     assert find_damage(home) == []
+    refuse_damage(home)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_damage_is_found_once_and_named(home: Path, kind: str) -> None:
+    where, harm, problem = KINDS[kind]
+    path = where(home)
+    harm(path)
+    (found,) = find_damage(home)
+    assert problem in found.problem
+    assert found.where == str(path)
+    assert (found.table, found.version) == ((SHOPS, 1) if found.kind in ("log", "data") else ("", -1))
 
 
 @pytest.mark.parametrize(
-    ("damage", "where", "problem"),
-    [
-        (lambda home: newest(home).unlink(), newest, "commit of version 1 is missing"),
-        (lambda home: half(newest(home)), newest, "commit of version 1 was changed or cut"),
-        (lambda home: newest(home).write_bytes(b""), newest, "commit of version 1 was changed or cut"),
-        (lambda home: (log(home) / f"{0:020d}.json").unlink(), log, "cannot be read from the log"),
-        (lambda home: data(home).unlink(), None, "data file is missing, cut or unreadable"),
-        (lambda home: half(data(home)), data, "data file is missing, cut or unreadable"),
-        (lambda home: data(home).write_bytes(b""), data, "data file is missing, cut or unreadable"),
-        (lambda home: serving(home).unlink(), None, "serving snapshot is missing"),
-        (lambda home: half(serving(home)), serving, "serving snapshot is damaged"),
-        (lambda home: (home / CURRENT).write_text("gone\n"), None, "manifest is missing or damaged"),
-    ],
+    ("harm", "problem"), [(remove, "serving snapshot is missing"), (cut, "serving snapshot is damaged")]
 )
-def test_damage_is_found_and_named(
-    home: Path, damage: Callable[[Path], object], where: Callable[[Path], Path] | None, problem: str
+def test_a_serving_file_that_is_gone_or_cut_is_found(home: Path, harm: Callable[[Path], None], problem: str) -> None:
+    path = serving(home)
+    harm(path)
+    (found,) = find_damage(home)
+    assert (found.problem, found.where) == (f"the {problem}", str(path))
+
+
+def test_the_first_log_file_counts_as_much_as_the_newest(home: Path) -> None:
+    remove(log(home, 0))
+    (found,) = find_damage(home)
+    assert (found.where, found.version) == (str(log(home, 0)), 0)
+
+
+def test_a_log_file_that_a_checkpoint_makes_up_for_is_not_missed(home: Path) -> None:
+    from deltalake import DeltaTable
+
+    DeltaTable(str(home / "lake" / "gold" / "dim_shop")).create_checkpoint()
+    publish_run(home, 2)
+    remove(log(home, 0))
+    assert find_damage(home) == []
+
+
+def test_a_pointer_to_nothing_is_damage(home: Path) -> None:
+    (home / CURRENT).write_text("gone\n")
+    (found,) = find_damage(home)
+    assert (found.where, found.kind) == (str(home / CURRENT), "manifest")
+
+
+def test_a_missing_pointer_beside_snapshots_is_damage(home: Path) -> None:
+    (home / CURRENT).unlink()
+    (found,) = find_damage(home)
+    assert found.problem == "CURRENT is missing"
+
+
+def test_an_inventory_that_was_changed_is_damage(home: Path) -> None:
+    flip(manifest(home).with_name("inventory.json"))
+    (found,) = find_damage(home)
+    assert "inventory is missing or damaged" in found.problem
+
+
+def test_an_older_snapshot_that_is_kept_is_looked_at_too(home: Path) -> None:
+    first = serving(home)
+    write(home, SHOPS, [shop("3")])
+    publish_run(home, 2)
+    flip(first)
+    (found,) = find_damage(home)
+    assert found.where == str(first)
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [(empty, "log file of version 2 is empty"), (cut, "log file of version 2 is cut or was changed")],
+)
+def test_a_commit_that_was_never_published_is_held_to_its_form(
+    home: Path, harm: Callable[[Path], None], problem: str
 ) -> None:
-    place = str(where(home)) if where is not None else ""
-    damage(home)
+    write(home, SHOPS, [shop("3")])
+    harm(log(home, 2))
     (found,) = find_damage(home)
     assert problem in found.problem
-    assert place in found.where
 
 
-def test_rows_that_do_not_add_up_are_found(home: Path, tmp_path: Path) -> None:
+def test_a_gap_in_the_commits_since_the_snapshot_is_found(home: Path) -> None:
+    write(home, SHOPS, [shop("3")])
+    write(home, SHOPS, [shop("4")])
+    remove(log(home, 2))
+    (found,) = find_damage(home)
+    assert found.where == str(log(home, 2))
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [(remove, "is missing"), (empty, "is empty"), (cut, "is cut or was changed"), (flip, "cannot be read")],
+)
+def test_a_data_file_that_was_never_published_is_held_to_the_log(
+    tmp_path: Path, harm: Callable[[Path], None], problem: str
+) -> None:
+    write(tmp_path, SHOPS, [shop("1")])
+    harm(data(tmp_path))
+    (found,) = find_damage(tmp_path)
+    assert f"the data file {problem}" in found.problem
+    assert (found.table, found.version, found.snapshot) == (SHOPS, 1, "")
+
+
+def test_a_data_file_with_other_rows_than_the_log_says_is_found(tmp_path: Path) -> None:
+    write(tmp_path, SHOPS, [shop("1"), shop("2")])
     other = tmp_path / "other"
     write(other, SHOPS, [shop("1")])
-    data(home).write_bytes(data(other).read_bytes())
-    (found,) = find_damage(home)
-    assert "1 rows where the manifest says 2" in found.problem
+    same_size = data(other).read_bytes()
+    commit = log(tmp_path)
+    commit.write_text(commit.read_text().replace(f'"size":{data(tmp_path).stat().st_size}', f'"size":{len(same_size)}'))
+    data(tmp_path).write_bytes(same_size)
+    (found,) = find_damage(tmp_path)
+    assert "holds 1 rows where the log says 2" in found.problem
 
 
-def test_a_changed_byte_inside_the_data_is_found(home: Path) -> None:
-    flip(data(home))
-    assert len(find_damage(home)) == 1
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("data edited", "serving damaged")])
+def test_a_run_refuses_to_begin_on_a_lake_that_is_damaged(home: Path, kind: str) -> None:
+    where, harm, _ = KINDS[kind]
+    if kind == "log edited":
+        harm = cut
+    path = where(home)
+    harm(path)
+    with pytest.raises(IntegrityError) as caught:
+        refuse_damage(home)
+    assert caught.value.where == str(path)
+    assert (caught.value.code, caught.value.hint) == (ExitCode.INTEGRITY, "run `cdp repair`")
+
+
+def test_a_run_may_begin_without_the_files_that_a_repair_gave_up(home: Path) -> None:
+    path = data(home)
+    path.unlink()
+    (present(home) / BROKEN).write_text(f"{path}\n", encoding="utf-8")
+    refuse_damage(home)
+
+
+def test_a_table_that_was_emptied_by_a_repair_is_whole(home: Path) -> None:
+    LocalLake(home / "lake").restore(ALL[SHOPS], -1)
+    assert find_damage(home) == []

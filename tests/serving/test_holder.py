@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from serving.contract import snapshot_path
+from serving.contract import SNAPSHOT_FILE, snapshot_path
 from serving.errors import SnapshotDamagedError, SnapshotMissingError
 from serving.holder import RETRY_MS, SnapshotHolder
 from tests.serving.client import FakeClock
@@ -139,3 +141,46 @@ def test_a_closed_holder_keeps_no_file_open(tmp_path: Path, holder: SnapshotHold
     served(holder)
     holder.close()
     assert open_files(tmp_path) == []
+
+
+def name_in_manifest(home: Path, name: str) -> Path:
+    """The manifest beside a snapshot's file holds its digest; gives the file."""
+    path = snapshot_path(home, name)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name("manifest.json").write_text(json.dumps({"files": {SNAPSHOT_FILE: digest}}), encoding="utf-8")
+    return path
+
+
+def flip_last_byte(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 0xFF
+    path.write_bytes(bytes(raw))
+
+
+def test_a_file_that_is_what_its_manifest_says_is_served(tmp_path: Path, holder: SnapshotHolder) -> None:
+    publish(tmp_path, sample_inputs("s1"))
+    name_in_manifest(tmp_path, "s1")
+    assert served(holder) == "s1"
+
+
+def test_a_file_that_was_altered_by_one_byte_is_never_served(tmp_path: Path, holder: SnapshotHolder) -> None:
+    publish(tmp_path, sample_inputs("s1"))
+    flip_last_byte(name_in_manifest(tmp_path, "s1"))
+    with pytest.raises(SnapshotDamagedError, match="not what was published"), holder.lease():
+        pass
+
+
+def test_while_the_new_file_is_altered_the_one_before_is_served(tmp_path: Path, holder: SnapshotHolder) -> None:
+    publish(tmp_path, sample_inputs("s1"))
+    assert served(holder) == "s1"
+    publish(tmp_path, sample_inputs("s2"))
+    flip_last_byte(name_in_manifest(tmp_path, "s2"))
+    assert served(holder) == "s1"
+    assert isinstance(holder.standing().problem, SnapshotDamagedError)
+
+
+def test_a_manifest_that_cannot_be_read_vouches_for_nothing(tmp_path: Path, holder: SnapshotHolder) -> None:
+    publish(tmp_path, sample_inputs("s1"))
+    name_in_manifest(tmp_path, "s1").with_name("manifest.json").write_text("{")
+    with pytest.raises(SnapshotDamagedError), holder.lease():
+        pass

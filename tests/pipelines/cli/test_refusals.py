@@ -190,8 +190,8 @@ def test_damage_is_an_integrity_failure_that_names_the_file(published: Path) -> 
 
 
 def test_a_whole_snapshot_is_confirmed_and_its_absence_said(published: Path, tmp_path: Path) -> None:
-    assert cdp(published, "verify").out == "the published snapshot is whole\n"
-    assert cdp(tmp_path / "new", "verify").out == "nothing is published yet\n"
+    assert cdp(published, "verify").out == "the lake and its snapshots are whole\n"
+    assert cdp(tmp_path / "new", "verify").out == "the lake is whole; nothing is published yet\n"
 
 
 def test_a_broken_blocking_rule_exits_with_its_counts(published: Path) -> None:

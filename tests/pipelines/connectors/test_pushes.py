@@ -28,7 +28,7 @@ def pushed(tmp_path: Path) -> Iterator[tuple[Trial, Api, list[Push]]]:
         (tmp_path / "keys" / "platforms.yaml").write_text(yaml.safe_dump(server.accounts()), encoding="utf-8")
         api = World(tmp_path, wall=FakeClock(END * 1000)).api_with(None)
         sent = pushes(server.data, END - DAY, rates=PushRates(lost=0.1, doubled=0.3), seed=4)
-        yield Trial(tmp_path, server, Now()), api, sent
+        yield Trial(tmp_path, server, Now(), frozenset({"douyin", "wecom"})), api, sent
         api.close()
 
 

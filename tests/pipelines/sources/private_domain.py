@@ -140,12 +140,18 @@ def said(parser: FeedParser, value: Any, context: Context) -> tuple[Any, ...]:
     return parsed.rows, parsed.observations, parsed.unknown, parsed.unknown_values
 
 
+def cells(parser: FeedParser, value: Any, context: Context) -> tuple[Any, ...]:
+    """What a record puts into silver: the cells of its rows and its identity observations; a refusal says its rule."""
+    told = said(parser, value, context)
+    return told if told[0] == "refused" else told[:2]
+
+
 def usage(parser: FeedParser, value: Any, context: Context) -> dict[str, str]:
-    """For each field of a record whether changing it changes what the record says: `used` or `unused`."""
-    before = said(parser, value, context)
+    """For each field of a record whether changing it changes a cell of silver: `used` or `unused`."""
+    before = cells(parser, value, context)
     found: dict[str, str] = {}
     for path, keys in leaves(value):
-        differs = any(said(parser, changed(value, keys, step), context) != before for step in STEPS)
+        differs = any(cells(parser, changed(value, keys, step), context) != before for step in STEPS)
         if differs or path not in found:
             found[path] = "used" if differs else "unused"
     return found

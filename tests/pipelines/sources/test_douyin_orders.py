@@ -293,3 +293,14 @@ def test_decryption_answers_are_pages_too() -> None:
 def test_a_plain_receiver_phone_of_an_old_answer_counts_like_a_decrypted_one() -> None:
     phone = one_row(parse(ORDERS, douyin_order(post_tel="13912345670")), "order_phones")
     assert (phone["phone_token"], phone["event_at"]) == (Clear("phone", "13912345670"), 1735700500000)
+
+
+def test_lines_may_come_as_a_single_object() -> None:
+    alone = {**douyin_order(), "sku_order_list": douyin_line()}
+    assert parse(ORDERS, alone).rows == parse(ORDERS, douyin_order()).rows
+
+
+@pytest.mark.parametrize(("codes", "closed"), [((4, 4), True), ((4, 22), True), ((5, 39), True), ((5, 5), False)])
+def test_a_closed_order_says_when_it_was_seen_closed(codes: tuple[int, int], closed: bool) -> None:
+    order = one_row(parse(ORDERS, douyin_order(order_status=codes[0], main_status=codes[1])), "orders")
+    assert order["closed_at"] == (1735700731000 if closed else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from pipelines.sources.base import RecordRefusedError, Subject
+from pipelines.sources.base import Clear, RecordRefusedError, Subject
 from pipelines.sources.tmall_trades import PARSERS
 from tests.pipelines.sources.private_domain import ids_of, one_row, rows
 from tests.pipelines.sources.public_domain import APP_KEY, NICK, parse, read, read_one, tmall_line, tmall_trade
@@ -187,3 +187,40 @@ def test_a_new_receiver_id_of_the_week_is_no_new_content() -> None:
 
 def test_the_shop_of_a_trade_without_seller_is_that_of_its_context() -> None:
     assert one_row(parse(TRADES, tmall_trade(seller_nick=...)), "orders")["shop_id"] == NICK
+
+
+def test_lines_may_come_as_a_plain_list() -> None:
+    plain = tmall_trade() | {"orders": [tmall_line()]}
+    assert rows(parse(TRADES, plain), "order_lines") == rows(parse(TRADES, tmall_trade()), "order_lines")
+
+
+def test_an_answer_to_another_call_is_refused_and_never_an_empty_page() -> None:
+    with pytest.raises(RecordRefusedError, match="foreign_answer: trade_amount_get_response"):
+        read(TRADES, {"trade_amount_get_response": {"trade_amount": {"tid": 1}}})
+
+
+RECEIVER = {"tid": "4123456789012345678", "oaid": "1x", "mobile": "13912345670", "name": "李四", "matched": True}
+
+
+def test_a_decrypted_receiver_is_a_phone_of_the_trade() -> None:
+    answer = {"top_oaid_decrypt_response": {"receiver_list": {"receiver": [RECEIVER]}}}
+    parsed = read_one(TRADES, answer, method="taobao.top.oaid.decrypt")
+    (row,) = rows(parsed, "order_phones")
+    assert (row["platform"], row["order_id"], row["role"]) == ("tmall", "4123456789012345678", "buyer")
+    assert row["phone_token"] == Clear("phone", "13912345670")
+    assert (parsed.unknown, rows(parsed, "orders")) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"mobile": "18877771111-123", "secret_no_expire_time": "2025-02-01 00:00:00", "privacy_protection": True},
+        {"mobile": "13912345670", "privacy_protection": "true"},
+        {"mobile": "13912345670", "secret_no_expire_time": "2025-02-01 00:00:00"},
+        {"matched": False},
+        {"mobile": "*******5670"},
+        {"mobile": "", "phone": "0571-8888666"},
+    ],
+)
+def test_a_receiver_behind_a_protected_or_foreign_number_says_nothing(said: dict[str, object]) -> None:
+    assert parse(TRADES, {**RECEIVER, **said}).rows == []

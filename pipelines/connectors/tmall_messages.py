@@ -1,0 +1,115 @@
+"""Tmall messages (TMC) by the HTTP call: taken, landed, then confirmed, until none is left.
+
+What is not confirmed the platform gives again, so a pull that is killed loses nothing and may land a message twice. It
+keeps messages for a day: an app that was not asked for longer has a gap, which only the pulls by window heal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+from pipelines.clock import Clock
+from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.errors import TerminalError
+from pipelines.connectors.marks import Marks
+from pipelines.connectors.sink import Sink
+from pipelines.connectors.tmall import PLATFORM, judge, signed_form
+from pipelines.connectors.windows import DAY, Window
+from serving.contract.platforms import TmallApp
+from serving.contract.pull_queue import Hint, enqueue
+
+CONSUME, CONFIRM = "taobao.tmc.messages.consume", "taobao.tmc.messages.confirm"
+FEED = "tmall_messages"
+AT_ONCE = 200
+MOST_ROUNDS = 5_000
+"""Rounds of one drain; a platform that still gives messages then gives the same ones again and again."""
+
+KEPT_SECONDS = DAY
+TRADE_TOPICS = "taobao_trade_"
+
+
+@dataclass(frozen=True)
+class MessageQueue:
+    """The messages of one app, for all its sellers."""
+
+    app: TmallApp
+    caller: Caller
+    endpoint: str
+    clock: Clock
+
+    @property
+    def key(self) -> str:
+        """Its name among the marks."""
+        return f"{PLATFORM}/messages/{self.app.app_key}"
+
+    def drain(self, home: Path, sink: Sink, marks: Marks) -> int:
+        """Every message that waits is in the landing and confirmed, and what it hints at is on the queue of pulls."""
+        now = self.clock() // 1000
+        mark = marks.of(self.key)
+        if mark is not None and now - mark > KEPT_SECONDS:
+            marks.lose(self.key, Window(mark, now - KEPT_SECONDS))
+        total = 0
+        for _ in range(MOST_ROUNDS):
+            answer = self._call(CONSUME, {"group_name": self.app.message_group, "quantity": str(AT_ONCE)})
+            messages = _messages(answer)
+            if not messages:
+                marks.reach(self.key, now)
+                return total
+            ids = [str(message.get("id", "")) for message in messages]
+            with sink.part(FEED, f"{self.key}-{hashlib.sha256(','.join(ids).encode()).hexdigest()[:16]}") as part:
+                part.add(self._context(), answer.raw, records=len(messages))
+            enqueue(home, list(self._hints(messages)))
+            self._call(CONFIRM, {"group_name": self.app.message_group, "s_message_ids": ",".join(ids)})
+            total += len(messages)
+        raise TerminalError(PLATFORM, CONSUME, "the same messages come again and again", hint="look at the group")
+
+    def _call(self, method: str, params: Mapping[str, str]) -> Answer:
+        def build() -> httpx.Request:
+            return httpx.Request(
+                "POST", self.endpoint, data=signed_form(self.app, method, params, now=self.clock() // 1000)
+            )
+
+        return self.caller.ask(method, build)
+
+    def _context(self) -> dict[str, object]:
+        return {"platform": PLATFORM, "app_key": self.app.app_key, "brand": self.app.brand, "method": CONSUME}
+
+    def _hints(self, messages: Sequence[Mapping[str, Any]]) -> Iterator[Hint]:
+        """A trade message that names no buyer makes its trade worth pulling."""
+        for message in messages:
+            content = _content(message.get("content"))
+            tid, seller = content.get("tid"), content.get("seller_nick") or message.get("user_nick")
+            about_trade = str(message.get("topic", "")).startswith(TRADE_TOPICS)
+            if about_trade and tid and seller and not content.get("buyer_open_uid"):
+                yield Hint(PLATFORM, self.app.app_key, "order", str(tid), str(seller))
+
+
+def message_queue(
+    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
+) -> MessageQueue:
+    """The queue of an app."""
+    return MessageQueue(app, caller_of(PLATFORM, judge), endpoint, clock)
+
+
+def _messages(answer: Answer) -> Sequence[Mapping[str, Any]]:
+    response = answer.value.get("tmc_messages_consume_response")
+    nested = response.get("messages") if isinstance(response, Mapping) else None
+    found = nested.get("tmc_message") if isinstance(nested, Mapping) else None
+    return [message for message in found or [] if isinstance(message, Mapping)]
+
+
+def _content(value: object) -> Mapping[str, Any]:
+    """The content, sent as text or object; broken text is landed all the same and refused with its reason later."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return {}
+    return value if isinstance(value, Mapping) else {}

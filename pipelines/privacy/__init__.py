@@ -1,0 +1,1 @@
+"""Proofs about personal data on disk."""

@@ -1,0 +1,121 @@
+"""Amounts, quantities and times as tables write them: thousands separators, currency signs, local times of any form."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+from pipelines.sources.amounts import MOST, any_time
+from pipelines.sources.base import Parsed, RecordRefusedError
+from pipelines.sources.fields import SHANGHAI, text
+
+_CURRENCY = re.compile(r"^(?:CNY|RMB|[¥￥$£€])\s*|\s*(?:元|CNY|RMB)$")
+_GROUPED = re.compile(r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$", re.ASCII)
+_LOCAL = re.compile(
+    r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
+    r"(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{1,9})?)?)?$",
+    re.ASCII,
+)
+_COMPACT = re.compile(r"^((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$", re.ASCII)
+_SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$", re.ASCII)
+_SERIAL_BEGIN_MS = -2_209_190_400_000
+"""The day before 1899-12-31, from which spreadsheets count days, in Asia/Shanghai at its offset of today."""
+
+_SERIALS = (20_000, 80_000)
+"""Day numbers of spreadsheets from 1954 to 2119: a cell without a date format holds nothing else."""
+
+
+def amount_of(value: Any, name: str) -> Decimal | None:
+    """An amount exactly as it is written, without the signs around it; None when not set.
+
+    >>> amount_of("1,299.50", "a"), amount_of("¥ 88", "a"), amount_of("0元", "a"), amount_of("", "a")
+    (Decimal('1299.50'), Decimal('88'), Decimal('0'), None)
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    bare = _CURRENCY.sub("", raw.replace("，", ",")).strip()
+    if _GROUPED.match(bare):
+        bare = bare.replace(",", "")
+    try:
+        amount = Decimal(bare)
+    except InvalidOperation:
+        raise RecordRefusedError("bad_value", f"{name}: not a decimal amount") from None
+    if not amount.is_finite():
+        raise RecordRefusedError("bad_value", f"{name}: not a decimal amount")
+    return amount
+
+
+def rounded_fen(amount: Decimal, name: str, parsed: Parsed) -> int:
+    """The amount in fen; one between two fen is rounded half up and counted, one beyond all reason refused."""
+    fen = (amount * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    if fen != amount * 100:
+        parsed.unknown_values.append((name, "between two fen, rounded half up"))
+    if not 0 <= fen <= MOST:
+        raise RecordRefusedError("amount_out_of_bounds", f"{name}: outside 0 to {MOST}")
+    return int(fen)
+
+
+def table_number(value: Any, name: str) -> int | None:
+    """A whole number as tables write it; None when not set.
+
+    >>> table_number("1,200", "n"), table_number("3.0", "n"), table_number(None, "n")
+    (1200, 3, None)
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    try:
+        number = amount_of(raw, name)
+    except RecordRefusedError:
+        number = None
+    if number is None or number != number.to_integral_value() or abs(number) > MOST:
+        raise RecordRefusedError("bad_value", f"{name}: not a whole number")
+    return int(number)
+
+
+def quantity_of(value: Any) -> int:
+    """The pieces of a row; a row that does not say is one piece.
+
+    >>> quantity_of("2"), quantity_of(None), quantity_of("-1")
+    (2, 1, -1)
+    """
+    stated = table_number(value, "quantity")
+    return 1 if stated is None else stated
+
+
+def table_time(value: Any, name: str) -> int | None:
+    """A time in the forms tables use, as UTC ms; what has no offset is local time of Asia/Shanghai.
+
+    Beside the platforms' own forms: slashes, no seconds, Chinese units, fourteen digits, day numbers of spreadsheets.
+
+    >>> table_time("2025/1/1 11:02", "t") == table_time("2025年1月1日 11:02:00", "t") == 1735700520000
+    True
+    >>> table_time("20250101110200", "t") == table_time("2025-01-01T11:02:00+08:00", "t") == 1735700520000
+    True
+    >>> table_time("45658.5", "t")  # noon of 2025-01-01
+    1735704000000
+    """
+    raw = text(value)
+    if raw is None:
+        return None
+    match = _LOCAL.match(raw) or _COMPACT.match(raw)
+    if match is not None:
+        return _local_ms([int(part or 0) for part in match.groups()], name)
+    if _SERIAL.match(raw) and _SERIALS[0] <= float(raw) < _SERIALS[1]:
+        return _SERIAL_BEGIN_MS + round(float(raw) * 86_400) * 1000
+    try:
+        return any_time(raw, name)
+    except RecordRefusedError:
+        raise RecordRefusedError("bad_value", f"{name}: not a time, expected for example 2025-01-01 11:02:00") from None
+
+
+def _local_ms(parts: list[int], name: str) -> int:
+    year, month, day, hour, minute, second = parts
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI)
+    except ValueError:
+        raise RecordRefusedError("bad_value", f"{name}: no such time") from None
+    return round(moment.timestamp()) * 1000
