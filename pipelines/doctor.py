@@ -10,10 +10,13 @@ from identity.errors import IdentityError
 from identity.policy import Policy
 from pipelines.errors import CdpError
 from pipelines.keys import load_keys
+from pipelines.migrate import refuse_other_schemas
+from pipelines.rebuilding import owed
 from pipelines.settings import Settings
 from pipelines.setup.jars import jar_paths
 from pipelines.setup.java import java_home
 from pipelines.sources.config import load_sources
+from pipelines.verify import refuse_damage
 
 MIN_FREE_GIB = 2.0
 
@@ -44,6 +47,9 @@ def diagnose(settings: Settings) -> list[Finding]:
             lambda: f"{len(Policy.load(settings.conf / settings.identity.policy_file).namespaces)} namespaces",
         ),
         _space(settings),
+        _check("lake", lambda: _look_at_lake(settings)),
+        _check("schemas", lambda: _look_at_schemas(settings)),
+        _owed(settings),
     ]
 
 
@@ -54,6 +60,23 @@ def _check(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, ok=False, detail=error.message, hint=error.hint)
     except (IdentityError, OSError) as error:
         return Finding(name, ok=False, detail=str(error), hint="correct the file it names")
+
+
+def _look_at_lake(settings: Settings) -> str:
+    refuse_damage(settings.home)
+    return "no damage at a glance; `cdp verify` reads all of it"
+
+
+def _look_at_schemas(settings: Settings) -> str:
+    refuse_other_schemas(settings.lake)
+    return "every table has the columns of this program"
+
+
+def _owed(settings: Settings) -> Finding:
+    """Rows that a repair could not bring back have been made again."""
+    lines = owed(settings.home)
+    detail = "rows are missing since a repair" if lines else "a repair left nothing to do"
+    return Finding("repairs", ok=not lines, detail=detail, hint=f"run `{lines[0]}`" if lines else "")
 
 
 def _space(settings: Settings) -> Finding:

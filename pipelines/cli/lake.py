@@ -145,8 +145,10 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def bi(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Write `bi.duckdb`: a commented view per gold table at the published versions."""
     from pipelines.bi import write_bi
+    from pipelines.verify import refuse_damage
 
     settings = settings_of(config)
+    refuse_damage(settings.home)
     path, views = write_bi(settings.home)
     show({"path": str(path), "views": views}, as_json=as_json, text=f"{path}: {len(views)} views")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ import pytest
 import pipelines.doctor as doctor_module
 from pipelines.doctor import Finding, diagnose
 from pipelines.keys import create_keys
+from pipelines.rebuilding import owe
 from pipelines.settings import Settings
+from pipelines.store.lake import create_table
+from pipelines.tables import ALL
+from tests.pipelines.damaging import data
+from tests.pipelines.published import SHOPS, publish_run, shop, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +42,9 @@ def test_a_sound_machine_and_lake_have_no_fault(settings: Settings) -> None:
         "sources": True,
         "identity policy": True,
         "space": True,
+        "lake": True,
+        "schemas": True,
+        "repairs": True,
     }
 
 
@@ -84,3 +93,24 @@ def test_too_little_space_is_a_fault(settings: Settings, monkeypatch: pytest.Mon
     monkeypatch.setattr(doctor_module, "MIN_FREE_GIB", 1e9)
     finding = found(settings)["space"]
     assert (finding.ok, "free at least" in finding.hint) == (False, True)
+
+
+def test_damage_of_the_lake_is_a_fault(settings: Settings) -> None:
+    write(settings.home, SHOPS, [shop("1")])
+    publish_run(settings.home, 1)
+    data(settings.home).unlink()
+    finding = found(settings)["lake"]
+    assert (finding.ok, finding.hint) == (False, "run `cdp repair`")
+
+
+def test_a_lake_that_waits_for_a_migration_is_a_fault(settings: Settings) -> None:
+    table = ALL["silver.quarantine"]
+    create_table(settings.lake, replace(table, columns=table.columns[:-1], schema_version=1))
+    finding = found(settings)["schemas"]
+    assert (finding.ok, finding.hint) == (False, "run `cdp migrate` once")
+
+
+def test_rows_that_a_repair_could_not_bring_back_are_a_fault(settings: Settings) -> None:
+    owe(settings.home, ["cdp run --full"])
+    finding = found(settings)["repairs"]
+    assert (finding.ok, finding.hint) == (False, "run `cdp run --full`")
