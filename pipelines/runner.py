@@ -20,6 +20,7 @@ from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys, load_keys
 from pipelines.memory import PeakMemory
 from pipelines.quality import check_tables
+from pipelines.session import prepare_for
 from pipelines.settings import Settings
 from pipelines.sources.config import load_mix_keys, load_sources
 from pipelines.store.lake import Lake
@@ -109,6 +110,7 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
         not request.full
         and sum(file.size for batch in batches for file in batch.files) <= settings.ingest.in_process_bytes
     )
+    prepare_for(spark, few_rows=little)
     lake = Lake(spark, settings.lake, in_process=little)
     run_id = next_run_id(lake, request.last)
     return RunContext(

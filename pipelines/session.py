@@ -32,6 +32,8 @@ _DELTA: Mapping[str, str] = {
 }
 
 _SQL: Mapping[str, str] = {
+    # Spark's default is a form of its own (INT96), which other readers take for nanoseconds without a zone.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.adaptive.enabled": "true",
@@ -117,6 +119,12 @@ def build_session(
     for key, value in config.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def prepare_for(session: SparkSession, *, few_rows: bool) -> None:
+    """Plans are compiled only where their rows are worth it: a day's few rows take less time than a compiler."""
+    session.conf.set("spark.sql.codegen.wholeStage", str(not few_rows).lower())
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if few_rows else "FALLBACK")
 
 
 def _gateway(conf: SparkConf, keep_open: Sequence[int]) -> Any:

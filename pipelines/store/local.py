@@ -26,6 +26,8 @@ from pipelines.store.versions import data_files, table_path
 OP = "__op"
 FILE = "__file"
 ARRIVAL = "interval"
+CASTS = pl.ScanCastOptions(integer_cast="upcast", datetime_cast=["nanosecond-downcast", "convert-timezone"])
+"""Other writers keep instants as nanoseconds without a zone (Spark's INT96) or in narrower numbers."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,10 @@ def read_files(table: Table, files: Sequence[str], *, place: str | None = None) 
     parts = {name: schema[name] for name in table.partition_by}
     found = pl.scan_parquet(
         list(files),
+        schema={name: kind for name, kind in schema.items() if name not in parts},
         missing_columns="insert",
-        schema=None,
+        extra_columns="ignore",
+        cast_options=CASTS,
         hive_partitioning=bool(parts),
         hive_schema=parts or None,
         include_file_paths=place,

@@ -20,7 +20,7 @@ CLEAR_HOMES = ("bronze", "silver.quarantine", "silver.pii_vault")
 
 WORD = re.compile(r"'[^']*'|\b[a-z_][a-z0-9_]*\b(?!\s*\()", re.IGNORECASE)
 SQL_WORDS = {
-    "and", "or", "not", "is", "null", "distinct", "from", "in", "between", "like", "rlike", "true", "false", "case", 
+    "and", "or", "not", "is", "null", "distinct", "from", "in", "between", "like", "rlike", "true", "false", "case",
     "when", "then", "else", "end", "as", "date", "timestamp", "interval", "bigint", "string", "int", "x", "exists", "days",
 }  # fmt: skip
 PROMISED = {
