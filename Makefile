@@ -13,8 +13,9 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PEOPLE ?= 20000
 DAYS ?= 90
 SERVE ?= 1
+POINTS ?= 40
 
-.PHONY: help install check test-fast test demo bench golden lock clean
+.PHONY: help install check test-fast test demo bench sweep golden lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -57,7 +58,10 @@ demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] 
 	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
 
 bench: install ## Measure: every program of bench/, or one with ONLY=name
-	@for program in $(if $(ONLY),bench/$(ONLY).py,bench/[a-z]*.py); do $(PY) -m bench.$$(basename $$program .py); done
+	@for program in $(if $(ONLY),bench/$(ONLY).py,$(filter-out bench/sweep.py,$(wildcard bench/[a-z]*.py))); do $(PY) -m bench.$$(basename $$program .py); done
+
+sweep: install ## Kill a run at many points and compare with an undisturbed one, 45 minutes [POINTS=40]
+	@$(PY) -m bench.sweep --points $(POINTS) --out docs/crash-sweep.md
 
 golden: install ## Rewrite golden files and generated documentation; review the difference
 	@$(PY) -m pipelines.setup.docs

@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from pipelines.simulate import Dirt, SimulationConfig, simulate
 from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
-from pipelines.via_api import bring_via_api
+from pipelines.via_api import PULLED, bring_via_api
 
 START = "2025-01-01"
 MIX_KEYS = "demo_brand: demo_key\n"
@@ -57,16 +57,17 @@ def simulate_brand(out: Path, world: World, say: Say) -> dict[str, Any]:
             told[0] = watch()
             say(f"simulating: {stage} {done}/{total}")
 
-    report = simulate(config, out, progress=progress)
+    feeds = dict(simulate(config, out, progress=progress).records)
     if world.via_api:
-        bring_via_api(out, out / "landing", config, say)
-    records = sum(report.records.values())
+        brought = bring_via_api(out, out / "landing", config, say).records
+        feeds = {feed: count for feed, count in feeds.items() if feed not in PULLED} | brought
+    records = sum(feeds.values())
     say(f"simulated {world.people} people over {world.days} days: {records} records in {watch():.1f} s")
     return {
         "people": world.people,
         "days": world.days,
         "records": records,
-        "feeds": dict(sorted(report.records.items())),
+        "feeds": dict(sorted(feeds.items())),
         "seconds": round(watch(), 1),
     }
 

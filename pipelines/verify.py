@@ -193,7 +193,7 @@ def file_damage(pinned: Pinned) -> list[Damage]:
 def fresh_damage(lake: Path, table: Table, pinned: Pinned) -> list[Damage]:
     """Damage of what was written to a table since its newest pinned version."""
     folder, name = table_path(lake, table), table.full_name
-    if not (folder / LOG).is_dir():
+    if not (folder / LOG).is_dir() or _was_never_made(folder):
         return []
     damage = _fresh_log_damage(folder, name, pinned.newest.get(name))
     if damage:
@@ -212,6 +212,11 @@ def fresh_damage(lake: Path, table: Table, pinned: Pinned) -> list[Damage]:
         for path, problem in found
         if problem and path not in pinned.files
     ]
+
+
+def _was_never_made(folder: Path) -> bool:
+    """Whether a run was killed between making the table's folder and its first commit: nothing was ever there."""
+    return not commit_versions(folder) and not any(folder.rglob("*.parquet"))
 
 
 def _pointer_damage(home: Path) -> list[Damage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,13 +86,20 @@ def writing(settings: Settings, wait: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def spark_session(settings: Settings) -> Iterator[SparkSession]:
-    """A Spark session of the settings, stopped at the end."""
+    """A Spark session of the settings, stopped at the end.
+
+    What a killed run left on disk is gone: its shuffle files hold raw records. A reader, which holds no lock, has a
+    folder of its own.
+    """
     from pipelines.session import build_session
     from pipelines.store.lock import held_locks
 
     say("starting Spark")
+    work = settings.home / ("spark" if held_locks() else "spark-reading")
+    if held_locks():
+        shutil.rmtree(work, ignore_errors=True)
     spark = build_session(
-        work_dir=settings.home / "spark",
+        work_dir=work,
         master=settings.spark.master,
         memory=settings.spark.memory,
         shuffle_partitions=settings.spark.shuffle_partitions,

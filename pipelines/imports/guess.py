@@ -26,6 +26,9 @@ from pipelines.sources.table_values import amount_of, table_number, table_time
 ROWS = 500
 """Rows that are looked at."""
 
+LEAST_COLUMNS = 3
+"""Columns by which a file is known for what it is: a member number alone is in many tables."""
+
 _MOST_VALUES = 40
 _LONGEST_SAMPLE = 24
 _TIMES = ("_at",)
@@ -227,14 +230,14 @@ def _form(value: str) -> str:
 
 
 def _ready(conf: Path, headings: Sequence[str]) -> ImportMapping | None:
-    """The ready mapping whose columns the file has; of several the one that uses more of them, and more than one."""
+    """The ready mapping whose columns the file has, at least three; of several the one that finds more of them."""
     fitting: list[tuple[int, str, ImportMapping]] = []
     for path in sorted((conf / FOLDER).glob("*.yaml")):
         mapping = load_mapping(path)
-        used = _used_by(mapping, headings)
+        found = {name for name in mapping.columns if any(one in headings for one in mapping.headings(name))}
         needed = set(mapping.columns) - set(mapping.optional)
-        if needed <= set(used.values()) and len(used) > len(needed):
-            fitting.append((-len(used), mapping.mapping, mapping))
+        if needed <= found and len(found) >= LEAST_COLUMNS:
+            fitting.append((-len(found), mapping.mapping, mapping))
     return min(fitting, key=lambda one: one[:2])[2] if fitting else None
 
 

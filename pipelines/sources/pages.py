@@ -79,13 +79,25 @@ def _descend(envelope: dict[str, msgspec.Raw], path: Sequence[str]) -> list[byte
         raw = current.get(key)
         if raw is None:
             return None
-        head = bytes(raw).lstrip()[:1]
+        part = _out_of_text(bytes(raw).strip())
+        head = part[:1]
         last = position == len(path) - 1
         if last:
             if head == b"[":
-                return _elements(bytes(raw))
-            return [bytes(raw)] if head == b"{" else ([] if bytes(raw).strip() == b"null" else None)
+                return _elements(part)
+            return [part] if head == b"{" else ([] if part == b"null" else None)
         if head != b"{":
             return None
-        current = _object(bytes(raw))
+        current = _object(part)
     return None
+
+
+def _out_of_text(raw: bytes) -> bytes:
+    """The JSON inside a JSON text, which some platforms send for an object; anything else is itself."""
+    if raw[:1] != b'"' or raw[1:2] not in (b"{", b"["):
+        return raw
+    try:
+        inner: str = msgspec.json.decode(raw)
+        return inner.encode()
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise RecordRefusedError("bad_json", f"no valid JSON text: {type(error).__name__}") from None

@@ -174,3 +174,16 @@ def test_a_run_may_begin_without_the_files_that_a_repair_gave_up(home: Path) -> 
 def test_a_table_that_was_emptied_by_a_repair_is_whole(home: Path) -> None:
     LocalLake(home / "lake").restore(ALL[SHOPS], -1)
     assert find_damage(home) == []
+
+
+def test_a_table_folder_without_a_first_commit_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "lake" / "gold" / "dim_shop" / "_delta_log").mkdir(parents=True)
+    assert find_damage(tmp_path) == []
+
+
+def test_a_log_that_lost_every_commit_is_damage(tmp_path: Path) -> None:
+    write(tmp_path, SHOPS, [shop("1")])
+    for version in (0, 1):
+        remove(log(tmp_path, version))
+    (found,) = find_damage(tmp_path)
+    assert "log file of version 0 is missing" in found.problem

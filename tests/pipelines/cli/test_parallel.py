@@ -54,10 +54,13 @@ def test_a_second_run_is_turned_away_and_a_killed_first_one_is_made_good(tmp_pat
     wait_for(first, "s1_bronze:")
     first.kill()
     first.wait()
+    left = tmp_path / "spark" / "local" / "blockmgr-left"
+    left.mkdir(parents=True, exist_ok=True)
     done = cdp(
         tmp_path, "ingest", "--feed", "consents", "--wait", "60", str(tmp_path / "landing" / "consents"), **SMALL
     )
     assert done.code == ExitCode.DONE, done.err
+    assert not left.exists()
     balance = "SELECT records_in, good, duplicate FROM t"
     assert rows_of(tmp_path / "lake", "ops.batches", balance) == [{"records_in": 2, "good": 2, "duplicate": 0}]
     assert rows_of(tmp_path / "lake", "bronze.consents", "SELECT count(*) AS n FROM t") == [{"n": 2}]

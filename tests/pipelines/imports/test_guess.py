@@ -121,3 +121,8 @@ def test_a_file_that_says_neither_orders_nor_members_is_refused_with_the_next_co
 def test_refused_lines_do_not_disturb_a_guess(tmp_path: Path) -> None:
     made = proposed(tmp_path, CHINESE + "broken,line\n")
     assert len(rows(silver(tmp_path / "Unknown table.csv", made.mapping, tmp_path)[0][0], "order_lines")) == 1
+
+
+def test_a_ready_mapping_that_needs_every_column_fits_too(tmp_path: Path) -> None:
+    text = "InvoiceNo,StockCode,Description,Quantity,UnitPrice,CustomerID,InvoiceDate\n1,a,b,2,2.5,9,2010-12-01 08:26\n"
+    assert proposed(tmp_path, text).ready == "online_retail"

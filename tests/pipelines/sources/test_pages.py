@@ -49,3 +49,15 @@ def test_a_broken_answer_is_refused_without_repeating_it(raw: bytes) -> None:
     with pytest.raises(RecordRefusedError, match="bad_json") as refusal:
         split_pages(raw, PATHS)
     assert "list" not in refusal.value.detail.removeprefix("no valid JSON list")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"code":10000,"data":"{\\"list\\":[{\\"id\\":1},{\\"id\\":2}]}"}',
+        b'{"code":10000,"data":{"list":"[{\\"id\\":1},{\\"id\\":2}]"}}',
+    ],
+)
+def test_a_page_inside_a_json_text_is_no_empty_page(payload: bytes) -> None:
+    found = split_pages(payload, [("data", "list")], envelope=lambda keys: "data" in keys)
+    assert list(found) == [b'{"id":1}', b'{"id":2}']

@@ -1,0 +1,94 @@
+"""The crash sweep picks its points by seed and sees any difference between two lakes; one point of it is tried here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.sweep import PUBLISHING, Ground, Outcome, Point, Reader, differing, points, prepare, table, try_point
+from tests.pipelines.damaging import flip, serving
+from tests.pipelines.published import SHOPS, publish_run, shop, write
+
+COMMITS = tuple(f"lake/gold/t{number:02d}/_delta_log/{1:020d}.json" for number in range(30))
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path / "base", tmp_path / "reference", "2025-01-03", 60.0, (*COMMITS, *PUBLISHING))
+
+
+def test_the_same_seed_gives_the_same_points_and_another_seed_others(ground: Ground) -> None:
+    assert points(ground, 12, 7) == points(ground, 12, 7)
+    assert points(ground, 12, 7) != points(ground, 12, 8)
+
+
+def test_half_of_the_points_are_renames_spread_over_the_whole_run(ground: Ground) -> None:
+    chosen = points(ground, 12, 7)
+    renames = [point.target for point in chosen if point.kind == "rename"]
+    places = [ground.renames.index(target) for target in renames]
+    assert (len(chosen), len(renames)) == (12, 6)
+    assert places == sorted(places)
+    assert places[0] < 6
+    assert places[-1] >= 27
+
+
+def test_moments_reach_from_the_beginning_to_the_end_of_the_run(ground: Ground) -> None:
+    shares = [point.share for point in points(ground, 20, 7) if point.kind == "time"]
+    assert min(shares) < 0.2
+    assert max(shares) > 0.85
+    assert max(shares) < 1
+
+
+def test_every_kind_of_victim_has_its_turn(ground: Ground) -> None:
+    assert {point.victim for point in points(ground, 6, 7)} == {"all", "python", "jvm"}
+
+
+def test_lakes_of_equal_rows_do_not_differ_whatever_their_order(tmp_path: Path) -> None:
+    write(tmp_path / "one", SHOPS, [shop("1"), shop("2")])
+    for number in ("2", "1"):
+        write(tmp_path / "two", SHOPS, [shop(number)])
+    assert differing(tmp_path / "one", tmp_path / "two") == []
+
+
+@pytest.mark.parametrize("rows", [[], [shop("1")], [shop("1"), shop("1")], [shop("1"), shop("3")]])
+def test_a_missing_doubled_or_changed_row_is_a_difference(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    write(tmp_path / "one", SHOPS, [shop("1"), shop("2")])
+    write(tmp_path / "two", SHOPS, rows)
+    assert differing(tmp_path / "one", tmp_path / "two") == [SHOPS]
+
+
+def test_run_numbers_and_operations_are_no_difference(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write(tmp_path / name, "identity.oneid_changes", [{"one_id": "a", "run_id": name}])
+        write(tmp_path / name, "ops.batches", [{"batch_id": name}])
+    assert differing(tmp_path / "one", tmp_path / "two") == []
+
+
+def test_the_reader_sees_a_snapshot_that_is_not_whole(tmp_path: Path) -> None:
+    write(tmp_path, SHOPS, [shop("1")])
+    name = publish_run(tmp_path, 1)
+    reader = Reader(tmp_path)
+    reader.look()
+    assert (reader.seen, reader.wrong) == ([name], [])
+    flip(serving(tmp_path))
+    reader.look()
+    assert reader.wrong == ["the serving snapshot is damaged"]
+
+
+def test_the_page_counts_what_left_no_trace(ground: Ground) -> None:
+    good = Outcome(Point(1, "time", 0.5), hit=True, again=0, seconds=9.0)
+    bad = Outcome(Point(2, "rename", target="CURRENT"), hit=True, again=0, seconds=9.0, differing=[SHOPS])
+    page = table([good, bad], ground)
+    assert "1 of 2 killed runs" in page
+    assert f"| 2 | `CURRENT, all` | yes | exit 0 | {SHOPS} |" in page
+
+
+@pytest.mark.e2e
+@pytest.mark.spark
+def test_a_day_that_was_killed_amid_its_commits_is_made_good_by_the_next_run(tmp_path: Path) -> None:
+    ground = prepare(tmp_path, people=40, days=2)
+    (point,) = (point for point in points(ground, 4, 7) if point.number == 2)
+    outcome = try_point(ground, point, tmp_path)
+    assert outcome.hit
+    assert (outcome.again, outcome.differing, outcome.damage) == (0, [], [])
