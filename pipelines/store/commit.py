@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -23,11 +24,13 @@ from deltalake import DeltaTable
 
 from pipelines.errors import CdpError, ExitCode
 from pipelines.spec import Table
+from pipelines.store.creation import stats_columns
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 ROWS_PER_FILE = 1_000_000
 ROWS_PER_GROUP = 131_072
 CHECKPOINT_EVERY = 10
+LONGEST = 32
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def _write_file(root: Path, table: Table, values: dict[str, str | None], rows: p
     """The rows in a file named after its content: a repeated try leaves the same file."""
     folder = Path(*[f"{name}={NULL_PARTITION if value is None else quote(value)}" for name, value in values.items()])
     (root / folder).mkdir(parents=True, exist_ok=True)
-    plain = [column.name for column in table.columns if column.pii == "none" and column.name in rows.column_names]
+    plain = stats_columns(table)
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd", row_group_size=ROWS_PER_GROUP, write_statistics=plain)
     content = sink.getvalue()
@@ -111,20 +114,37 @@ def _write_file(root: Path, table: Table, values: dict[str, str | None], rows: p
     }
 
 
-def _statistics(rows: pa.Table, plain: Sequence[str]) -> dict[str, Any]:
-    """Rows, and the bounds of numbers and days that are not personal; texts would have to be cut right."""
+def _statistics(rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
+    """The number of rows, and the bounds of these columns.
+
+    All of them: a reader (delta-rs) takes a bound left out of a file's statistics for one that nothing fulfils.
+    """
     least, most, nulls = {}, {}, {}
-    for name in plain:
+    for name in names:
         column = rows[name]
-        if not (pa.types.is_integer(column.type) or pa.types.is_date(column.type)):
-            continue
         nulls[name] = column.null_count
         if column.null_count < len(column):
             bounds = pc.min_max(column).as_py()
-            least[name], most[name] = (
-                str(value) if pa.types.is_date(column.type) else value for value in (bounds["min"], bounds["max"])
-            )
+            least[name], most[name] = _bound(bounds["min"], up=False), _bound(bounds["max"], up=True)
     return {"numRecords": rows.num_rows, "minValues": least, "maxValues": most, "nullCount": nulls}
+
+
+def _bound(value: Any, *, up: bool) -> Any:
+    """A bound as the log says it, rounded outwards: texts cut to 32 characters, instants to milliseconds.
+
+    >>> _bound("a" * 40, up=False) == "a" * 32, _bound("short", up=True)
+    (True, 'short')
+    """
+    if isinstance(value, datetime):
+        whole = value.replace(microsecond=value.microsecond // 1000 * 1000)
+        if up and whole != value:
+            whole += timedelta(milliseconds=1)
+        return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and len(value) > LONGEST:
+        return value[:LONGEST] + ("\U0010ffff" if up else "")
+    return value
 
 
 def _remove(file: DataFile, stamp: int) -> dict[str, Any]:

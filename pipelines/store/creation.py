@@ -55,19 +55,23 @@ def table_schema(table: Table) -> delta_rs.Schema:
     return delta_rs.Schema(fields)
 
 
+def stats_columns(table: Table) -> list[str]:
+    """The columns whose bounds the log may say: plain values that are nobody's, but for partitions."""
+    return [
+        column.name
+        for column in table.columns
+        if column.pii == "none" and column.type in STATS_TYPES and column.name not in table.partition_by
+    ]
+
+
 def table_properties(table: Table) -> dict[str, str]:
     """Readable by every client, no statistics on personal data (they would outlive a deletion), the schema's version.
 
     The log is cleaned by `cdp vacuum` alone: cleaning by age could take what a kept snapshot needs.
     """
-    safe = [
-        column.name
-        for column in table.columns
-        if column.pii == "none" and column.type in STATS_TYPES and column.name not in table.partition_by
-    ]
     return {
         "delta.enableDeletionVectors": "false",
-        "delta.dataSkippingStatsColumns": ",".join(safe),
+        "delta.dataSkippingStatsColumns": ",".join(stats_columns(table)),
         "delta.checkpointPolicy": "classic",
         "delta.enableExpiredLogCleanup": "false",
         SCHEMA_VERSION: str(table.schema_version),

@@ -21,7 +21,8 @@ CLEAR_HOMES = ("bronze", "silver.quarantine", "silver.pii_vault")
 WORD = re.compile(r"'[^']*'|\b[a-z_][a-z0-9_]*\b(?!\s*\()", re.IGNORECASE)
 SQL_WORDS = {
     "and", "or", "not", "is", "null", "distinct", "from", "in", "between", "like", "rlike", "true", "false", "case",
-    "when", "then", "else", "end", "as", "date", "timestamp", "interval", "bigint", "string", "int", "x", "exists", "days",
+    "when", "then", "else", "end", "as", "date", "timestamp", "interval", "bigint", "string", "int", "x", "exists",
+    "days",
 }  # fmt: skip
 PROMISED = {
     "bronze": "douyin_orders douyin_refunds tmall_trades tmall_refunds tmall_members wecom_contacts wecom_group_chats "
