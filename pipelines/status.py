@@ -19,12 +19,13 @@ def last_jobs(lake: Path) -> list[dict[str, Any]]:
     return rows_of(lake, "ops.job_runs", query)
 
 
-def refused_records(lake: Path, feed: str | None, limit: int) -> list[dict[str, Any]]:
-    """Records in quarantine, newest interval first, without their raw text."""
+def refused_records(lake: Path, feed: str | None, limit: int, *, everything: bool = False) -> list[dict[str, Any]]:
+    """Records that wait in quarantine (`everything`: replayed ones too), newest first, without their raw text."""
     columns = "quarantine_id, feed, interval::VARCHAR AS interval, source_file, line, element, reason, detail, status"
     order = "ORDER BY interval DESC, feed, source_file, line"
-    query = f"SELECT {columns} FROM t WHERE $feed IS NULL OR feed = $feed {order} LIMIT $limit"
-    return rows_of(lake, "silver.quarantine", query, {"feed": feed, "limit": limit})
+    wanted = "($feed IS NULL OR feed = $feed) AND ($everything OR status <> 'replayed')"
+    query = f"SELECT {columns} FROM t WHERE {wanted} {order} LIMIT $limit"
+    return rows_of(lake, "silver.quarantine", query, {"feed": feed, "limit": limit, "everything": everything})
 
 
 def refused_record(lake: Path, quarantine_id: str, keys: Keys) -> dict[str, Any] | None:

@@ -27,17 +27,18 @@ def mount(app: typer.Typer) -> None:
 def quarantine_list(
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
     limit: Annotated[int, typer.Option(help="Rows at the most.")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="Replayed records too.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List refused records with their reason and place."""
+    """List refused records that wait, with their reason and place."""
     from pipelines.status import refused_records
 
     settings = settings_of(config)
-    rows = refused_records(settings.lake, feed, limit)
+    rows = refused_records(settings.lake, feed, limit, everything=everything)
     text = "\n".join(
         f"{r['quarantine_id']}  {r['feed']} {r['interval']} {r['source_file']}:{r['line']}/{r['element']}"
-        f"  {r['reason']}: {r['detail']}"
+        f"  {r['status']}  {r['reason']}: {r['detail']}"
         for r in rows
     )
     show(rows, as_json=as_json, text=text or "nothing is quarantined")

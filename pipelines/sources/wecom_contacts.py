@@ -1,4 +1,6 @@
-"""WeCom customers: `externalcontact/get` (one customer, all followers) and `batch/get_by_user` (one follower each)."""
+"""WeCom customers: `externalcontact/get` (one customer, all followers), `batch/get_by_user` (one follower each), and
+`customer_acquisition/customer` (who came by a link, whether or not they stayed: kept as events).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pipelines.sources.evidence import observe
 from pipelines.sources.fields import epoch_s, identifier, items, mapping, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
-from pipelines.sources.sightings import day_start_ms, make_id, observe_day, seen_ms, stable_id
+from pipelines.sources.sightings import day_of, day_start_ms, make_id, observe_day, seen_ms, stable_id
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
@@ -30,10 +32,12 @@ SHAPE = Shape(
     ],
 )
 
+ACQUIRED = Shape("acquired", ["external_userid", "userid", "chat_status", "state", "create_time"])
+
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The customers of a batch, or the single one of a get."""
-    return split_pages(payload, [("external_contact_list",)], wecom_error)
+    """The customers of a batch or of a link, or the single one of a get."""
+    return split_pages(payload, [("external_contact_list",), ("customer_list",)], wecom_error)
 
 
 def parse(record: Record) -> Parsed:
@@ -45,6 +49,8 @@ def parse(record: Record) -> Parsed:
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     if "external_contact" not in value and _is_guide_list(value):
         return parsed
+    if "external_userid" in value:
+        return _parse_acquired(value, record)
     contact = mapping(value.get("external_contact"), "external_contact")
     external = required(identifier(contact.get("external_userid")), "external_contact.external_userid")
     scope = scope_of(record.context)
@@ -60,6 +66,32 @@ def parse(record: Record) -> Parsed:
             **row,
         )
         _observe_remark(parsed, record, relation, scope, external)
+    return parsed
+
+
+def _parse_acquired(value: Mapping[str, Any], record: Record) -> Parsed:
+    """That somebody came by an acquisition link, and whether they wrote since; the relation itself is pulled."""
+    parsed = Parsed(unknown=ACQUIRED.unknown(value, record.settings.ignored))
+    external, scope = required(identifier(value.get("external_userid")), "external_userid"), scope_of(record.context)
+    userid, state = identifier(value.get("userid")), text(value.get("state"))
+    chat = category(parsed, record.settings, "chat_status", value.get("chat_status"), path="chat_status")
+    added = epoch_s(value.get("create_time"), "create_time")
+    at = added or day_start_ms(record.context.interval)
+    parsed.row(
+        "silver.events",
+        event_id=stable_id("wecom_acquired", scope.tenant, external, userid or "", state or "", chat or ""),
+        source="wecom",
+        app_id=scope.tenant,
+        subject=scope.subject(external),
+        event=f"customer_acquisition.{chat or UNKNOWN}",
+        event_at=at,
+        clock_flag="ok",
+        business_date=day_of(at),
+        scene=state,
+        staff_userid=userid,
+        version_key=version_key(added, record.digest),  # pulled again unchanged it is the event of the first day
+    )
+    observe_day(parsed, record.context.feed, [scope.contact_key(external)], record.context.interval)
     return parsed
 
 
@@ -151,7 +183,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.contacts", "silver.contact_follows"),
+        tables=("silver.contacts", "silver.contact_follows", "silver.events"),
         volatile=("next_cursor",),
         hash_context=("corp_id", "suite_id"),
     ),

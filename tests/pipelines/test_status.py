@@ -88,3 +88,10 @@ def test_another_vault_key_does_not_open_a_refused_record(lake: Path) -> None:
 )
 def test_long_numbers_and_chinese_text_are_masked(text: str, masked: str) -> None:
     assert mask_text(text) == masked
+
+
+def test_replayed_records_are_listed_only_when_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "silver.quarantine", [refused(1), refused(2) | {"status": "replayed"}])
+    assert [row["status"] for row in refused_records(tmp_path / "lake", None, 10)] == ["open"]
+    every = refused_records(tmp_path / "lake", None, 10, everything=True)
+    assert [row["status"] for row in every] == ["open", "replayed"]

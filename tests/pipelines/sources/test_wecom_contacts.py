@@ -205,3 +205,28 @@ def test_two_corps_equal_contacts_are_no_duplicates_of_each_other() -> None:
 
 def test_rows_of_a_day_carry_the_day_of_their_pull() -> None:
     assert contact_sighting(parse())["observation_id"].endswith(DAY)
+
+
+def acquired(**known: Any) -> dict[str, Any]:
+    one = {"external_userid": EXTERNAL, "userid": "lisi", "chat_status": 1, "state": "link_01"} | known
+    return {"errcode": 0, "errmsg": "ok", "customer_list": [one], "next_cursor": ""}
+
+
+def test_who_came_by_a_link_is_an_event_with_the_links_state_and_no_relation() -> None:
+    parsed = read_one(PARSER, acquired())
+    row = one_row(parsed, "events")
+    assert (row["event"], row["scene"], row["staff_userid"]) == ("customer_acquisition.wrote", "link_01", "lisi")
+    assert row["subject"] == Subject("wecom_external_userid", CORP, EXTERNAL)
+    assert (rows(parsed, "contact_follows"), parsed.unknown) == ([], {})
+
+
+def test_the_same_customer_of_a_link_seen_on_another_day_is_the_same_event() -> None:
+    first, second = (one_row(read_one(PARSER, acquired(), interval=day), "events") for day in (DAY, "2025-01-02"))
+    assert (first["event_id"], first["version_key"]) == (second["event_id"], second["version_key"])
+    assert one_row(read_one(PARSER, acquired(chat_status="0")), "events")["event_id"] != first["event_id"]
+
+
+def test_an_unknown_chat_status_is_counted() -> None:
+    parsed = read_one(PARSER, acquired(chat_status=9))
+    assert one_row(parsed, "events")["event"] == "customer_acquisition.unknown"
+    assert parsed.unknown_values == [("chat_status", "9")]
