@@ -49,10 +49,10 @@ check: install ## Lint, format and type checks
 	@$(VENV)/bin/mypy
 
 test-fast: install ## Tests that start no JVM, under a minute
-	@$(PY) -m pytest -m "not spark and not e2e"
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not spark and not e2e"
 
-test: install check ## Everything: set-up, checks and all tests
-	@$(PY) -m pytest
+test: test-fast check ## Everything: set-up, checks and all tests
+	@$(PY) -m pytest -m "spark or e2e"
 
 demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
 	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)

@@ -15,7 +15,7 @@ import orjson
 
 from identity.errors import ObservationError
 from identity.identifier import Identifier, key64
-from identity.normalise import normalise_identifier
+from identity.normalise import Reading, normalise_identifier
 from identity.observation import NormalisedObservation, normalise_observation
 from identity.policy import Policy
 from identity.token import is_personal, phone_forms, pii_token
@@ -61,6 +61,7 @@ class Shaper:
         self._fresh: list[str] = []
         self._observed: set[bytes] = set()
         self._token = lru_cache(maxsize=200_000)(self.token)
+        self._reading = lru_cache(maxsize=200_000)(self._read)
 
     def begin_batch(self, batch: str) -> None:
         """What follows belongs to this batch: it brings its own vault entries, as the one before may be refused."""
@@ -112,16 +113,19 @@ class Shaper:
     def _row(self, row: Mapping[str, Any], lineage: Row, into: Shaped) -> Row:
         final: Row = dict(lineage)
         for name, value in row.items():
-            if isinstance(value, Subject):
+            kind = type(value)
+            if kind is str or value is None or kind is bool:
+                final[name] = value
+            elif kind is Subject:
                 final |= self._subject(value, into)
-            elif isinstance(value, Clear):
+            elif kind is Clear:
                 final[name] = self._tokenise(value, into)
             else:
                 final[name] = _fitting(name, value)
         return final
 
     def _subject(self, subject: Subject, into: Shaped) -> Row:
-        reading = normalise_identifier(Identifier(subject.namespace, subject.scope, subject.value), self.policy)
+        reading = self._reading(Identifier(subject.namespace, subject.scope, subject.value))
         if reading.refusal:
             return {}
         namespace, scope, value = self._stored(reading.identifier, into)
@@ -196,7 +200,7 @@ class Shaper:
         if not clear.value:
             return None
         if clear.kind == "phone":
-            reading = normalise_identifier(Identifier("phone", "", clear.value), self.policy)
+            reading = self._reading(Identifier("phone", "", clear.value))
             return None if reading.refusal else self._stored(reading.identifier, into)[2]
         token = self._token(clear.kind, clear.value)
         self._vault(token, clear.kind, clear.value, into)
@@ -220,6 +224,9 @@ class Shaper:
         if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < SMALL):
             return value
         return SEALED + seal(self.keys.vault, digest, orjson.dumps(value).decode())
+
+    def _read(self, identifier: Identifier) -> Reading:
+        return normalise_identifier(identifier, self.policy)
 
     def token(self, family: str, value: str) -> str:
         """The keyed digest of a value, 32 hex characters."""
