@@ -108,3 +108,13 @@ def test_an_unbind_leaves_other_sources_alone_and_reaches_those_of_its_group(wor
     apart.feed(*rows)
     assert not grouped.same(d1, P)
     assert apart.same(d1, P)
+
+
+def test_a_source_that_has_the_name_of_a_group_is_not_of_it(world: Worlds, build: Build) -> None:
+    d1 = "doudian_open_id:k:d1"
+    w = world()
+    w.feed(
+        build.link("1", d1, f"{P}@buyer", source="douyin_orders"),
+        build.unbind("2", d1, P, source="douyin"),
+    )
+    assert w.same(d1, P)
