@@ -52,3 +52,9 @@ def test_a_withdrawn_unlink_withdraws_nothing(world: Worlds, build: Build) -> No
     assert one_id is None
     w.feed(build.unlink("uu", "u"))
     assert w.groups() == [[K1, O1]]
+
+
+def test_one_unlink_that_stands_is_enough(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", K1, O1), build.unlink("u", "1"), build.unlink("v", "1"), build.unlink("vv", "v"))
+    assert w.groups() == []

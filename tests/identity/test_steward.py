@@ -249,3 +249,14 @@ def test_a_decision_on_two_forms_of_a_number_says_nothing_once_the_number_is_kno
     assert w.same(O1, O2, O3, P)
     w.feed(build.replace("4", P, "phone::13912345671", day="2025-03-03"), day="2025-03-03")
     assert w.same(P, "phone::13912345671")
+
+
+def test_a_cannot_link_of_two_of_a_namespace_follows_its_policy_and_another_that_of_the_lake(
+    world: Worlds, build: Build
+) -> None:
+    namespaces = {"wx_openid": {"policy": "last"}, "mp_anonymous_id": {}, "login_id": {}}
+    for other, groups in ((O2, [[A1, O2], [O1]]), ("login_id:b:l", [["login_id:b:l"], [A1], [O1]])):
+        w = world(namespaces=namespaces)
+        w.feed(build.link("1", O1, A1), build.link("2", A1, other, day="2025-03-02"), day="2025-03-02")
+        w.decide("cannot_link", O1, other)
+        assert w.groups() == groups
