@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -138,8 +139,7 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, mutant: Mutant) -> None:
         self._name = f"identity.{mutant.module}"
-        self._path = _path(mutant.module)
-        self._code = compile(mutate(self._path.read_text(encoding="utf-8"), mutant), str(self._path), "exec")
+        self._code = compile(mutate(source_of(mutant.module), mutant), str(_path(mutant.module)), "exec")
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -148,6 +148,12 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         exec(self._code, module.__dict__)  # the mutant of our own source
+
+
+@cache
+def source_of(module: str) -> str:
+    """A module of the rules as it was when the run began."""
+    return _path(module).read_text(encoding="utf-8")
 
 
 def _path(module: str) -> Path:
@@ -187,7 +193,7 @@ def run_tests(mutant: Mutant | None) -> str:
 
 def choose(count: int, seed: int) -> list[Mutant]:
     """So many mutants of all modules, drawn evenly from all places; the same for the same seed."""
-    found = [one for name in RULES.split() for one in find_mutants(name, _path(name).read_text(encoding="utf-8"))]
+    found = [one for name in RULES.split() for one in find_mutants(name, source_of(name))]
     return random.Random(seed).sample(sorted(found), min(count, len(found)))
 
 
@@ -218,7 +224,7 @@ def _table(title: str, tried: Counter[str], killed: Counter[str]) -> list[str]:
 
 
 def _line(mutant: Mutant) -> str:
-    return _path(mutant.module).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
+    return source_of(mutant.module).splitlines()[mutant.line - 1].strip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mutants", type=int, default=400)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--minutes", type=float, default=15.0)
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "mutation.md")
     given = parser.parse_args(arguments)
     _warm()
     began = time.monotonic()
@@ -244,9 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"survived {mutant.module}.py:{mutant.line} {mutant.kind}: {_line(mutant)}", flush=True)
     page = report(results, given.mutants, seconds)
     print(page.split("## Survivors")[0])
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(page, encoding="utf-8")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(page, encoding="utf-8")
     return 0
 
 

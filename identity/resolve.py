@@ -103,6 +103,8 @@ class Assembly:
 
     def _register_decided(self) -> None:
         """A must-link also takes in a number that was only seen as a candidate, while the other end is there."""
+        if not self._decisions.must:
+            return
         present = {node.identifier for node in self._pairs.registered} | self._pairs.candidates.keys()
         for decision in self._decisions.must:
             ends = [end for pair in decision.pairs for end in pair]

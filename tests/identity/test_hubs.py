@@ -96,6 +96,7 @@ def test_an_anchor_is_never_a_hub_and_a_shared_login_is(world: Worlds, build: Bu
     assert w.resolver.hubs() == []
     w.feed(*(build.link(f"l{n}", "login_id:b:shop", f"wx_openid:a:l{n}") for n in range(4)))
     assert w.resolver.hubs() == [{"identifier": "login_id:b:shop", "count": 4}]
+    assert w.groups() == [[K1, *(f"wx_openid:a:k{n}" for n in range(5))], *([f"wx_openid:a:l{n}"] for n in range(4))]
 
 
 def test_a_hub_comes_back_when_evidence_is_withdrawn(world: Worlds, build: Build) -> None:
