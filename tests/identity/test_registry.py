@@ -169,5 +169,5 @@ def test_between_equals_the_oldest_single_sighting_wins() -> None:
     state = run([Part(tuple(member(name) for name in "abcd"))], RegistryState(), 1).state
     found = run([Part((member("c", 3), member("d", 4))), Part((member("a", 2), member("b", 9)))], state, 2)
     assert found.one_ids[1] in state.records
-    again = run([Part((member("b", 3), member("d", 3))), Part((member("a", 3), member("c", 3)))], state, 2)
+    again = run([Part((member("b", 3), member("c", 3))), Part((member("a", 3), member("d", 3)))], state, 2)
     assert again.one_ids[1] in state.records, "then the order key"
