@@ -197,8 +197,9 @@ def test_a_run_without_new_evidence_writes_nothing(tmp_path: Path) -> None:
 def test_a_question_about_a_number_stays_when_somebody_else_verifies_it(tmp_path: Path) -> None:
     both = Both(tmp_path, POLICIES["hold"])
     number = _named("phone", "", "13900000000")
-    for day, (account, role) in zip(DAYS[:2], (("o1", "recipient"), ("o2", "verified")), strict=True):
-        row = {"observation_id": account, "source": "pos", "kind": "link", "event_time": f"{day}T10:00:00+08:00"}
+    sightings = (("o1", "recipient"), ("o2", "verified"), ("o2", "buyer"))
+    for day, (account, role) in zip(DAYS[:3], sightings, strict=True):
+        row = {"observation_id": day, "source": "pos", "kind": "link", "event_time": f"{day}T10:00:00+08:00"}
         both.feed([row | {"ids": [_named("wx_openid", "a", account), number | {"role": role}]}], day)
         assert [q["kind"] for q in both.lake.rows("review_queue")] == ["recipient"]
 
