@@ -94,3 +94,12 @@ def test_a_union_knows_which_limit_two_sets_would_break_first() -> None:
     assert union.broken_by(1, 2) == LIMIT
     assert union.broken_by(0, 2) is None
     assert union.sets() == {0: [0, 2], 1: [1]}
+
+
+def test_a_part_that_holds_just_as_many_values_as_it_may_stays_whole() -> None:
+    two = Limit(("namespace", "u", ""), (1, 2, 0, "u", ""), 2, "hold", "limit:u")
+    values = holding(LIMIT, 0, 1)
+    for unit in (2, 3, 4):
+        values[unit] = {two: {Identifier("u", "", str(unit))}}
+    found = settle(range(5), bonds((0, 2), (0, 3), (0, 1), (1, 4)), values)
+    assert found.groups == [[0, 2, 3], [1, 4]]

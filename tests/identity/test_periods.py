@@ -193,3 +193,18 @@ def test_every_period_says_when_it_began_and_ended_and_the_whole_time_stays_know
     ]
     found = resolution.placements[parse_identifier(P)]
     assert (found.first_ms, found.last_ms, found.from_ms) == (at[0], at[3], at[2])
+
+
+def test_a_withdrawn_sighting_is_shown_in_the_period_it_was_in(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", O1, f"{P}@verified", day="2024-01-02"),
+        build.link("3", K2, f"{P}@verified", day="2024-06-01"),
+        build.unlink("u", "2"),
+        build.link("4", O1),
+        day="2024-06-01",
+    )
+    assert w.refused(O1, K1) == [("unlink", ["2"])]
+    edges = [edge for edge in w.resolver._view.resolution.edges if edge.refusal == "unlink"]
+    assert [(edge.b_period, edge.observations) for edge in edges] == [(0, (("pos", "2"),))]

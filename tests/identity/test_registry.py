@@ -160,7 +160,8 @@ def test_a_part_leaves_only_when_all_it_has_at_home_was_detached() -> None:
 
 def test_redirects_in_a_circle_lead_nowhere() -> None:
     circle = {
-        one: OneIdRecord(one, Identifier("n", "", one), 0, 0, "redirected", into) for one, into in ("ab", "bc", "ca")
+        one: OneIdRecord(one, Identifier("n", "", one), 0, 0, "redirected", into)
+        for one, into in ("ab", "bc", "ca", "da")
     }
     assert {record.status for record in flatten_redirects(circle).values()} == {"retired"}
 

@@ -260,3 +260,13 @@ def test_a_cannot_link_of_two_of_a_namespace_follows_its_policy_and_another_that
         w.feed(build.link("1", O1, A1), build.link("2", A1, other, day="2025-03-02"), day="2025-03-02")
         w.decide("cannot_link", O1, other)
         assert w.groups() == groups
+
+
+def test_a_must_link_rests_while_nothing_is_left_of_one_end(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1), build.link("2", O2))
+    assert w.decide("must_link", O1, O2) == "dec-000002"
+    w.feed(build.unlink("3", "1"), day="2025-03-02")
+    assert w.groups() == [[O2]]
+    w.feed(build.link("4", O1, day="2025-03-03"), day="2025-03-03")
+    assert w.groups() == [[O1, O2]]
