@@ -197,7 +197,7 @@ def choose(count: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(sorted(found), min(count, len(found)))
 
 
-def report(results: dict[Mutant, str], wanted: int, seconds: float) -> str:
+def report(results: dict[Mutant, str], asked: str, seconds: float) -> str:
     """The page: shares by module and kind, and every survivor with its line."""
     killed = {one for one, result in results.items() if result != "survived"}
     share = len(killed) / max(1, len(results))
@@ -205,7 +205,7 @@ def report(results: dict[Mutant, str], wanted: int, seconds: float) -> str:
     lines = [
         "# Mutation testing of the identity rules",
         "",
-        f"Made by `python -m bench.mutation`. {len(results)} of {wanted} mutants ran: {len(killed)} killed "
+        f"Made by `python -m bench.mutation {asked}`. {len(results)} mutants ran: {len(killed)} killed "
         f"({share:.1%}), {timed} of them by the time limit; {len(results) - len(killed)} survived. The tests take "
         f"{seconds:.1f} s on the rules as they are.",
         "",
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results[mutant] = run_tests(mutant)
         if results[mutant] == "survived":
             print(f"survived {mutant.module}.py:{mutant.line} {mutant.kind}: {_line(mutant)}", flush=True)
-    page = report(results, given.mutants, seconds)
+    page = report(results, f"--mutants {given.mutants} --seed {given.seed} --minutes {given.minutes:g}", seconds)
     print(page.split("## Survivors")[0])
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(page, encoding="utf-8")

@@ -49,7 +49,7 @@ def test_the_same_seed_chooses_the_same_mutants_and_another_seed_others() -> Non
 
 def test_the_page_counts_and_lists_the_survivors() -> None:
     results = {Mutant("hubs", 1, 1, "and for or"): "killed", Mutant("hubs", 1, 2, "and for or"): "survived"}
-    page = report(results, 2, 1.5)
-    assert "2 of 2 mutants ran: 1 killed (50.0%)" in page
+    page = report(results, "--seed 1", 1.5)
+    assert "bench.mutation --seed 1`. 2 mutants ran: 1 killed (50.0%)" in page
     assert "| hubs | 2 | 1 | 50% |" in page
     assert page.count("- `hubs.py:1` and for or") == 1
