@@ -74,8 +74,9 @@ class Decisions:
         """The pairs no evidence may join directly, with the decision that forbids it (the earliest)."""
         found: dict[frozenset[Identifier], Decision] = {}
         for decision in (*self.cannot, *self.detached):
-            for pair in decision.pairs:
-                found.setdefault(frozenset(pair), decision)
+            for a, b in decision.pairs:
+                if a != b:  # two forms of a number that became known are one identifier by now
+                    found.setdefault(frozenset((a, b)), decision)
         return found
 
 

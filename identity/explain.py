@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from identity.decision import Decision
 from identity.identifier import Identifier
-from identity.observation import NormalisedObservation
+from identity.observation import NormalisedObservation, Rejection
 from identity.periods import Node
 from identity.resolution import NOBODY, Edge, Resolution
 
@@ -164,4 +165,30 @@ def refused_values(
     link = [str(end) for end in ends]
     return [
         {"link": link, "rule": rule, "observations": seen, "decision": None} for rule, seen in sorted(found.items())
+    ]
+
+
+def shared_refusals(
+    observations: Iterable[NormalisedObservation],
+    ends: Sequence[AbstractSet[Identifier]],
+    label: Callable[[Rejection], str],
+) -> list[dict[str, Any]]:
+    """Why a value that rows named with either of two joins nobody: one link per end, by value and rule.
+
+    `ends`: all names of either; `label`: the refused value as it may be shown.
+    """
+    found: dict[tuple[str, str], list[dict[str, list[str]]]] = {}
+    for row in observations:
+        stated = {one.identifier for one in row.ids} if row.rejections else set()
+        for place, names in enumerate(ends):
+            for name in sorted(stated & names):
+                for one in row.rejections:
+                    seen = found.setdefault((label(one), one.rule), [{} for _ in ends])
+                    seen[place].setdefault(str(name), []).append(row.observation_id)
+    return [
+        {"link": [name, value], "rule": rule, "observations": records, "decision": None}
+        for (value, rule), seen in sorted(found.items())
+        if all(seen)
+        for by_name in seen
+        for name, records in sorted(by_name.items())
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from identity.identifier import Identifier
 from identity.pairs import CandidateSighting, Link, Pairs
@@ -10,11 +10,13 @@ from identity.periods import Node
 from identity.policy import Policy
 
 
-def add_inferred(pairs: Pairs, sightings: Iterable[CandidateSighting], policy: Policy) -> None:
+def add_inferred(
+    pairs: Pairs, sightings: Iterable[CandidateSighting], policy: Policy, forbidden: Container[frozenset[Identifier]]
+) -> None:
     """Numbers seen as the recipient of one sole account, from `recipient_min_orders` on, are linked to it.
 
     A number that somebody verified is nobody's to infer. The link goes by itself when a second account appears, or by
-    a decision.
+    a decision (`forbidden`: the pairs that one keeps apart).
     """
     known = {node.identifier for node in pairs.registered}
     by_number: dict[Identifier, list[CandidateSighting]] = {}
@@ -24,8 +26,11 @@ def add_inferred(pairs: Pairs, sightings: Iterable[CandidateSighting], policy: P
     for number, seen in sorted(by_number.items()):
         accounts = {one.partners[0] for one in seen}
         orders = {(one.source, one.observation_id) for one in seen}
-        if len(accounts) == 1 and len(orders) >= policy.review.recipient_min_orders:
-            _link(pairs, number, accounts.pop(), seen)
+        sole = min(accounts)
+        if len(accounts) > 1 or frozenset((number, sole)) in forbidden:
+            continue
+        if len(orders) >= policy.review.recipient_min_orders:
+            _link(pairs, number, sole, seen)
 
 
 def _link(pairs: Pairs, number: Identifier, account: Identifier, seen: list[CandidateSighting]) -> None:

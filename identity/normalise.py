@@ -14,6 +14,7 @@ from identity.policy import Policy, RejectRules
 from identity.token import phone_hashes
 
 LONGEST_VALUE = 512
+_MASK = re.compile(r"[*＊]{2}")
 _HEX = {"sha256_hex": re.compile(r"[0-9a-f]{64}"), "md5_hex": re.compile(r"[0-9a-f]{32}")}
 
 
@@ -56,6 +57,8 @@ def normalise_value(value: str, normaliser: str) -> tuple[str, str]:
     ('oAbC', '')
     >>> normalise_value("not hex", "md5_hex")
     ('', 'malformed')
+    >>> normalise_value("138****5678", "exact")
+    ('', 'masked')
     """
     text = value.strip()
     if normaliser == "phone_cn":
@@ -63,16 +66,18 @@ def normalise_value(value: str, normaliser: str) -> tuple[str, str]:
     if normaliser in _HEX:
         text = text.lower()
         return (text, "") if _HEX[normaliser].fullmatch(text) else ("", "malformed")
-    if len(text) > LONGEST_VALUE:
+    if not text or len(text) > LONGEST_VALUE:
         return "", "malformed"
+    if _MASK.search(text):
+        return "", "masked"
     return (text.lower() if normaliser == "lower" else text), ""
 
 
 def normalise_identifier(raw: Identifier, policy: Policy) -> Reading:
     """An identifier in its one form, or the rule that refuses it.
 
-    Rules: `undeclared_namespace`, `never`, `reject_value`, `reject_pattern`, `digit_run`, `missing_scope`, and for
-    phones `malformed`, `landline`, `masked`, `virtual_number`.
+    Rules: `undeclared_namespace`, `never`, `reject_value`, `reject_pattern`, `digit_run`, `missing_scope`, `malformed`
+    (empty or too long, a phone or hash that is none), `masked`, and for phones `landline`, `virtual_number`.
     """
     spec = policy.spec(raw.namespace)
     if spec is None:

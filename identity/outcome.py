@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from identity.decision import Decisions
 from identity.identifier import Identifier
@@ -83,7 +83,7 @@ def build_resolution(ground: Ground, outcome: Outcome) -> Resolution:
         hubs=tuple(hubs),
         oversize=tuple(tuple(identifiers) for identifiers in outcome.oversize),
         refusals=ground.standing.refusals,
-        candidates=ground.candidates,
+        candidates=_open_candidates(ground, placements),
         replaced=ground.standing.replaces.replaced,
     )
 
@@ -173,6 +173,25 @@ def _edges(ground: Ground, outcome: Outcome) -> list[Edge]:
     for row in ground.standing.withdrawn:
         found += _withdrawn(row.linking, (row.event_ms, row.source, row.observation_id), ground, row.kind)
     return found
+
+
+def _open_candidates(ground: Ground, placements: Mapping[Identifier, Placement]) -> tuple[CandidateSighting, ...]:
+    """The candidates' sightings without partners of whom a decision says that the number is not theirs."""
+    apart: dict[Identifier, set[Identifier]] = {}
+    for pair in ground.decisions.forbidding():
+        for end in pair:
+            apart.setdefault(end, set()).update(pair - {end})
+
+    def person(identifier: Identifier) -> int | Identifier:
+        part = placements[identifier].part if identifier in placements else NOBODY
+        return identifier if part == NOBODY else part
+
+    found = []
+    for one in ground.candidates:
+        others = {person(other) for other in apart.get(one.identifier, ())}
+        partners = tuple(partner for partner in one.partners if person(partner) not in others)
+        found.append(replace(one, partners=partners) if others else one)
+    return tuple(found)
 
 
 def _withdrawn(

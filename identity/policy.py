@@ -105,7 +105,7 @@ class Policy:
         return self.namespaces.get(namespace)
 
     def group_of(self, source: str) -> str:
-        """The group of sources whose links an unbind of this source ends; a source alone is its own."""
+        """The group of sources whose links an unbind of this source ends, named by its first; one alone is its own."""
         return self._groups.get(source, source)
 
     def policy_for(self, namespace: str) -> PolicyName:
@@ -128,7 +128,7 @@ class Policy:
 
     @cached_property
     def _groups(self) -> dict[str, str]:
-        return {source: name for name, sources in self.source_groups.items() for source in sources}
+        return {source: sources[0] for sources in self.source_groups.values() for source in sources}
 
     @cached_property
     def reject_rules(self) -> dict[str, tuple[RejectRules, ...]]:

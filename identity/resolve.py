@@ -58,7 +58,8 @@ def resolve_in_order(
         pairs = PairBuilder(standing, periods, order, until=until).build()
     candidates = candidate_sightings(standing, order)
     if policy.promote_recipient_phone:
-        add_inferred(pairs, [one for one in candidates if until is None or one.event_ms <= until], policy)
+        known = [one for one in candidates if until is None or one.event_ms <= until]
+        add_inferred(pairs, known, policy, standing_decisions.forbidding())
     ground = Ground(order, standing, periods, pairs, hubs, standing_decisions, day_end_ms(as_of), tuple(candidates))
     return merge_resolutions([build_resolution(ground, Assembly(ground, until).assemble())], order)
 
@@ -101,9 +102,13 @@ class Assembly:
         return (*self._order.key(node.identifier), node.period)
 
     def _register_decided(self) -> None:
-        """A must-link also takes in a number that was only seen as a candidate."""
+        """A must-link also takes in a number that was only seen as a candidate, while the other end is there."""
+        if not self._decisions.must:
+            return
+        present = {node.identifier for node in self._pairs.registered} | self._pairs.candidates.keys()
         for decision in self._decisions.must:
-            for end in (end for pair in decision.pairs for end in pair):
+            ends = [end for pair in decision.pairs for end in pair]
+            for end in ends if present.issuperset(ends) else ():
                 if end in self._pairs.candidates:
                     node = self._node_of(end, decision)
                     self._pairs.registered.setdefault(node, self._pairs.candidates[end])

@@ -19,13 +19,13 @@ from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.engine import Engine, View
 from identity.errors import DecisionRefused
-from identity.explain import Explainer, refused_values
+from identity.explain import Explainer, refused_values, shared_refusals
 from identity.history import History, Run
 from identity.identifier import Identifier, parse_identifier
 from identity.journal import Journal
 from identity.lookup import Finder, holder_at
 from identity.normalise import normalise_identifier
-from identity.observation import rejection_label
+from identity.observation import Rejection, rejection_label
 from identity.order import Order
 from identity.policy import Policy
 from identity.registry import RegistryOutcome, RegistryState, assign
@@ -170,7 +170,8 @@ class Resolver:
         if len(ends) < 2:
             return {"linked": False, "path": [], "refused": self._refused_values(a, b)}
         if at is None:
-            return self._explainer.explain(*(self._finder().canonical(end) for end in ends))
+            found = self._explainer.explain(*(self._finder().canonical(end) for end in ends))
+            return found if found["linked"] or found["refused"] else found | {"refused": self._shared_refusals(ends)}
         view = self._view_at(at, None, [name for end in ends for name in self._finder().names(end)])
         first, second = (self._finder(view).canonical(end) for end in ends)
         return Explainer(view.resolution, self._canonical_decisions(view)).explain(first, second)
@@ -328,6 +329,15 @@ class Resolver:
             return []
         first, second = (self._read(text) or parse_identifier(text) for text in (a, b))
         return refused_values(self._journal.observations(self._policy), (first, second))
+
+    def _shared_refusals(self, ends: Iterable[Identifier]) -> list[Plain]:
+        """Refused values that rows named with either of two, when nothing else ever stood between them."""
+
+        def label(rejection: Rejection) -> str:
+            return rejection_label(rejection, self._policy, self._engine.identity_key)
+
+        names = [set(self._finder().names(end)) for end in ends]
+        return shared_refusals(self._journal.observations(self._policy), names, label)
 
     def _order(self) -> Order:
         return Order(self._policy, self._engine.order_value(self._policy))

@@ -64,7 +64,8 @@ def _misused(error: typer.TyperException) -> CdpError:
 
 
 def _unexpected(error: Exception) -> CdpError:
-    """Storage that is full is told apart; of anything else only the type is shown, its text may hold data."""
+    """Full storage and a lost Spark process are told apart; of anything else only the type is shown, its text may hold
+    data."""
     text = str(error)
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or any(
         sign in text for sign in FULL
@@ -73,6 +74,12 @@ def _unexpected(error: Exception) -> CdpError:
             ExitCode.STORAGE,
             "the storage is full; nothing half-written was published",
             hint="free space and run the same command again",
+        )
+    if isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError":
+        return CdpError(
+            ExitCode.STORAGE,
+            "the Spark process ended in the middle of its work: killed, or out of memory",
+            hint="look at the memory (spark.memory) and run the same command again, it continues",
         )
     if isinstance(error, OSError):
         place = str(error.filename or "")

@@ -166,7 +166,8 @@ class LocalTables:
         old = self.before(REVIEW).collect()
         names = self.map_before.select(identifier=written()).unique()
         people = self.map_before.select(candidates="one_id").drop_nulls().unique()
-        about = old.join(names, on="identifier", how="semi")
+        of_person = pl.col("kind").is_in(("recipient", "staff_phone"))  # whoever may hold the number by now
+        about = old.filter(~of_person).join(names, on="identifier", how="semi")
         among = old.explode("candidates").join(people, on="candidates", how="semi")
         keys = pl.concat([about.select(REVIEW.key), among.select(REVIEW.key)])
         claimed = old.filter(pl.col("kind") == "rival_claim").select(REVIEW.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from identity.business_time import day_start_ms
@@ -123,3 +124,27 @@ def test_a_must_link_that_gave_way_names_limit_and_decision(world: Worlds, build
     w.resolver.rollback(as_of="2025-03-03")
     refused = w.resolver.explain(K1, K2)["refused"]
     assert [(one["rule"], one["decision"]["id"]) for one in refused] == [("limit:member_id", decision)]
+
+
+def test_two_that_share_only_a_refused_value_are_told_its_rule_without_the_value(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", O1, "phone::13800138000@verified"),
+        build.link("2", O2, "phone::13800138000@verified", "phone::11111111111@verified"),
+        build.link("3", O3, "phone::11111111111@verified"),
+    )
+    assert w.refused(O1, O2) == [("reject_value", ["1"]), ("reject_value", ["2"])]
+    assert w.refused(O2, O3) == [("digit_run", ["2"]), ("digit_run", ["3"])]
+    assert w.refused(O1, O3) == []
+    assert "1380013" not in str(w.resolver.explain(O1, O2))
+
+
+def test_the_rule_of_a_link_names_a_number_in_any_form_and_another_contact_by_its_namespace(
+    world: Worlds, build: Build
+) -> None:
+    hashed = "phone_sha256::" + hashlib.sha256(b"13912345670").hexdigest()
+    mail = {"strength": "contact", "roles": {"owner": "link"}}
+    w = world(namespaces={"wx_openid": {}, "phone": {}, "mail": mail})
+    w.feed(build.link("1", O1, f"{hashed}@verified"), build.link("2", O1, "mail::a/b@owner"), build.link("3", O1, O2))
+    found = [w.resolver.explain(O1, end)["path"][0]["rule"] for end in (hashed, "mail::a/b", O2)]
+    assert found == ["phone_verified", "mail_owner", "link"]

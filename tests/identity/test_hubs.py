@@ -30,6 +30,8 @@ def met(*contacts: tuple[int, str]) -> list[tuple[int, Identifier]]:
         ([(0, "a1"), (1, "a2"), (11, "a3")], 0),
         ([(0, "a1"), (1, "a2"), (10, "a3")], 3),
         ([(0, "a1"), (9, "a2"), (18, "a1"), (19, "a3")], 3),
+        ([(0, "a1"), (11, "a2"), (12, "a3"), (13, "a4")], 3),
+        ([(0, "a1"), (0, "b1"), (11, "b2"), (12, "c1"), (13, "d1"), (14, "e1")], 4),
         ([(0, "a1"), (0, "b1"), (0, "c1")], 0),
         ([(0, "a1"), (0, "b1"), (0, "c1"), (0, "d1")], 4),
     ],
@@ -94,6 +96,7 @@ def test_an_anchor_is_never_a_hub_and_a_shared_login_is(world: Worlds, build: Bu
     assert w.resolver.hubs() == []
     w.feed(*(build.link(f"l{n}", "login_id:b:shop", f"wx_openid:a:l{n}") for n in range(4)))
     assert w.resolver.hubs() == [{"identifier": "login_id:b:shop", "count": 4}]
+    assert w.groups() == [[K1, *(f"wx_openid:a:k{n}" for n in range(5))], *([f"wx_openid:a:l{n}"] for n in range(4))]
 
 
 def test_a_hub_comes_back_when_evidence_is_withdrawn(world: Worlds, build: Build) -> None:
@@ -113,3 +116,9 @@ def test_a_decision_gives_a_hub_to_somebody_and_leaves_its_links_suspended(world
     w.decide("must_link", P, "wx_openid:a:h2")
     assert w.same(P, "wx_openid:a:h2")
     assert len(w.groups()) == 4
+
+
+def test_a_hubs_own_partners_are_no_question_about_a_recipient(world: Worlds, build: Build) -> None:
+    w = world(hub={"max_accounts": 2}, review={"recipient_min_orders": 1})
+    w.feed(*hub_rows(build, 3))
+    assert w.resolver.review_queue() == []

@@ -30,10 +30,12 @@ def test_an_inferred_link_goes_when_a_second_account_appears_or_a_steward_says_s
     rows = [build.link(str(n), O1, f"{P}@recipient") for n in range(3)]
     w = world(inference={"promote_recipient_phone": True})
     w.feed(*rows)
-    decision = w.decide("cannot_link", O1, P)
-    assert not w.same(O1, P)
-    w.decide("revoke", decision)
-    assert w.same(O1, P)
+    for kind, a, b in (("cannot_link", O1, P), ("cannot_link", P, O1), ("detach", P, None), ("detach", O1, None)):
+        decision = w.decide(kind, a, b)
+        assert w.groups() == [[O1]], "a number that only recipients had belongs to nobody"
+        assert [one["decision"]["id"] for one in w.resolver.explain(O1, P)["refused"] if one["decision"]] == [decision]
+        w.decide("revoke", decision)
+        assert w.same(O1, P)
     w.feed(build.link("9", O2, f"{P}@recipient"))
     assert not w.same(O1, P)
 

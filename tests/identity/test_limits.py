@@ -38,6 +38,12 @@ def test_a_tie_next_to_owned_units_is_contested_and_a_tie_behind_it_is_not() -> 
     assert {cut.rule for cut in found.cuts} == {"contested:k"}
 
 
+def test_what_is_contested_never_joins_what_hangs_behind_it() -> None:
+    found = settle(range(5), bonds((1, 2), (1, 3), (0, 1), (0, 4)), holding(LIMIT, 2, 3))
+    assert found.groups == [[0, 4], [1], [2], [3]]
+    assert found.contested == {1: (2, 3)}
+
+
 def test_three_seeds_around_one_unit_contest_it_together() -> None:
     found = settle(range(4), bonds((0, 3), (1, 3), (2, 3)), holding(LIMIT, 0, 1, 2))
     assert found.contested == {3: (0, 1, 2)}
@@ -88,3 +94,12 @@ def test_a_union_knows_which_limit_two_sets_would_break_first() -> None:
     assert union.broken_by(1, 2) == LIMIT
     assert union.broken_by(0, 2) is None
     assert union.sets() == {0: [0, 2], 1: [1]}
+
+
+def test_a_part_that_holds_just_as_many_values_as_it_may_stays_whole() -> None:
+    two = Limit(("namespace", "u", ""), (1, 2, 0, "u", ""), 2, "hold", "limit:u")
+    values = holding(LIMIT, 0, 1)
+    for unit in (2, 3, 4):
+        values[unit] = {two: {Identifier("u", "", str(unit))}}
+    found = settle(range(5), bonds((0, 2), (0, 3), (0, 1), (1, 4)), values)
+    assert found.groups == [[0, 2, 3], [1, 4]]

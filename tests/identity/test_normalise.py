@@ -55,6 +55,9 @@ def test_identifiers_are_compared_in_one_form(written: str, read_as: str, shippe
         ("nickname::Li", "undeclared_namespace"),
         ("tmall_oaid:shop:x", "never"),
         (f"member_id:b:{'x' * 513}", "malformed"),
+        ("login_id:b:138****5678", "masked"),
+        ("login_id:b:t**t", "masked"),
+        ("login_id:b:t＊＊t", "masked"),
     ],
 )
 def test_values_that_identify_nobody_are_refused_with_their_rule(written: str, rule: str, shipped: Policy) -> None:
@@ -95,3 +98,16 @@ def test_a_scope_with_a_colon_stays_one_scope(shipped: Policy) -> None:
 
 def test_a_foreign_number_is_no_malformed_one(shipped: Policy) -> None:
     assert read("phone::+1 300 555 1234", shipped) == "phone::+13005551234"
+
+
+def test_an_empty_value_names_nobody_whatever_the_lists_say(policy: Callable[..., Policy]) -> None:
+    given = policy(reject={"values": ["x"]})
+    assert [read(text, given) for text in ("login_id:b:", "login_id:b: ", "wx_openid: :o1")] == [
+        "!malformed",
+        "!malformed",
+        "!missing_scope",
+    ]
+
+
+def test_one_asterisk_is_no_mask(shipped: Policy) -> None:
+    assert read("login_id:b:a*b", shipped) == "login_id:b:a*b"

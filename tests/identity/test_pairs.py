@@ -61,6 +61,7 @@ def test_a_row_of_up_to_eight_links_all_pairs_and_a_longer_one_links_to_the_stro
     w.feed(build.link("8", *(f"wx_openid:a:e{n}" for n in range(8))))
     w.feed(build.link("9", K1, *(f"wx_openid:a:n{n}" for n in range(8))))
     assert len(w.resolver.explain("wx_openid:a:e3", "wx_openid:a:e7")["path"]) == 1
+    assert w.same(K1, *(f"wx_openid:a:n{n}" for n in range(8)))
     path = w.resolver.explain("wx_openid:a:n3", "wx_openid:a:n7")["path"]
     assert [step["to"] for step in path] == [K1, "wx_openid:a:n7"]
 
@@ -108,3 +109,27 @@ def test_an_unbind_leaves_other_sources_alone_and_reaches_those_of_its_group(wor
     apart.feed(*rows)
     assert not grouped.same(d1, P)
     assert apart.same(d1, P)
+
+
+def test_a_source_that_has_the_name_of_a_group_is_not_of_it(world: Worlds, build: Build) -> None:
+    d1 = "doudian_open_id:k:d1"
+    w = world()
+    w.feed(
+        build.link("1", d1, f"{P}@buyer", source="douyin_orders"),
+        build.unbind("2", d1, P, source="douyin"),
+    )
+    assert w.same(d1, P)
+
+
+def test_of_several_endings_of_a_pair_the_latest_counts(world: Worlds, build: Build) -> None:
+    endings = [build.unbind("u3", O1, P, day="2025-03-03"), build.unbind("u1", O1, P, day="2025-03-01")]
+    for rows in (endings, endings[::-1]):
+        w = world()
+        w.feed(*rows, build.bind("b", O1, f"{P}@verified", day="2025-03-02"), day="2025-03-04")
+        assert not w.same(O1, P)
+
+
+def test_a_candidate_is_shown_with_the_stronger_end_first(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", f"{P}@recipient", O1), build.link("2", f"{Q}@verified"))
+    assert w.resolver.explain(P, O1)["refused"][0]["link"] == [O1, P]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from identity.identifier import Identifier
+from identity.business_time import day_start_ms
+from identity.identifier import Identifier, parse_identifier
 from identity.periods import Seen, reissue_starts, validity_starts
 from tests.identity.conftest import Build, World
 
@@ -177,3 +178,33 @@ def test_a_link_that_ended_before_it_began_joins_nobody(world: Worlds, build: Bu
     w.feed(build.link("1", K1, O1, valid_to="2025-02-01T00:00:00+08:00"))
     assert w.groups() == [[K1], [O1]]
     assert w.refused(K1, O1) == [("expired", ["1"])]
+
+
+def test_every_period_says_when_it_began_and_ended_and_the_whole_time_stays_known(world: Worlds, build: Build) -> None:
+    w = world()
+    days = ["2024-01-01", "2024-01-05", "2024-06-01", "2024-06-03"]
+    rows = [build.link(str(n), K1 if n < 2 else K2, f"{P}@verified", day=day) for n, day in enumerate(days)]
+    w.feed(*rows, day="2024-06-03")
+    at = [day_start_ms(day) + 10 * 3_600_000 for day in days]
+    resolution = w.resolver._view.resolution
+    assert [(held.from_ms, held.to_ms, held.reason) for held in resolution.periods] == [
+        (at[0], at[2], ""),
+        (at[2], None, "reissued"),
+    ]
+    found = resolution.placements[parse_identifier(P)]
+    assert (found.first_ms, found.last_ms, found.from_ms) == (at[0], at[3], at[2])
+
+
+def test_a_withdrawn_sighting_is_shown_in_the_period_it_was_in(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified", day="2024-01-01"),
+        build.link("2", O1, f"{P}@verified", day="2024-01-02"),
+        build.link("3", K2, f"{P}@verified", day="2024-06-01"),
+        build.unlink("u", "2"),
+        build.link("4", O1),
+        day="2024-06-01",
+    )
+    assert w.refused(O1, K1) == [("unlink", ["2"])]
+    edges = [edge for edge in w.resolver._view.resolution.edges if edge.refusal == "unlink"]
+    assert [(edge.b_period, edge.observations) for edge in edges] == [(0, (("pos", "2"),))]

@@ -144,3 +144,31 @@ def test_groups_assigned_apart_and_together_keep_the_same_ids() -> None:
     apart = [run(parts("a", "b"), local("ab"), 2), run(parts("cd"), local("cd"), 2)]
     assert whole.one_ids == (*apart[0].one_ids, *apart[1].one_ids)
     assert dict(whole.state.homes) == {**apart[0].state.homes, **apart[1].state.homes}
+
+
+def test_a_part_leaves_only_when_all_it_has_at_home_was_detached() -> None:
+    def part(*names: str, first: int) -> Part:
+        return Part(tuple(member(name, first, detached=name == "a") for name in names))
+
+    state = run([Part(tuple(member(name) for name in "abcd"))], RegistryState(), 1).state
+    found = run([part("a", "b", first=1), part("c", "d", first=5)], state, 2)
+    assert found.one_ids[0] in state.records
+    state = run([Part(tuple(member(name) for name in "ac"))], RegistryState(), 1).state
+    found = run([part("a", first=1), part("c", first=5)], state, 2)
+    assert found.one_ids[1] in state.records
+
+
+def test_redirects_in_a_circle_lead_nowhere() -> None:
+    circle = {
+        one: OneIdRecord(one, Identifier("n", "", one), 0, 0, "redirected", into)
+        for one, into in ("ab", "bc", "ca", "da")
+    }
+    assert {record.status for record in flatten_redirects(circle).values()} == {"retired"}
+
+
+def test_between_equals_the_oldest_single_sighting_wins() -> None:
+    state = run([Part(tuple(member(name) for name in "abcd"))], RegistryState(), 1).state
+    found = run([Part((member("c", 3), member("d", 4))), Part((member("a", 2), member("b", 9)))], state, 2)
+    assert found.one_ids[1] in state.records
+    again = run([Part((member("b", 3), member("c", 3))), Part((member("a", 3), member("d", 3)))], state, 2)
+    assert again.one_ids[1] in state.records, "then the order key"

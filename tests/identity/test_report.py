@@ -53,3 +53,8 @@ def test_one_oversize_cluster_closes_the_gate_by_default(world: Worlds, build: B
     assert broken_gates(report, Policy.from_dict({"max_oversize": 1})) == []
     tight = Policy.from_dict({"max_oversize": 1, "gates": {"max_held": 2, "max_churn": 0, "max_largest_cluster": 1}})
     assert broken_gates(report, tight) == ["max_held: 3 is above 2"]
+
+
+def test_before_the_first_run_there_is_nobody(world: Callable[..., World]) -> None:
+    report = world().resolver.report()
+    assert (report["run"], report["as_of"], report["one_ids"]) == (0, "1970-01-01", 0)

@@ -305,3 +305,27 @@ def test_rolling_back_what_was_never_adopted_is_refused(world: Worlds) -> None:
 
     with pytest.raises(DecisionRefused, match="no policy was adopted"):
         world().resolver.rollback(as_of="2025-03-01")
+
+
+@pytest.mark.parametrize("day", ["2025-3-1", "20250301", "", "2025-02-30"])
+def test_a_day_that_is_none_is_refused_before_anything_changes(day: str, world: Worlds, build: Build) -> None:
+    from identity.errors import BusinessDateError
+
+    w = world()
+    w.feed(build.link("1", O1, O2))
+    strict = world(size_cap=1).resolver.policy
+    w.resolver.adopt(strict, as_of="2025-03-01")
+    before = (w.groups(), w.resolver.changes(), w.resolver.report(), w.resolver.policy)
+    tries: list[Callable[[], object]] = [
+        lambda: w.resolver.apply([], as_of=day),
+        lambda: w.resolver.apply([build.link("2", O3)], as_of=day),
+        lambda: w.resolver.adopt(strict, as_of=day),
+        lambda: w.resolver.rollback(as_of=day),
+        lambda: w.decide("cannot_link", O1, O2, day=day),
+    ]
+    for attempt in tries:
+        with pytest.raises(BusinessDateError):
+            attempt()
+    assert (w.groups(), w.resolver.changes(), w.resolver.report(), w.resolver.policy) == before
+    w.resolver.rollback(as_of="2025-03-02")
+    assert w.same(O1, O2)

@@ -54,3 +54,18 @@ def test_a_number_of_the_same_person_and_an_ended_one_need_no_review(world: Worl
         build.unbind("u", O2, Q),
     )
     assert w.resolver.review_queue() == []
+
+
+@pytest.mark.parametrize(("a", "b"), [(P, O1), (O2, P)])
+def test_a_question_that_a_decision_answered_is_not_asked_again(a: str, b: str, world: Worlds, build: Build) -> None:
+    """Also for the person's other accounts; who else had the number delivered to is still asked about."""
+    w = world()
+    rows = [build.link(str(n), O1, f"{P}@recipient") for n in range(3)]
+    others = [build.link(f"k{n}", K1, f"{P}@recipient") for n in range(3)]
+    w.feed(build.link("j", O1, O2), *rows, *others)
+    both = sorted(w.resolver.one_id(x) or "" for x in (O1, K1))
+    assert [q["candidates"] for q in w.resolver.review_queue()] == [both]
+    decision = w.decide("cannot_link", a, b)
+    assert [q["candidates"] for q in w.resolver.review_queue()] == [[w.resolver.one_id(K1)]]
+    w.decide("revoke", decision)
+    assert [q["candidates"] for q in w.resolver.review_queue()] == [both]

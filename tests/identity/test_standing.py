@@ -52,3 +52,23 @@ def test_a_withdrawn_unlink_withdraws_nothing(world: Worlds, build: Build) -> No
     assert one_id is None
     w.feed(build.unlink("uu", "u"))
     assert w.groups() == [[K1, O1]]
+
+
+def test_one_unlink_that_stands_is_enough(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", K1, O1), build.unlink("u", "1"), build.unlink("v", "1"), build.unlink("vv", "v"))
+    assert w.groups() == []
+
+
+def test_withdrawals_of_withdrawals_are_followed_to_their_end(world: Worlds, build: Build) -> None:
+    chain = [build.unlink("u1", "1"), build.unlink("u2", "u1"), build.unlink("u3", "u2"), build.unlink("u4", "u3")]
+    for length, stands in ((1, False), (2, True), (3, False), (4, True)):
+        w = world()
+        w.feed(build.link("1", K1, O1), *chain[:length])
+        assert (w.groups() == [[K1, O1]]) is stands
+
+
+def test_a_contradicting_row_is_shown_at_its_weaker_value(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", K2, K1))
+    assert [r["identifier"] for r in w.resolver.rejections()] == [K2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -226,3 +227,46 @@ def test_a_preview_shows_what_a_decision_would_do_and_changes_nothing(world: Wor
     assert len(w.resolver.preview("must_link", O1, O3, as_of="2025-03-01")["merges"]) == 1
     assert w.groups() == before
     assert w.resolver.decisions() == []
+
+
+def test_a_candidate_number_is_taken_in_only_while_the_other_end_is_there(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1), build.link("2", O2, f"{P}@recipient"))
+    w.decide("must_link", O1, P)
+    w.feed(build.unlink("3", "1"), day="2025-03-02")
+    assert w.groups() == [[O2]]
+    w.feed(build.link("4", O1, day="2025-03-03"), day="2025-03-03")
+    assert w.groups() == [[P, O1], [O2]]
+
+
+def test_a_decision_on_two_forms_of_a_number_says_nothing_once_the_number_is_known(world: Worlds, build: Build) -> None:
+    first, second = (f"phone_sha256::{hashlib.sha256(n.encode()).hexdigest()}" for n in (P[7:], f"+86{P[7:]}"))
+    w = world()
+    w.feed(build.link("1", O1, f"{first}@verified"), build.link("2", O2, f"{second}@verified"))
+    w.decide("cannot_link", first, second)
+    assert not w.same(O1, O2)
+    w.feed(build.link("3", O3, f"{P}@verified", day="2025-03-02"), day="2025-03-02")
+    assert w.same(O1, O2, O3, P)
+    w.feed(build.replace("4", P, "phone::13912345671", day="2025-03-03"), day="2025-03-03")
+    assert w.same(P, "phone::13912345671")
+
+
+def test_a_cannot_link_of_two_of_a_namespace_follows_its_policy_and_another_that_of_the_lake(
+    world: Worlds, build: Build
+) -> None:
+    namespaces = {"wx_openid": {"policy": "last"}, "mp_anonymous_id": {}, "login_id": {}}
+    for other, groups in ((O2, [[A1, O2], [O1]]), ("login_id:b:l", [["login_id:b:l"], [A1], [O1]])):
+        w = world(namespaces=namespaces)
+        w.feed(build.link("1", O1, A1), build.link("2", A1, other, day="2025-03-02"), day="2025-03-02")
+        w.decide("cannot_link", O1, other)
+        assert w.groups() == groups
+
+
+def test_a_must_link_rests_while_nothing_is_left_of_one_end(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1), build.link("2", O2))
+    assert w.decide("must_link", O1, O2) == "dec-000002"
+    w.feed(build.unlink("3", "1"), day="2025-03-02")
+    assert w.groups() == [[O2]]
+    w.feed(build.link("4", O1, day="2025-03-03"), day="2025-03-03")
+    assert w.groups() == [[O1, O2]]

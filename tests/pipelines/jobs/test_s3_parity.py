@@ -27,7 +27,10 @@ Row = dict[str, Any]
 DAYS = ("2025-01-10", "2025-02-20", "2025-02-21", "2025-06-30", "2025-07-01")
 MIX = {"shop": "demo_key"}
 POLICIES = {
-    "hold": Policy.from_dict({"hub": {"max_accounts": 3, "max_total": 5}, "size_cap": 7}),
+    "hold": Policy.from_dict(
+        {"hub": {"max_accounts": 3, "max_total": 5}, "size_cap": 7}
+        | {"review": {"recipient_min_orders": 1, "staff_min_sightings": 1}}
+    ),
     "last": Policy.from_dict({"policy": "last", "hub": {"max_accounts": 3, "max_total": 5}, "size_cap": 9}),
     "inferring": Policy.from_dict({"inference": {"promote_recipient_phone": True}, "reissue_days": 30}),
 }
@@ -142,6 +145,17 @@ class Both:
         assert self.lake.rejections() == refused
         hubs = {f"{row['namespace']}:{row['scope']}:{row['value']}" for row in self.lake.rows("hubs")}
         assert hubs >= {stored(hub["identifier"]) for hub in self.resolver.hubs()}
+        asked = self.lake.rows("review_queue")
+        assert {(q["kind"], q["identifier"], tuple(q["candidates"] or ())) for q in asked} == self._questions()
+
+    def _questions(self) -> set[tuple[str, str, tuple[str, ...]]]:
+        """The questions of the engine; the lake asks about a number person by person."""
+        found: set[tuple[str, str, tuple[str, ...]]] = set()
+        for q in self.resolver.review_queue():
+            by_person = q["kind"] in ("recipient", "staff_phone")
+            people = [(one,) for one in q["candidates"]] if by_person else [tuple(q["candidates"])]
+            found |= {(q["kind"], self.lake.stored(q["identifier"]), some) for some in people}
+        return found
 
     def _clusters(self) -> dict[str, set[str]]:
         """The clusters of the lake without hashed forms that are known under their number."""
@@ -178,6 +192,16 @@ def test_a_run_without_new_evidence_writes_nothing(tmp_path: Path) -> None:
     lake.feed(World(1).observations(0), DAYS[0])
     again = lake.stitch(DAYS[0])
     assert (again.writes, again.changed_keys) == ([], None)
+
+
+def test_a_question_about_a_number_stays_when_somebody_else_verifies_it(tmp_path: Path) -> None:
+    both = Both(tmp_path, POLICIES["hold"])
+    number = _named("phone", "", "13900000000")
+    sightings = (("o1", "recipient"), ("o2", "verified"), ("o2", "buyer"))
+    for day, (account, role) in zip(DAYS[:3], sightings, strict=True):
+        row = {"observation_id": day, "source": "pos", "kind": "link", "event_time": f"{day}T10:00:00+08:00"}
+        both.feed([row | {"ids": [_named("wx_openid", "a", account), number | {"role": role}]}], day)
+        assert [q["kind"] for q in both.lake.rows("review_queue")] == ["recipient"]
 
 
 def test_a_dropped_pair_turns_the_comparison_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
