@@ -94,7 +94,7 @@ def polars(feed: str, files: Path, out: Path) -> Timed:
 ENGINES: dict[str, Engine] = {"product": product, "columns": columns, "duckdb": duckdb, "polars": polars}
 
 
-def _in_processes(work: Callable[[str, Sequence[Chunk], Path, int], None], feed: str, files: Path, out: Path) -> Timed:
+def _in_processes(work: Callable[[str, Sequence[Chunk], Path, int], int], feed: str, files: Path, out: Path) -> Timed:
     batch = make_batch(feed, files.name, find_files([files]))
     cut = list(chunks(batch, CHUNK_BYTES))
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:

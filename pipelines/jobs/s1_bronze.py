@@ -136,7 +136,7 @@ def staged_parts(
     files: Sequence[str], batches: frozenset[BatchKey], dropped: pa.Table | None = None
 ) -> Iterator[pl.DataFrame]:
     """The same rows file by file in this process, without those at the `dropped` places."""
-    names = pl.DataFrame({BATCH: sorted(batch_name(*key) for key in batches)})
+    names = pl.DataFrame({BATCH: sorted(batch_name(*key) for key in batches)}, schema={BATCH: pl.String})
     for file in sorted(files):
         rows = pl.read_parquet(file).join(names, on=BATCH, how="semi")
         if dropped is not None:
