@@ -15,7 +15,6 @@ from features.channels import sales_channel_sql
 from features.days import business_day_sql
 from features.spec import Tag
 from pipelines.jobs.s4_facts import ORDER
-from pipelines.jobs.s4_touches import KIND
 from pipelines.jobs.s6_dims import key_sql, product_key_sql
 
 OF_ORDER = ("subject_key", "business_date", "created_at", "paid_at", "status", "is_paid", "channel_origin")
@@ -134,17 +133,14 @@ def refunds(joined: DataFrame, owners: DataFrame) -> DataFrame:
     )
 
 
-def events(rows: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_event."""
+def events(rows: DataFrame) -> DataFrame:
+    """Rows of gold.fact_event from events `with_sessions`."""
     staff = f"CASE WHEN source = 'wecom' THEN {key_sql('app_id', 'staff_userid')} END"
-    return rows.join(owners, "subject_key", "left").select(
-        *("event_id", "one_id"),
-        fn.expr(f"coalesce(business_date, {business_day_sql('event_at')})").alias("business_date"),
-        *("event_at", "source", "app_id", "event"),
-        fn.expr(KIND).alias("kind"),
+    return rows.select(
+        *("event_id", "one_id", "business_date", "event_at", "source", "app_id", "event", "kind"),
         *("url_path", "scene", "utm_source", "utm_campaign", "product_id"),
         fn.expr(staff).alias("staff_key"),
-        "duration_ms",
+        *("duration_ms", "session_id"),
     )
 
 

@@ -278,8 +278,49 @@ FACT_EVENT = Table(
         Column("product_id", "string", "Product looked at"),
         Column("staff_key", "string", "Guide of a WeCom event, joins dim_staff"),
         Column("duration_ms", "bigint", "Stay or show duration"),
+        Column("session_id", "string", "Session it belongs to, joins fact_session; null outside mini-program use"),
     ),
     checks=(Check("has_name", "length(event) > 0"),),
+    schema_version=2,
+)
+
+FACT_SESSION = Table(
+    layer="gold",
+    name="fact_session",
+    doc="Sessions in mini-programs: what somebody did without a pause of 30 minutes (conf/features/sessions.yaml) on"
+    " one business day.",
+    grain="one session of one person, or unowned identifier, in one mini-program",
+    key=("session_id",),
+    published=True,
+    columns=(
+        Column("session_id", "string", "Session: the event_id of its first event", required=True),
+        ONE_ID,
+        Column("business_date", "date", "Business day; a session ends at midnight in Asia/Shanghai"),
+        Column("source", "string", "sensors or youshu: each dialect tells of its own sessions", required=True),
+        Column("app_id", "string", "Mini-program app id"),
+        Column("started_at", "timestamp", "First event", required=True),
+        Column("ended_at", "timestamp", "Last event", required=True),
+        Column("duration_ms", "bigint", "From the first to the last event", required=True),
+        Column("events", "bigint", "Events", required=True),
+        Column("views", "bigint", "Page views", required=True),
+        Column("products", "bigint", "Different products looked at", required=True),
+        Column("entry_path", "string", "First page"),
+        Column("exit_path", "string", "Last page"),
+        Column("scene", "string", "First scene code: where the session came from"),
+        Column("utm_source", "string", "First campaign source"),
+        Column("utm_campaign", "string", "First campaign"),
+        Column(
+            "clock_flag",
+            "string",
+            "ok; corrected: a device clock was wrong, times are from the receipt; suspect: far older than its arrival",
+            required=True,
+        ),
+    ),
+    checks=(
+        Check("ends_after_it_starts", "started_at <= ended_at AND duration_ms >= 0"),
+        Check("has_events", "events >= 1 AND views BETWEEN 0 AND events"),
+        Check("known_flag", "clock_flag IN ('ok', 'corrected', 'suspect')"),
+    ),
 )
 
 FACT_POINTS = Table(
@@ -408,6 +449,7 @@ TABLES: tuple[Table, ...] = (
     FACT_ORDER_LINE,
     FACT_REFUND,
     FACT_EVENT,
+    FACT_SESSION,
     FACT_POINTS,
     FACT_RELATION_DAILY,
     BRIDGE_CUSTOMER_TAG,
