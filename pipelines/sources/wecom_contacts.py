@@ -17,6 +17,9 @@ from pipelines.sources.sightings import day_of, day_start_ms, make_id, observe_d
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
+COMPLETE = "complete"
+"""Parameter of a guide list that was landed in one file with all customers of its guides."""
+
 CORP_TAG_TYPES = frozenset({"1", "3"})
 """Tag types that carry an id: 1 corp, 3 rule group; 2 is a guide's personal tag, free text without an id."""
 
@@ -43,11 +46,14 @@ def split(payload: bytes, context: Context) -> Sequence[bytes]:
 def parse(record: Record) -> Parsed:
     """A customer's state, one relation for each follower named, and the ids that belong together.
 
-    A list of the guides who may have customers (`get_follow_user_list`) says nothing about people.
+    A list of the guides who may have customers (`get_follow_user_list`) says nothing about people, only, where a pull
+    lands it with all their customers, that these were all.
     """
     value = as_object(record.value, "contact")
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     if "external_contact" not in value and _is_guide_list(value):
+        if record.context.params.get(COMPLETE) is True:
+            _add_listings(parsed, record, value["follow_user"])
         return parsed
     if "external_userid" in value:
         return _parse_acquired(value, record)
@@ -93,6 +99,17 @@ def _parse_acquired(value: Mapping[str, Any], record: Record) -> Parsed:
     )
     observe_day(parsed, record.context.feed, [scope.contact_key(external)], record.context.interval)
     return parsed
+
+
+def _add_listings(parsed: Parsed, record: Record, guides: Sequence[str]) -> None:
+    """The customers of these guides were listed in full, together with this answer."""
+    listed = record.context.received_ms
+    if listed is None:
+        return
+    tenant = scope_of(record.context).tenant
+    for userid in sorted({known for guide in guides if (known := identifier(guide))}):
+        version = version_key(listed, record.digest)
+        parsed.row("silver.contact_listings", corp_id=tenant, userid=userid, listed_at=listed, version_key=version)
 
 
 def _is_guide_list(value: Mapping[str, Any]) -> bool:
@@ -183,7 +200,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.contacts", "silver.contact_follows", "silver.events"),
+        tables=("silver.contacts", "silver.contact_follows", "silver.contact_listings", "silver.events"),
         volatile=("next_cursor",),
         hash_context=("corp_id", "suite_id"),
     ),
