@@ -1,5 +1,5 @@
-"""WeCom customers: `externalcontact/get` (one customer, all followers), `batch/get_by_user` (one follower each), and
-`customer_acquisition/customer` (who came by a link, whether or not they stayed: kept as events).
+"""WeCom customers: `externalcontact/get` (one customer, all followers), `batch/get_by_user` (one follower each), and as
+events who came by a link (`customer_acquisition/customer`) and who was served (`contact_list`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pipelines.sources.fields import epoch_s, identifier, items, mapping, requir
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, day_start_ms, make_id, observe_day, seen_ms, stable_id
+from pipelines.sources.wecom_activity import is_served, parse_served
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
@@ -37,10 +38,12 @@ SHAPE = Shape(
 
 ACQUIRED = Shape("acquired", ["external_userid", "userid", "chat_status", "state", "create_time"])
 
+_LISTS = (("external_contact_list",), ("customer_list",), ("info_list",))
+
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The customers of a batch or of a link, or the single one of a get."""
-    return split_pages(payload, [("external_contact_list",), ("customer_list",)], wecom_error)
+    """The customers of a batch or of a link, those served, or the single one of a get."""
+    return split_pages(payload, _LISTS, wecom_error)
 
 
 def parse(record: Record) -> Parsed:
@@ -55,6 +58,8 @@ def parse(record: Record) -> Parsed:
         if record.context.params.get(COMPLETE) is True:
             _add_listings(parsed, record, value["follow_user"])
         return parsed
+    if is_served(value):
+        return parse_served(value, record)
     if "external_userid" in value:
         return _parse_acquired(value, record)
     contact = mapping(value.get("external_contact"), "external_contact")

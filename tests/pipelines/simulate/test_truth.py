@@ -104,6 +104,9 @@ class Reader:
             for context, row in self._world.elements("wecom_transfers", method):
                 yield self._contact(context, row)
         for line in self._world.lines("wecom_events"):
+            if line.context["method"] == "msgaudit":
+                yield self._contact(line.context, {"external_userid": line.payload["from"]})
+                continue
             root = ElementTree.fromstring(line.payload)
             external = root.findtext("ExternalUserID") or root.findtext("MemChangeList/Item")
             if external and root.findtext("SuiteId"):
