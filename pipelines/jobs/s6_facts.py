@@ -14,6 +14,7 @@ from pyspark.sql import functions as fn
 from features.channels import sales_channel_sql
 from features.days import business_day_sql
 from features.spec import Tag
+from pipelines.jobs import s6_refunds
 from pipelines.jobs.s4_facts import ORDER
 from pipelines.jobs.s6_dims import key_sql, product_key_sql
 
@@ -21,8 +22,8 @@ OF_ORDER = ("subject_key", "business_date", "created_at", "paid_at", "status", "
 """Columns that both orders and lines have; the order's count."""
 
 
-def order_lines(orders: DataFrame, lines: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_order_line of the given orders and all their lines.
+def order_lines(orders: DataFrame, lines: DataFrame, refunds: DataFrame, owners: DataFrame) -> DataFrame:
+    """Rows of gold.fact_order_line of the given orders and all their lines and refunds.
 
     The order's payment is spread over its lines: each carries its own, the first (no gift, least line_id) the rest,
     which is freight and rounding. Of an order that names no amount, the lines' sum and the freight count.
@@ -59,7 +60,9 @@ def order_lines(orders: DataFrame, lines: DataFrame, owners: DataFrame) -> DataF
             "currency",
         ),
     )
-    return _finished_lines(_spread(joined).join(owners, "subject_key", "left"))
+    back = s6_refunds.line_refunds(refunds, lines)
+    spread = _spread(joined).join(back, [*ORDER, "line_id"], "left")
+    return _finished_lines(spread.join(owners, "subject_key", "left"))
 
 
 _LINE = (
@@ -89,6 +92,7 @@ def _spread(joined: DataFrame) -> DataFrame:
 
 
 def _finished_lines(spread: DataFrame) -> DataFrame:
+    back = "CASE WHEN is_paid THEN coalesce(refunded_fen, 0) ELSE 0 END"
     on_first = "CASE WHEN is_first THEN coalesce({0}, 0) ELSE 0 END"
     return spread.select(
         *ORDER,
@@ -107,6 +111,8 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
         fn.expr("paid_fen + rest_fen").alias("revenue_fen"),
         fn.expr(on_first.format("o_platform_subsidy_fen")).alias("subsidy_fen"),
         fn.expr(on_first.format("o_deposit_fen")).alias("deposit_fen"),
+        fn.expr(back).alias("refunded_fen"),
+        fn.expr(f"paid_fen + rest_fen - {back}").alias("net_fen"),
     )
 
 

@@ -147,13 +147,14 @@ def _keyed(scope: Scope, rows: DataFrame, *key: str) -> Part:
 
 
 def order_line_part(scope: Scope) -> Part:
-    """Lines of the orders that arrived, whose lines arrived, or whose buyer may have changed."""
-    orders, lines = scope.read("silver.orders"), scope.read("silver.order_lines")
+    """Lines of the orders that arrived, whose lines or refunds arrived, or whose buyer may have changed."""
+    orders, lines, refunds = (scope.read(f"silver.{name}") for name in ("orders", "order_lines", "refunds"))
     if scope.people is not None:
         due = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER))
-        wanted = scope.hold(due.distinct())
-        orders, lines = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines))
-    return _keyed(scope, s6_facts.order_lines(orders, lines, scope.owners), *ORDER)
+        refunded = refunds.where(scope.is_new() & fn.col("order_id").isNotNull()).select(*ORDER)
+        wanted = scope.hold(due.unionByName(refunded).distinct())
+        orders, lines, refunds = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines, refunds))
+    return _keyed(scope, s6_facts.order_lines(orders, lines, refunds, scope.owners), *ORDER)
 
 
 def refund_part(scope: Scope) -> Part:
@@ -268,7 +269,7 @@ PARTS: Parts = {
     "gold.dim_staff": (staff_part, ("silver.staff", "silver.contact_follows")),
     "gold.dim_group": (group_part, ("silver.groups", "silver.group_members")),
     "gold.dim_customer": (customer_part, (PEOPLE,)),
-    "gold.fact_order_line": (order_line_part, (PEOPLE, "silver.orders", "silver.order_lines")),
+    "gold.fact_order_line": (order_line_part, (PEOPLE, "silver.orders", "silver.order_lines", "silver.refunds")),
     "gold.fact_refund": (refund_part, (PEOPLE, "silver.orders", "silver.refunds")),
     "gold.fact_event": (event_part, (PEOPLE, "silver.events")),
     "gold.fact_session": (session_part, (PEOPLE, "silver.events")),

@@ -212,12 +212,20 @@ FACT_ORDER_LINE = Table(
             "On the first line: deposit with an open final payment, fen; outside the revenue",
             required=True,
         ),
+        Column(
+            "refunded_fen",
+            "bigint",
+            "Given back for the line, freight on the first line, fen; sums to fact_refund.refunded_fen of the order",
+        ),
+        Column("net_fen", "bigint", "revenue_fen - refunded_fen: net revenue of the line, fen"),
     ),
     checks=(
+        Check("net_of_parts", "net_fen = revenue_fen - refunded_fen"),
         Check("revenue_of_parts", "revenue_fen = paid_fen + order_rest_fen"),
         Check("unpaid_counts_nothing", "is_paid OR revenue_fen = 0"),
         Check("one_or_none", "order_count IN (0, 1)"),
     ),
+    schema_version=2,
 )
 
 FACT_REFUND = Table(
