@@ -57,7 +57,12 @@ test: test-fast check ## Everything: set-up, checks and all tests
 demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
 	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
 
-bench: install ## Measure: every program of bench/, or one with ONLY=name
+$(CACHE)/peers/.installed: bench/peers.txt $(VENV)/.packages
+	@rm -rf $(CACHE)/peers
+	@$(PIP) install --no-deps --target $(CACHE)/peers -r bench/peers.txt
+	@touch $@
+
+bench: install $(CACHE)/peers/.installed ## Measure: every program of bench/, or one with ONLY=name
 	@for program in $(if $(ONLY),bench/$(ONLY).py,$(filter-out bench/sweep.py,$(wildcard bench/[a-z]*.py))); do $(PY) -m bench.$$(basename $$program .py); done
 
 sweep: install ## Kill a run at many points and compare with an undisturbed one, 45 minutes [POINTS=40]

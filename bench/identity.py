@@ -3,8 +3,8 @@
     python -m bench.identity --edges 4_400_000          everything that is installed
     python -m bench.identity --only one_task --scale     ours alone from 1 M to 20 M edges
 
-Splink's DuckDB clustering is measured when `splink` is installed (it is no dependency of the product). Every engine's
-answer is compared with the others': a fast wrong answer fails the run.
+Splink is no dependency of the product: `make bench ONLY=identity` installs it beside it, into a folder of the cache.
+Every engine's answer is compared with the others': a fast wrong answer fails the run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import resource
 import shutil
 import sys
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 SCALE = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000)
 BORDER_SAMPLE = 1_000_000
+PEERS = Path(os.environ.get("CDP_CACHE", ".cache")) / "peers"
+"""Where the packages of bench/peers.txt are; searched after the product's own."""
 
 
 @dataclass
@@ -201,6 +204,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--scale", action="store_true", help="ours alone from 1 M to 20 M edges")
     parser.add_argument("--json", type=Path, help="file for the rows")
     given = parser.parse_args(arguments)
+    sys.path.append(str(PEERS))
     rows = measure_scale() if given.scale else measure_all(given.edges, given.only).rows
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -99,12 +99,24 @@ class Lifecycle:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """How long nothing may happen within one session in a mini-program."""
+
+    idle_minutes: int = 30
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.idle_minutes <= 1440:
+            raise ParameterError(f"sessions.idle_minutes: needs 1 to 1440 minutes, found {self.idle_minutes}")
+
+
+@dataclass(frozen=True)
 class Parameters:
     """All thresholds; the shipped values where a file or key is missing."""
 
     orders: Orders = field(default_factory=Orders)
     rfm: Rfm = field(default_factory=Rfm)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    sessions: Sessions = field(default_factory=Sessions)
 
     @classmethod
     def load(cls, directory: Path) -> Parameters:
@@ -117,7 +129,7 @@ class Parameters:
     @classmethod
     def from_dict(cls, themes: Mapping[str, Any]) -> Parameters:
         """The thresholds of plain data, theme by theme; a missing key takes the shipped value."""
-        types = {"orders": Orders, "rfm": Rfm, "lifecycle": Lifecycle}
+        types = {"orders": Orders, "rfm": Rfm, "lifecycle": Lifecycle, "sessions": Sessions}
         unknown = sorted(set(themes) - set(types))
         if unknown:
             raise ParameterError(f"conf/features: unknown theme {unknown[0]!r}; allowed are {', '.join(sorted(types))}")

@@ -14,16 +14,16 @@ from pyspark.sql import functions as fn
 from features.channels import sales_channel_sql
 from features.days import business_day_sql
 from features.spec import Tag
+from pipelines.jobs import s6_refunds
 from pipelines.jobs.s4_facts import ORDER
-from pipelines.jobs.s4_touches import KIND
 from pipelines.jobs.s6_dims import key_sql, product_key_sql
 
 OF_ORDER = ("subject_key", "business_date", "created_at", "paid_at", "status", "is_paid", "channel_origin")
 """Columns that both orders and lines have; the order's count."""
 
 
-def order_lines(orders: DataFrame, lines: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_order_line of the given orders and all their lines.
+def order_lines(orders: DataFrame, lines: DataFrame, refunds: DataFrame, owners: DataFrame) -> DataFrame:
+    """Rows of gold.fact_order_line of the given orders and all their lines and refunds.
 
     The order's payment is spread over its lines: each carries its own, the first (no gift, least line_id) the rest,
     which is freight and rounding. Of an order that names no amount, the lines' sum and the freight count.
@@ -60,7 +60,9 @@ def order_lines(orders: DataFrame, lines: DataFrame, owners: DataFrame) -> DataF
             "currency",
         ),
     )
-    return _finished_lines(_spread(joined).join(owners, "subject_key", "left"))
+    back = s6_refunds.line_refunds(refunds, lines)
+    spread = _spread(joined).join(back, [*ORDER, "line_id"], "left")
+    return _finished_lines(spread.join(owners, "subject_key", "left"))
 
 
 _LINE = (
@@ -90,6 +92,7 @@ def _spread(joined: DataFrame) -> DataFrame:
 
 
 def _finished_lines(spread: DataFrame) -> DataFrame:
+    back = "CASE WHEN is_paid THEN coalesce(refunded_fen, 0) ELSE 0 END"
     on_first = "CASE WHEN is_first THEN coalesce({0}, 0) ELSE 0 END"
     return spread.select(
         *ORDER,
@@ -108,6 +111,8 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
         fn.expr("paid_fen + rest_fen").alias("revenue_fen"),
         fn.expr(on_first.format("o_platform_subsidy_fen")).alias("subsidy_fen"),
         fn.expr(on_first.format("o_deposit_fen")).alias("deposit_fen"),
+        fn.expr(back).alias("refunded_fen"),
+        fn.expr(f"paid_fen + rest_fen - {back}").alias("net_fen"),
     )
 
 
@@ -134,17 +139,14 @@ def refunds(joined: DataFrame, owners: DataFrame) -> DataFrame:
     )
 
 
-def events(rows: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_event."""
+def events(rows: DataFrame) -> DataFrame:
+    """Rows of gold.fact_event from events `with_sessions`."""
     staff = f"CASE WHEN source = 'wecom' THEN {key_sql('app_id', 'staff_userid')} END"
-    return rows.join(owners, "subject_key", "left").select(
-        *("event_id", "one_id"),
-        fn.expr(f"coalesce(business_date, {business_day_sql('event_at')})").alias("business_date"),
-        *("event_at", "source", "app_id", "event"),
-        fn.expr(KIND).alias("kind"),
+    return rows.select(
+        *("event_id", "one_id", "business_date", "event_at", "source", "app_id", "event", "kind"),
         *("url_path", "scene", "utm_source", "utm_campaign", "product_id"),
         fn.expr(staff).alias("staff_key"),
-        "duration_ms",
+        *("duration_ms", "session_id"),
     )
 
 

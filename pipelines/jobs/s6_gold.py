@@ -15,9 +15,9 @@ from pyspark.sql import functions as fn
 
 from features.catalog import declared_tags
 from features.engine import Hold
-from features.parameters import Parameters
+from features.parameters import SHIPPED, Parameters
 from features.spec import Tag
-from pipelines.jobs import s6_aggregates, s6_dims, s6_facts
+from pipelines.jobs import s6_aggregates, s6_dims, s6_facts, s6_sessions
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
@@ -33,7 +33,7 @@ class Scope:
 
     `read` gives a table's rows by full name; `hold` keeps a frame in memory; `people`: `one_id` of the people touched
     (None: everything is written anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows;
-    `as_of`: the business day answered for.
+    `as_of`: the business day answered for; `idle_minutes`: the pause that ends a session.
     """
 
     read: Callable[[str], DataFrame]
@@ -44,6 +44,7 @@ class Scope:
     as_of: str
     arrived: frozenset[str]
     tags: tuple[Tag, ...]
+    idle_minutes: int = SHIPPED.sessions.idle_minutes
 
     @cached_property
     def owners(self) -> DataFrame:
@@ -57,6 +58,17 @@ class Scope:
             return None
         held = self.read("identity.oneid_map").join(self.people, "one_id", "left_semi")
         return self.hold(held.select(fn.col("identifier_key").alias("subject_key")).distinct())
+
+    @cached_property
+    def events(self) -> DataFrame:
+        """All events, with their sessions, of the people touched and of every identifier with an event that arrived."""
+        events = self.read("silver.events")
+        if self.keys is not None:
+            arrived = events.where(self.is_new() & fn.col("subject_key").isNotNull()).select("subject_key")
+            wanted = self.keys.unionByName(arrived).distinct().withColumn("_held", fn.lit(True))
+            marked = events.join(wanted, "subject_key", "left")
+            events = marked.where(self.is_new() | fn.col("_held").isNotNull()).drop("_held")
+        return self.hold(s6_sessions.with_sessions(events, self.owners, idle_minutes=self.idle_minutes))
 
     def is_new(self, column: str = "interval") -> Column:
         """Whether a row arrived in the run's intervals."""
@@ -88,6 +100,7 @@ Builder = Callable[[Scope], Part]
 def run(context: RunContext) -> JobOutcome:
     """The star schema holds what silver, identity and features hold."""
     lake = context.lake
+    parameters = Parameters.load(context.settings.conf / "features")
     with holding() as hold:
         scope = Scope(
             read=lambda name: lake.read(ALL[name]),
@@ -97,7 +110,8 @@ def run(context: RunContext) -> JobOutcome:
             last=context.last,
             as_of=context.as_of,
             arrived=frozenset(context.state.staged),
-            tags=declared_tags(Parameters.load(context.settings.conf / "features")),
+            tags=declared_tags(parameters),
+            idle_minutes=parameters.sessions.idle_minutes,
         )
         writes = [*write_due(lake, scope, PARTS), *write_due(lake, scope, AGGREGATES)]
     return JobOutcome(writes=writes)
@@ -133,13 +147,14 @@ def _keyed(scope: Scope, rows: DataFrame, *key: str) -> Part:
 
 
 def order_line_part(scope: Scope) -> Part:
-    """Lines of the orders that arrived, whose lines arrived, or whose buyer may have changed."""
-    orders, lines = scope.read("silver.orders"), scope.read("silver.order_lines")
+    """Lines of the orders that arrived, whose lines or refunds arrived, or whose buyer may have changed."""
+    orders, lines, refunds = (scope.read(f"silver.{name}") for name in ("orders", "order_lines", "refunds"))
     if scope.people is not None:
         due = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER))
-        wanted = scope.hold(due.distinct())
-        orders, lines = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines))
-    return _keyed(scope, s6_facts.order_lines(orders, lines, scope.owners), *ORDER)
+        refunded = refunds.where(scope.is_new() & fn.col("order_id").isNotNull()).select(*ORDER)
+        wanted = scope.hold(due.unionByName(refunded).distinct())
+        orders, lines, refunds = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines, refunds))
+    return _keyed(scope, s6_facts.order_lines(orders, lines, refunds, scope.owners), *ORDER)
 
 
 def refund_part(scope: Scope) -> Part:
@@ -151,8 +166,14 @@ def refund_part(scope: Scope) -> Part:
 
 
 def event_part(scope: Scope) -> Part:
-    """Events that arrived or whose person may have changed."""
-    return _keyed(scope, s6_facts.events(scope.due(scope.read("silver.events")), scope.owners), "event_id")
+    """Events that arrived or whose person may have changed, and those that may stand in a session with them."""
+    return _keyed(scope, s6_facts.events(scope.events), "event_id")
+
+
+def session_part(scope: Scope) -> Part:
+    """Sessions of those events; a session is named after one of its events, so they name all that may have been."""
+    former = None if scope.people is None else scope.events.select(fn.col("event_id").alias("session_id"))
+    return Part(s6_sessions.sessions(scope.events), former)
 
 
 def points_part(scope: Scope) -> Part:
@@ -248,9 +269,10 @@ PARTS: Parts = {
     "gold.dim_staff": (staff_part, ("silver.staff", "silver.contact_follows")),
     "gold.dim_group": (group_part, ("silver.groups", "silver.group_members")),
     "gold.dim_customer": (customer_part, (PEOPLE,)),
-    "gold.fact_order_line": (order_line_part, (PEOPLE, "silver.orders", "silver.order_lines")),
+    "gold.fact_order_line": (order_line_part, (PEOPLE, "silver.orders", "silver.order_lines", "silver.refunds")),
     "gold.fact_refund": (refund_part, (PEOPLE, "silver.orders", "silver.refunds")),
     "gold.fact_event": (event_part, (PEOPLE, "silver.events")),
+    "gold.fact_session": (session_part, (PEOPLE, "silver.events")),
     "gold.fact_points": (points_part, (PEOPLE, "silver.points_ledger")),
     "gold.fact_relation_daily": (relation_part, (PEOPLE,)),
     "gold.bridge_customer_tag": (bridge_part, (ALWAYS,)),

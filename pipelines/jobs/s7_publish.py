@@ -5,7 +5,7 @@ Reading is done without Spark, by delta-rs and DuckDB, from the versions the man
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +15,10 @@ import yaml
 
 from features.catalog import CATALOG
 from identity.identifier import key64
+from pipelines.brands import OWN_SCOPE, BrandsFile, load_brands
 from pipelines.clock import clock_of
 from pipelines.jobs.context import RunContext
-from pipelines.jobs.s7_queries import ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
+from pipelines.jobs.s7_queries import ACCESS, ALIASES, CONSENTS, FEATURES, MAP, ONEIDS, ORDERS, PHONES, TAGS, TIMELINE
 from pipelines.keys import Keys, unseal
 from pipelines.publish import Manifest, build_manifest, publish
 from pipelines.settings import Settings
@@ -78,6 +79,7 @@ def build_serving(context: Building, manifest: Manifest, folder: Path, built_at_
     register(connection, context.settings.lake, manifest)
     masks = _masked_phones(connection, context.keys)
     connection.register("masks", masks)
+    register_brands(connection, load_brands(context.settings.conf))
     inputs = SnapshotInputs(
         snapshot_id=manifest.snapshot_id,
         as_of=manifest.as_of,
@@ -91,6 +93,7 @@ def build_serving(context: Building, manifest: Manifest, folder: Path, built_at_
         orders=_stream(connection, ORDERS),
         consents=_stream(connection, CONSENTS),
         aliases=_aliases(connection),
+        access=_stream(connection, ACCESS),
         key_check=key_check(context.keys.identity),
         feature_groups=_feature_groups(),
         identity_policy=_policy_data(context),
@@ -122,6 +125,18 @@ def register(connection: duckdb.DuckDBPyConnection, lake: Path, manifest: Manife
             connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
         else:
             connection.register(view, rows)
+
+
+def register_brands(connection: duckdb.DuckDBPyConnection, brands: BrandsFile) -> None:
+    """Which accounts belong to which brand is known to the connection."""
+    tables: dict[str, tuple[tuple[str, ...], Sequence[tuple[str, ...]]]] = {
+        "brand_scopes": (("brand", "namespace", "scope"), brands.scope_rows()),
+        "brand_shops": (("brand", "platform", "shop_id"), brands.shop_rows()),
+        "own_scopes": (("namespace",), [(namespace,) for namespace in OWN_SCOPE]),
+    }
+    for table, (names, rows) in tables.items():
+        columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(names))]
+        connection.register(table, pa.table(columns, names=list(names)))
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:

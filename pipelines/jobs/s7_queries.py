@@ -47,6 +47,25 @@ FROM (
 ) GROUP BY one_id, purpose ORDER BY one_id, purpose
 """
 
+ACCESS = f"""
+SELECT one_id, 'brand' AS dimension, brand AS value FROM (
+  SELECT one_id, scope AS brand FROM identity_oneid_map
+  WHERE valid_to IS NULL AND one_id IS NOT NULL AND namespace IN (SELECT namespace FROM own_scopes)
+  UNION
+  SELECT m.one_id, b.brand FROM identity_oneid_map m JOIN brand_scopes b USING (namespace, scope)
+  WHERE m.valid_to IS NULL AND m.one_id IS NOT NULL
+  UNION
+  SELECT m.one_id, b.brand FROM silver_orders o JOIN brand_shops b USING (platform, shop_id)
+  JOIN {OWNED} m ON o.subject_key = m.identifier_key
+)
+UNION ALL
+SELECT DISTINCT m.one_id, 'guide', concat_ws('|', f.corp_id, f.userid)
+FROM silver_contact_follows f JOIN {OWNED} m ON f.subject_key = m.identifier_key WHERE f.status = 'active'
+ORDER BY ALL
+"""
+"""Who may be seen by keys restricted to a brand or guide: those known to the brand's accounts, and a guide's friends
+as long as they are friends; a guide is written as in gold.dim_staff, since two corps may have the same userid."""
+
 TIMELINE = f"""
 SELECT one_id, at_ms, kind, ref, source, amount_fen, detail FROM (
   SELECT m.one_id, coalesce(o.paid_at, o.created_at) AS at_ms, 'order' AS kind,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from pipelines.sources.amounts import fen
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
@@ -20,7 +22,7 @@ _CASE_FIELDS = (
     "aftersale_id aftersale_type aftersale_status related_id apply_time create_time update_time refund_amount "
     "refund_post_amount refund_status reason_code reason_second_labels[].code"
 )
-_ORDER_FIELDS = "shop_order_id related_order_info[].sku_order_id"
+_ORDER_FIELDS = "shop_order_id related_order_info[].sku_order_id related_order_info[].aftersale_pay_amount"
 SHAPE = Shape(
     "refund",
     (
@@ -38,7 +40,8 @@ def split_refunds(payload: bytes, context: Context) -> Sequence[bytes]:
 
 
 def parse_refunds(record: Record) -> Parsed:
-    """A case in its state; its line is named when it concerns one line only."""
+    """A case in its state; its line is named when it concerns one line only, the amounts of its
+    lines when it concerns several."""
     value = as_object(record.value, "refund")
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     settings = record.settings
@@ -46,6 +49,7 @@ def parse_refunds(record: Record) -> Parsed:
     order = mapping(value.get("order_info"), "order_info")
     applied = epoch_s(case.get("apply_time") or case.get("create_time"), "aftersale_info.apply_time")
     updated = epoch_s(case.get("update_time"), "aftersale_info.update_time") or applied
+    lines = _line_amounts(order)
     kind = category(
         parsed, settings, "aftersale_type", case.get("aftersale_type"), path="aftersale_info.aftersale_type"
     )
@@ -59,7 +63,8 @@ def parse_refunds(record: Record) -> Parsed:
         shop_id=record.context.shop_id,
         refund_id=required(identifier(case.get("aftersale_id")), "aftersale_info.aftersale_id"),
         order_id=identifier(order.get("shop_order_id")),
-        line_id=_line_id(case, order),
+        line_id=next(iter(lines)) if len(lines) == 1 else None if lines else identifier(case.get("related_id")),
+        line_amounts=orjson.dumps(lines, option=orjson.OPT_SORT_KEYS).decode() if len(lines) > 1 else None,
         status=status,
         status_raw=raw,
         refund_type=kind or UNKNOWN,
@@ -75,15 +80,16 @@ def parse_refunds(record: Record) -> Parsed:
     return parsed
 
 
-def _line_id(case: Mapping[str, Any], order: Mapping[str, Any]) -> str | None:
-    lines = {
-        identifier(line.get("sku_order_id"))
-        for line in objects(order.get("related_order_info"), "order_info.related_order_info")
-    }
-    named = sorted(line for line in lines if line)
-    if not named:
-        return identifier(case.get("related_id"))
-    return named[0] if len(named) == 1 else None
+def _line_amounts(order: Mapping[str, Any]) -> dict[str, int]:
+    """The lines of a case, each with what is given back for its goods; a line named twice counts both times."""
+    found: dict[str, int] = {}
+    path = "order_info.related_order_info"
+    for line in objects(order.get("related_order_info"), path):
+        name = identifier(line.get("sku_order_id"))
+        if name:
+            paid = fen(line.get("aftersale_pay_amount"), f"{path}[].aftersale_pay_amount") or 0
+            found[name] = found.get(name, 0) + paid
+    return found
 
 
 def _reason(case: Mapping[str, Any]) -> str | None:

@@ -212,12 +212,20 @@ FACT_ORDER_LINE = Table(
             "On the first line: deposit with an open final payment, fen; outside the revenue",
             required=True,
         ),
+        Column(
+            "refunded_fen",
+            "bigint",
+            "Given back for the line, freight on the first line, fen; sums to fact_refund.refunded_fen of the order",
+        ),
+        Column("net_fen", "bigint", "revenue_fen - refunded_fen: net revenue of the line, fen"),
     ),
     checks=(
+        Check("net_of_parts", "net_fen = revenue_fen - refunded_fen"),
         Check("revenue_of_parts", "revenue_fen = paid_fen + order_rest_fen"),
         Check("unpaid_counts_nothing", "is_paid OR revenue_fen = 0"),
         Check("one_or_none", "order_count IN (0, 1)"),
     ),
+    schema_version=2,
 )
 
 FACT_REFUND = Table(
@@ -278,8 +286,49 @@ FACT_EVENT = Table(
         Column("product_id", "string", "Product looked at"),
         Column("staff_key", "string", "Guide of a WeCom event, joins dim_staff"),
         Column("duration_ms", "bigint", "Stay or show duration"),
+        Column("session_id", "string", "Session it belongs to, joins fact_session; null outside mini-program use"),
     ),
     checks=(Check("has_name", "length(event) > 0"),),
+    schema_version=2,
+)
+
+FACT_SESSION = Table(
+    layer="gold",
+    name="fact_session",
+    doc="Sessions in mini-programs: what somebody did without a pause of 30 minutes (conf/features/sessions.yaml) on"
+    " one business day.",
+    grain="one session of one person, or unowned identifier, in one mini-program",
+    key=("session_id",),
+    published=True,
+    columns=(
+        Column("session_id", "string", "Session: the event_id of its first event", required=True),
+        ONE_ID,
+        Column("business_date", "date", "Business day; a session ends at midnight in Asia/Shanghai"),
+        Column("source", "string", "sensors or youshu: each dialect tells of its own sessions", required=True),
+        Column("app_id", "string", "Mini-program app id"),
+        Column("started_at", "timestamp", "First event", required=True),
+        Column("ended_at", "timestamp", "Last event", required=True),
+        Column("duration_ms", "bigint", "From the first to the last event", required=True),
+        Column("events", "bigint", "Events", required=True),
+        Column("views", "bigint", "Page views", required=True),
+        Column("products", "bigint", "Different products looked at", required=True),
+        Column("entry_path", "string", "First page"),
+        Column("exit_path", "string", "Last page"),
+        Column("scene", "string", "First scene code: where the session came from"),
+        Column("utm_source", "string", "First campaign source"),
+        Column("utm_campaign", "string", "First campaign"),
+        Column(
+            "clock_flag",
+            "string",
+            "ok; corrected: a device clock was wrong, times are from the receipt; suspect: far older than its arrival",
+            required=True,
+        ),
+    ),
+    checks=(
+        Check("ends_after_it_starts", "started_at <= ended_at AND duration_ms >= 0"),
+        Check("has_events", "events >= 1 AND views BETWEEN 0 AND events"),
+        Check("known_flag", "clock_flag IN ('ok', 'corrected', 'suspect')"),
+    ),
 )
 
 FACT_POINTS = Table(
@@ -408,6 +457,7 @@ TABLES: tuple[Table, ...] = (
     FACT_ORDER_LINE,
     FACT_REFUND,
     FACT_EVENT,
+    FACT_SESSION,
     FACT_POINTS,
     FACT_RELATION_DAILY,
     BRIDGE_CUSTOMER_TAG,

@@ -137,7 +137,16 @@ REFUNDS = Table(
     key=("platform", "shop_id", "refund_id"),
     version="version_key",
     keep_min=("success_at", "business_date"),
-    fill=("order_id", "line_id", "refund_type", "amount_fen", "freight_fen", "applied_at", "reason_code"),
+    fill=(
+        "order_id",
+        "line_id",
+        "refund_type",
+        "amount_fen",
+        "freight_fen",
+        "applied_at",
+        "reason_code",
+        "line_amounts",
+    ),
     columns=columns(
         Column("platform", "string", "As in silver.orders", required=True),
         Column("shop_id", "string", "As in silver.orders", required=True),
@@ -160,8 +169,14 @@ REFUNDS = Table(
         Column("reason_code", "string", "Reason code of the platform"),
         LINEAGE,
         FILLED,
+        Column(
+            "line_amounts",
+            "string",
+            "Of a case over several lines: the goods amount of each line in fen, freight left out, as JSON",
+        ),
     ),
     checks=(Check("refund_not_negative", "amount_fen IS NULL OR amount_fen >= 0"),),
+    schema_version=2,
 )
 
 ORDER_PHONES = Table(

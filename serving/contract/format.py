@@ -20,7 +20,10 @@ BITMAPS: tuple[tuple[str, str], ...] = (
     ("tag", "people who carry the tag with that value"),
     ("layer", "people standing in that relation layer; `name` is `relation`"),
     ("status", "`active` people and `visitor`s; `name` is `oneid`"),
-    ("access", "people a restricted API key may see: `name` is `brand` or `guide`, `value` whose"),
+    (
+        "access",
+        "people a restricted key may see: `name` is `brand` or `guide`, `value` whose (`corp_id|userid`)",
+    ),
 )
 """Kinds of bitmaps and what they hold."""
 

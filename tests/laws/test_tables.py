@@ -34,7 +34,7 @@ PROMISED = {
     "identity": "edges rejections oneid_map oneids oneid_changes steward_decisions hubs review_queue report",
     "features": "customer_features customer_tags tag_changes touchpoints",
     "gold": "dim_customer dim_product dim_shop dim_staff dim_group dim_date fact_order_line fact_refund fact_event "
-    "fact_points fact_relation_daily bridge_customer_tag agg_funnel_daily agg_oneid_daily",
+    "fact_session fact_points fact_relation_daily bridge_customer_tag agg_funnel_daily agg_oneid_daily",
     "ops": "job_runs batches quality_results audit",
 }
 """Table names other programs rely on."""

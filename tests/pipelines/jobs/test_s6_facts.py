@@ -61,7 +61,9 @@ def lines(rows: Rows) -> Lines:
         line("no_amount", "1", paid_fen=40),
         line("orphan", "1", paid_fen=70, subject_key=1),
     )
-    found = s6_facts.order_lines(orders, given, owners(rows)).collect()
+    back = {**SHOP, "refund_id": "r", "order_id": "two", "status": "success", "amount_fen": 450, "freight_fen": 50}
+    refunds = rows("silver.refunds", {**back, "line_id": "3"}, {**back, "order_id": "unpaid", "line_id": "1"})
+    found = s6_facts.order_lines(orders, given, refunds, owners(rows)).collect()
     return {(row["order_id"], row["line_id"]): row.asDict() for row in found}
 
 
@@ -71,6 +73,15 @@ def test_freight_lies_on_the_first_line_that_is_no_gift(lines: Lines) -> None:
 
 def test_the_lines_of_an_order_sum_to_its_payment(lines: Lines) -> None:
     assert sum(row["revenue_fen"] for (order_id, _), row in lines.items() if order_id == "two") == 1_050
+
+
+def test_what_went_back_lies_on_its_line_and_its_freight_where_the_freight_is(lines: Lines) -> None:
+    assert [lines["two", number]["refunded_fen"] for number in "123"] == [0, 50, 400]
+    assert [lines["two", number]["net_fen"] for number in "123"] == [0, 600, 0]
+
+
+def test_nothing_went_back_of_an_order_that_was_never_paid(lines: Lines) -> None:
+    assert (lines["unpaid", "1"]["refunded_fen"], lines["unpaid", "1"]["net_fen"]) == (0, 0)
 
 
 def test_an_order_without_lines_has_one_row(lines: Lines) -> None:

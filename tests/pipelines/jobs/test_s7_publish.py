@@ -17,7 +17,10 @@ from pipelines.jobs.s7_publish import build_serving, mask_phone, publish_snapsho
 from pipelines.keys import Keys, seal
 from pipelines.publish import build_manifest, current
 from pipelines.settings import Settings
+from serving.access import view_of
 from serving.contract import SNAPSHOT_FILE
+from serving.security import Caller
+from serving.store import Snapshot
 from tests.pipelines.jobs.composed import DAY1, KEYS, PHONE, POLICY, ROOT
 from tests.pipelines.published import write
 
@@ -123,6 +126,60 @@ def test_a_manifest_names_the_versions_that_are_read(home: Path) -> None:
     folder.mkdir()
     build_serving(context(home), manifest, folder, AT)
     assert sorted(people(sqlite3.connect(folder / SNAPSHOT_FILE)).values()) == [ONE, TWO]
+
+
+CORP, SHOP = "ww0000000000000001", "4463798"
+
+
+@pytest.fixture
+def related(home: Path) -> Path:
+    """A buyer of the brand's shop and a friend of two guides, who is also a member of another brand."""
+    mine = [
+        mapped("wecom_external_userid", CORP, "wmB", TWO),
+        mapped("member_id", "brandB", "M", TWO),
+        mapped("doudian_open_id", "elsewhere", "oX", ONE),
+        {**mapped("mp_anonymous_id", "wx0000000000000001", "d", TWO), "one_id": None, "status": "hub"},
+    ]
+    write(home, "identity.oneid_map", mine)
+    bought = order(9, shop_id=SHOP, is_paid=False, subject_key=key64("doudian_open_id", "elsewhere", "oX"))
+    write(home, "silver.orders", [bought])
+    friend = {"external_userid": "wmB", "subject_key": key64("wecom_external_userid", CORP, "wmB")}
+    follows = [(CORP, "lisi", "active"), ("ww2", "lisi", "active"), (CORP, "wang", "deleted_by_customer")]
+    rows = [friend | {"corp_id": corp, "userid": userid, "status": status} for corp, userid, status in follows]
+    write(home, "silver.contact_follows", rows)
+    return home
+
+
+def seen_by(home: Path, **restrict: str) -> set[str]:
+    """The people whom a key restricted to these values sees."""
+    if not (home / "built").exists():
+        built(home).close()
+    snapshot = Snapshot(home / "built" / SNAPSHOT_FILE)
+    view = view_of(snapshot, Caller("k", frozenset(), {name: (value,) for name, value in restrict.items()}))
+    return {one_id for one_id in (ONE, TWO) if view.profile(one_id) is not None}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "people"),
+    [
+        ("brand", "demo_brand", {ONE, TWO}),
+        ("brand", "brandB", {TWO}),
+        ("brand", "brandC", set()),
+        ("guide", f"{CORP}|lisi", {TWO}),
+        ("guide", "ww2|lisi", {TWO}),
+        ("guide", "lisi", set()),
+        ("guide", f"{CORP}|wang", set()),
+    ],
+)
+def test_a_restricted_key_sees_the_people_of_its_brand_or_guide(
+    related: Path, dimension: str, value: str, people: set[str]
+) -> None:
+    assert seen_by(related, **{dimension: value}) == people
+
+
+def test_a_key_that_names_a_brand_and_a_guide_sees_who_fits_both(related: Path) -> None:
+    assert seen_by(related, brand="brandB", guide="ww2|lisi") == {TWO}
+    assert seen_by(related, brand="brandC", guide="ww2|lisi") == set()
 
 
 def test_publishing_makes_the_snapshot_the_present_one(home: Path) -> None:

@@ -98,7 +98,20 @@ def test_success_counts_on_the_day_of_its_version() -> None:
 
 
 def test_a_case_of_several_lines_is_of_the_whole_order() -> None:
-    assert one_row(parse(REFUNDS, case("1", "2")), "refunds")["line_id"] is None
+    row = one_row(parse(REFUNDS, case("1", "2")), "refunds")
+    assert (row["line_id"], row["line_amounts"]) == (None, '{"1":0,"2":0}')
+
+
+def test_a_case_of_several_lines_keeps_what_goes_back_for_each() -> None:
+    value = case("2", "1", "2")
+    for line, amount in zip(value["order_info"]["related_order_info"], (10_000, "7900", 50), strict=True):
+        line["aftersale_pay_amount"] = amount
+    assert one_row(parse(REFUNDS, value), "refunds")["line_amounts"] == '{"1":7900,"2":10050}'
+
+
+def test_a_case_of_one_line_names_it_and_needs_no_amounts() -> None:
+    row = one_row(parse(REFUNDS, case("1")), "refunds")
+    assert (row["line_id"], row["line_amounts"]) == ("1", None)
 
 
 def test_a_case_without_lines_is_of_the_related_order() -> None:

@@ -95,6 +95,12 @@ def of_the_whole_order(record: dict[str, Any]) -> None:
     record["order_info"]["related_order_info"] = []
 
 
+def of_two_lines(record: dict[str, Any]) -> None:
+    """A case that tells what goes back for which line."""
+    (line,) = record["order_info"]["related_order_info"]
+    record["order_info"]["related_order_info"] = [line, {"sku_order_id": "2", "aftersale_pay_amount": 5}]
+
+
 def without_application(record: dict[str, Any]) -> None:
     """A case of which only its creation is known."""
     record["aftersale_info"]["apply_time"] = 0
@@ -118,7 +124,12 @@ ORDER_VARIANTS = (
 )
 ANSWERS: tuple[tuple[str, FeedParser, str, tuple[Variant, ...]], ...] = (
     ("OrderSearchListResponse", ORDERS, "order", ORDER_VARIANTS),
-    ("AftersaleListResponse", REFUNDS, "refund", (as_it_is, of_the_whole_order, without_application, without_status)),
+    (
+        "AftersaleListResponse",
+        REFUNDS,
+        "refund",
+        (as_it_is, of_the_whole_order, of_two_lines, without_application, without_status),
+    ),
     ("MemberSearchListResponse", MEMBERS, "member", (lambda record: record.update(open_id="1@#x"),)),
     (
         "OrderBatchDecryptResponse",
