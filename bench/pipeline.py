@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from pipelines.cli.common import spark_session
 from pipelines.clock import stopwatch
@@ -29,7 +30,9 @@ def main() -> None:
     environ = {"CDP_HOME": str(home), "CDP_SPARK__MEMORY": options.memory}
     settings = load_settings(environ=environ).settings
     create_demo_keys(settings.keys, MIX_KEYS)
-    simulated = simulate_brand(home, World(options.people, options.days), _say)
+    simulated = _brand(home, World(options.people, options.days))
+    if options.simulate_only:
+        return
     limit = read_all(settings.landing)
     last = max(path.name for path in settings.landing.glob("*/????-??-??"))
     watch = stopwatch()
@@ -46,6 +49,15 @@ def main() -> None:
         Path(options.out).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if not options.home:
         shutil.rmtree(home)
+
+
+def _brand(home: Path, world: World) -> dict[str, Any]:
+    """The simulated brand in the folder, made when it is not there yet; gives counts per feed."""
+    known = home / "simulated.json"
+    if not known.is_file():
+        known.write_text(json.dumps(simulate_brand(home, world, _say)), encoding="utf-8")
+    simulated: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+    return simulated
 
 
 def read_all(folder: Path) -> float:
@@ -76,6 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--memory", default="6g")
     parser.add_argument("--home", help="keep everything here instead of a temporary folder")
+    parser.add_argument("--simulate-only", action="store_true", help="make the brand in --home and stop")
     parser.add_argument("--out", help="write the figures as JSON")
     return parser.parse_args()
 

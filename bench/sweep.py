@@ -5,13 +5,15 @@ moments of the run; the other half are renames, right after which the kill comes
 snapshot into its place, of `CURRENT`. Killed are all processes of the run, its Python process alone, or its JVM alone.
 Meanwhile a reader follows the published snapshot. After each kill the same command runs again,
 and then every table but `ops` and the stitcher's report has to hold the rows of the undisturbed lake, run numbers left
-out.
+out. The killed runs are processes of their own with a JVM of their own; the runs after them, which nobody disturbs, are
+forks on one JVM that stays, but for every fifth.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -24,12 +26,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
 
+from bench.warm import Warm
 from pipelines.clock import stopwatch
 from pipelines.demo import MIX_KEYS, START, World, simulate_brand
 from pipelines.errors import IntegrityError
@@ -40,7 +43,9 @@ from pipelines.tables import ALL
 from pipelines.verify import find_damage, snapshot_damage
 
 ROOT = Path(__file__).resolve().parents[1]
+CDP = (sys.executable, "-m", "pipelines.cli")
 VICTIMS = ("all", "python", "jvm")
+COLD_EVERY = 5
 LEFT_OUT = ("run_id",)
 NOT_COMPARED = ("identity.report",)
 PUBLISHING = ("snapshots/.r*.partial", "snapshots/r*", "CURRENT")
@@ -48,6 +53,8 @@ PUBLISHING = ("snapshots/.r*.partial", "snapshots/r*", "CURRENT")
 POLL_S = 0.002
 LIMIT_S = 900
 GROUND, OUTCOMES = "ground.json", "outcomes.jsonl"
+Run = Callable[[Path, str, str], int]
+"""The exit code of a run in a home over the days from first to last."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,29 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ground:
-    """What all points start from: a lake with all days but the last, and what an undisturbed last day makes of it."""
+    """What all points start from: a lake with all days but the last, and what an undisturbed last day makes of it.
+
+    `program`: the words that start a run.
+    """
 
     base: Path
     reference: Path
     day: str
     seconds: float
     renames: tuple[str, ...]
+    program: tuple[str, ...] = CDP
+
+    def run(self, home: Path, first: str, last: str) -> int:
+        """A run in a process of its own; its words are in `<home>.log`."""
+        with home.with_suffix(".log").open("ab") as log:
+            return subprocess.run(
+                command(self.program, first, last),
+                env=environment(home),
+                stdout=log,
+                stderr=log,
+                check=False,
+                timeout=LIMIT_S,
+            ).returncode
 
 
 class Reader(threading.Thread):
@@ -129,7 +152,7 @@ class Reader(threading.Thread):
         self.look()
 
 
-def prepare(work: Path, *, people: int, days: int) -> Ground:
+def prepare(work: Path, *, people: int, days: int, program: tuple[str, ...] = CDP) -> Ground:
     """A simulated brand with all days but the last published, and beside it the undisturbed last day."""
     base, reference = work / "base", work / "reference"
     for left in (base, reference):
@@ -138,18 +161,19 @@ def prepare(work: Path, *, people: int, days: int) -> Ground:
     create_demo_keys(base / "keys", MIX_KEYS)
     simulate_brand(base, World(people, days), _say)
     before = (last - timedelta(days=1)).isoformat()
-    _check(run(base, START, before))
+    ground = Ground(base, reference, last.isoformat(), 0.0, (), program)
+    _check(ground.run(base, START, before))
     shutil.rmtree(base / "spark", ignore_errors=True)
     shutil.copytree(base, reference)
     watch = stopwatch()
-    _check(run(reference, last.isoformat(), last.isoformat()))
-    ground = Ground(base, reference, last.isoformat(), round(watch(), 1), _targets(base, reference))
+    _check(ground.run(reference, ground.day, ground.day))
+    ground = replace(ground, seconds=round(watch(), 1), renames=_targets(base, reference))
     kept = {"day": ground.day, "seconds": ground.seconds, "renames": ground.renames}
     (work / GROUND).write_text(json.dumps(kept), encoding="utf-8")
     return ground
 
 
-def points(ground: Ground, count: int, seed: int) -> list[Point]:
+def points(ground: Ground, count: int, seed: int, victims: Sequence[str] = VICTIMS) -> list[Point]:
     """So many points, half of them moments and half renames, the same for the same seed."""
     chance = random.Random(seed)
     renames = count // 2
@@ -158,12 +182,15 @@ def points(ground: Ground, count: int, seed: int) -> list[Point]:
         share = (place + chance.random()) / (count - renames)
         chosen.append(Point(0, "time", share=round(0.05 + 0.93 * share, 3)))
     return [
-        Point(number, p.kind, p.share, VICTIMS[number % len(VICTIMS)], p.target) for number, p in enumerate(chosen, 1)
+        Point(number, p.kind, p.share, victims[number % len(victims)], p.target) for number, p in enumerate(chosen, 1)
     ]
 
 
-def try_point(ground: Ground, point: Point, work: Path) -> Outcome:
-    """The last day was killed at the point and run again; says what is different from the undisturbed lake."""
+def try_point(ground: Ground, point: Point, work: Path, mend: Run | None = None) -> Outcome:
+    """The last day was killed at the point and run again; says what is different from the undisturbed lake.
+
+    `mend`: how the run after the kill is done; without it by a process of its own.
+    """
     home = work / f"point-{point.number:02d}"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(ground.base, home)
@@ -174,7 +201,7 @@ def try_point(ground: Ground, point: Point, work: Path) -> Outcome:
     reader.finish()
     damage = [f"while disturbed: {wrong}" for wrong in sorted(set(reader.wrong))]
     damage += [f"after the kill: {item.where}: {item.problem}" for item in find_damage(home)]
-    again = run(home, ground.day, ground.day)
+    again = (mend or ground.run)(home, ground.day, ground.day)
     damage += [f"after the next run: {item.where}: {item.problem}" for item in find_damage(home)]
     outcome = Outcome(point, code != 0, again, round(watch(), 1), differing(ground.reference, home), damage)
     outcome.seen = reader.seen
@@ -183,20 +210,12 @@ def try_point(ground: Ground, point: Point, work: Path) -> Outcome:
     return outcome
 
 
-def run(home: Path, first: str, last: str) -> int:
-    """The exit code of `cdp run` over the days; its words are in `<home>.log`."""
-    with home.with_suffix(".log").open("ab") as log:
-        return subprocess.run(
-            _command(first, last), env=_environment(home), stdout=log, stderr=log, check=False, timeout=LIMIT_S
-        ).returncode
-
-
 def differing(one: Path, two: Path) -> list[str]:
-    """The tables that do not hold the same rows in both lakes, run numbers left out."""
+    """The tables that do not hold the same rows in both lakes, run numbers left out; `one` is read once for all."""
     return [
         t.full_name
         for t in ALL.tables
-        if _compared(t.full_name) and _content(one, t.full_name) != _content(two, t.full_name)
+        if _compared(t.full_name) and _undisturbed(one, t.full_name) != _content(two, t.full_name)
     ]
 
 
@@ -213,17 +232,26 @@ def _content(home: Path, name: str) -> tuple[object, ...]:
     return tuple(rows_of(home / "lake", name, query)[0].values())
 
 
+@functools.cache
+def _undisturbed(home: Path, name: str) -> tuple[object, ...]:
+    return _content(home, name)
+
+
 def _disturbed(home: Path, ground: Ground, point: Point) -> int:
     watch = stopwatch()
     reached = _watcher(home, point.target) if point.target else lambda: watch() >= ground.seconds * point.share
     with home.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(
-            _command(ground.day, ground.day), env=_environment(home), stdout=log, stderr=log, start_new_session=True
+            command(ground.program, ground.day, ground.day),
+            env=environment(home),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         while process.poll() is None and not reached():
             time.sleep(POLL_S)
         if process.poll() is None:
-            _kill(process.pid, point.victim)
+            _kill(process.pid, point.victim, ground.program[-1])
         return process.wait(timeout=LIMIT_S)
 
 
@@ -240,7 +268,7 @@ def _file(path: Path) -> int:
         return -1
 
 
-def _kill(pid: int, victim: str) -> None:
+def _kill(pid: int, victim: str, program: str) -> None:
     if victim == "all":
         os.killpg(pid, signal.SIGKILL)
         return
@@ -248,17 +276,19 @@ def _kill(pid: int, victim: str) -> None:
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             words = process.cmdline()
-            is_run = "pipelines.cli" in words and words[0] == sys.executable
+            is_run = program in words and words[0] == sys.executable
             if process.name() == "java" if victim == "jvm" else is_run:
                 process.kill()
                 return
 
 
-def _command(first: str, last: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.cli", "run", "--from", first, "--to", last, "--wait", "120"]
+def command(program: Sequence[str], first: str, last: str) -> list[str]:
+    """The words of a run over the days, which waits for what a killed one left behind."""
+    return [*program, "run", "--from", first, "--to", last, "--wait", "120"]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
+    """What every run of the sweep is told."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
     given = {"CDP_HOME": str(home), "CDP_CONF": str(ROOT / "conf"), "PYTHONPATH": str(ROOT)}
     given |= {"CDP_CLOCK": "2025-02-01T00:00:00+08:00", "CDP_SPARK__MEMORY": "2g", "CDP_QUALITY__DATA_DOCS": "false"}
@@ -315,14 +345,14 @@ def main() -> None:
     ground = _kept_ground(work) or prepare(work, people=options.people, days=options.days)
     outcomes = _kept_outcomes(work)
     known = {outcome.point.number for outcome in outcomes}
-    for point in points(ground, options.points, options.seed):
-        if point.number in known or len(outcomes) >= len(known) + options.at_once:
-            continue
-        outcome = try_point(ground, point, work)
-        outcomes.append(outcome)
-        with (work / OUTCOMES).open("a", encoding="utf-8") as kept:
-            kept.write(json.dumps(asdict(outcome)) + "\n")
-        _say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
+    waiting = [point for point in points(ground, options.points, options.seed) if point.number not in known]
+    with Warm() as warm:
+        for point in waiting[: options.at_once]:
+            outcome = try_point(ground, point, work, None if point.number % COLD_EVERY == 0 else _mend_by(warm))
+            outcomes.append(outcome)
+            with (work / OUTCOMES).open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps(asdict(outcome)) + "\n")
+            _say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
     page = table(outcomes, ground)
     print(page)
     if options.out:
@@ -331,6 +361,13 @@ def main() -> None:
     if not bad and not options.work:
         shutil.rmtree(work)
     sys.exit(1 if bad else 0)
+
+
+def _mend_by(warm: Warm) -> Run:
+    def mend(home: Path, first: str, last: str) -> int:
+        return warm.run(command((), first, last), environment(home), home.with_suffix(".log"))
+
+    return mend
 
 
 def _kept_ground(work: Path) -> Ground | None:

@@ -8,7 +8,7 @@ re-issued phones) are nobody's in particular and left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,17 @@ def accuracy(owner: Mapping[str, str], person: Mapping[str, str], groups: Iterab
     return Accuracy(found, true, reachable, reached, sum(cluster.values()), len(cluster))
 
 
-def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict[str, Any]:
-    """The accuracy of the lake at `home` against a simulated world's truth folder, and why pairs were missed."""
+@dataclass(frozen=True)
+class Truth:
+    """Who is who in a simulated world: `person` of every identifier of one person, `groups` of identifiers that the
+    allowed evidence connects, one per person."""
+
+    person: Mapping[str, str]
+    groups: Sequence[Sequence[str]]
+
+
+def read_truth(truth: Path, policy: Policy, identity_key: str) -> Truth:
+    """The truth of a world's folder, identifiers as the lake writes them."""
 
     def stored(namespace: str, scope: str, value: str) -> str:
         node = Identifier(namespace, scope, value)
@@ -102,14 +111,21 @@ def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict
         people[stored(row["namespace"], row["scope"], row["value"])].add(row["person"])
     person = {identifier: next(iter(who)) for identifier, who in people.items() if len(who) == 1}
     groups = [[stored(*parts) for parts in row["identifiers"]] for row in _lines(truth / "reachable_pairs.jsonl")]
+    return Truth(person, [[identifier for identifier in group if identifier in person] for group in groups])
+
+
+def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict[str, Any]:
+    """The accuracy of the lake at `home` against a simulated world's truth folder, and why pairs were missed."""
+    known = read_truth(truth, policy, identity_key)
     query = (
         "SELECT namespace || ':' || scope || ':' || value AS identifier, one_id FROM t "
         "WHERE valid_to IS NULL AND one_id IS NOT NULL"
     )
     owner = {row["identifier"]: row["one_id"] for row in rows_of(home / "lake", "identity.oneid_map", query)}
-    known = [[identifier for identifier in group if identifier in person] for group in groups]
-    causes = missed_causes(known, owner, read_edges(home / "lake"))
-    return accuracy(owner, person, known).as_dict() | {"missed_pairs_by_cause": dict(sorted(causes.items()))}
+    causes = missed_causes(known.groups, owner, read_edges(home / "lake"))
+    return accuracy(owner, known.person, known.groups).as_dict() | {
+        "missed_pairs_by_cause": dict(sorted(causes.items()))
+    }
 
 
 def compare_books(home: Path, truth: Path) -> list[dict[str, object]]:

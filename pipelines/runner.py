@@ -23,6 +23,7 @@ from pipelines.quality import check_tables
 from pipelines.session import prepare_for
 from pipelines.settings import Settings
 from pipelines.sources.config import load_mix_keys, load_sources
+from pipelines.store.begun import begun
 from pipelines.store.lake import Lake
 from pipelines.store.ledger import known_files
 from pipelines.store.marks import Marks
@@ -88,7 +89,8 @@ def run_pipeline(
 
 def waiting_batches(settings: Settings, first: str, last: str) -> tuple[Batch, ...]:
     """The landing files of the days that no run has read yet, without starting Spark."""
-    return landing_batches(settings.landing, days(first, last), known_files(settings.lake, first, last))
+    known = known_files(settings.lake, first, last)
+    return landing_batches(settings.landing, days(first, last), known, begun(settings.home).batches)
 
 
 def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: RunRequest, say: Say) -> RunContext:
@@ -104,7 +106,8 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
     batches = request.batches
     if batches is None:
         known = frozenset() if request.ignore_ledger else known_files(settings.lake, request.first, request.last)
-        batches = landing_batches(settings.landing, days(request.first, request.last), known)
+        unfinished = begun(settings.home).batches
+        batches = landing_batches(settings.landing, days(request.first, request.last), known, unfinished)
     # A day's work is little; a rebuild is not, whatever arrives with it.
     little = (
         not request.full

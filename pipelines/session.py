@@ -96,22 +96,14 @@ def build_session(
     Scratch files and the warehouse lie under `work_dir`; `memory` is that of the driver JVM (in local mode: of
     everything). Raises CdpError (usage) before any JVM is started when Java or a Delta jar is missing or unsuitable.
     """
-    home = java_home()
+    environment = launch_environment(master)
     chosen = jar_paths() if jars is None else jars
     config = session_config(
         master=master, memory=memory, work_dir=work_dir.resolve(), jars=chosen, shuffle_partitions=shuffle_partitions
     )
     for folder in ("local", "warehouse"):
         (work_dir / folder).mkdir(parents=True, exist_ok=True)
-    # The launcher reads these from the environment only; a foreign SPARK_HOME would start another Spark.
-    os.environ |= {
-        "JAVA_HOME": str(home),
-        "SPARK_HOME": str(Path(pyspark.__file__).parent),
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
-    }
-    if master.startswith("local"):
-        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ |= environment
     if keep_open and SparkContext._gateway is None:
         conf = SparkConf().setAppName("cdp").setAll(list(config.items()))
         SparkContext(conf=conf, gateway=_gateway(conf, keep_open))
@@ -119,6 +111,18 @@ def build_session(
     for key, value in config.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def launch_environment(master: str) -> dict[str, str]:
+    """What the launcher of a JVM reads from the environment only; a foreign SPARK_HOME would start another Spark."""
+    local = {"SPARK_LOCAL_IP": "127.0.0.1"} if master.startswith("local") else {}
+    return {
+        "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        **local,
+    }
 
 
 def prepare_for(session: SparkSession, *, few_rows: bool) -> None:

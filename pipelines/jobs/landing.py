@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from pipelines.errors import InputRefusedError
+from pipelines.store.begun import BegunBatch
 from pipelines.tables.bronze import FEEDS
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".xml")
@@ -134,9 +135,15 @@ def make_batch(feed: str, interval: str, files: tuple[LandingFile, ...], batch_i
 
 
 def landing_batches(
-    landing: Path, intervals: Iterable[str], known: frozenset[tuple[str, str, str]]
+    landing: Path,
+    intervals: Iterable[str],
+    known: frozenset[tuple[str, str, str]],
+    begun: Sequence[BegunBatch] = (),
 ) -> tuple[Batch, ...]:
-    """A batch per feed and interval of the files not ingested before; `known` holds (feed, interval, file digest)."""
+    """A batch per feed and interval of the files not ingested before; `known` holds (feed, interval, file digest).
+
+    The files of a batch that was `begun` are that batch again, apart from the files that have come since.
+    """
     batches: list[Batch] = []
     wanted = sorted(set(intervals))
     for feed in sorted(FEEDS):
@@ -144,10 +151,27 @@ def landing_batches(
             folder = landing / feed / interval
             if not folder.is_dir() or not any(folder.iterdir()):
                 continue
-            files = tuple(file for file in find_files([folder]) if (feed, interval, file.sha256) not in known)
+            files = [file for file in find_files([folder]) if (feed, interval, file.sha256) not in known]
+            for unfinished in (batch for batch in begun if (batch.feed, batch.interval) == (feed, interval)):
+                own = _taken(files, unfinished.files)
+                if own:
+                    batches.append(make_batch(feed, interval, own, unfinished.batch_id))
             if files:
-                batches.append(make_batch(feed, interval, files))
+                batches.append(make_batch(feed, interval, tuple(files)))
     return tuple(batches)
+
+
+def _taken(files: list[LandingFile], digests: Sequence[str]) -> tuple[LandingFile, ...]:
+    """One file for each digest, taken out of `files`; none where one is missing."""
+    left, own = list(files), []
+    for digest in digests:
+        file = next((file for file in left if file.sha256 == digest), None)
+        if file is None:
+            return ()
+        left.remove(file)
+        own.append(file)
+    files[:] = left
+    return tuple(sorted(own, key=lambda file: file.name))
 
 
 def chunks(batch: Batch, chunk_bytes: int) -> Iterator[Chunk]:

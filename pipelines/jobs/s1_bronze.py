@@ -24,16 +24,16 @@ from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch, chunks
 from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
 from pipelines.sources.config import Bounds, load_bounds
+from pipelines.store.begun import Begun, BegunBatch, begin, begun, finish
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
-from pipelines.store.marks import Marks
 from pipelines.tables import ALL
 
 CHUNK_SCHEMA = (
     "feed string, interval string, batch_id string, path string, name string,"
     " start bigint, end bigint, first_line bigint"
 )
-LEDGER = ALL["ops.batches"]
+LEDGER, FILES = ALL["ops.batches"], ALL["ops.batch_files"]
 BatchKey = tuple[str, str, str]
 
 
@@ -76,13 +76,11 @@ def run(context: RunContext) -> JobOutcome:
     accepted = [batch for batch in batches if _key(batch) not in refused]
     outcome = JobOutcome(rows_in={"records": sum(found.counts.total() for found in seen.values())})
     balances = {_key(batch): Balance() for batch in accepted}
-    marks = Marks(context.settings.home)
-    unsure = marks.is_set("bronze")
-    marks.set("bronze")
-    outcome.writes += _write_bronze(context, balances, unsure=unsure)
+    before = begin(context.settings.home, [_begun(batch) for batch in accepted])
+    outcome.writes += _write_bronze(context, balances, before)
     outcome.writes.append(_write_quarantine(context, frozenset(balances), balances))
     outcome.writes.append(_write_ledger(context, accepted, balances))
-    marks.clear("bronze")
+    finish(context.settings.home, balances)
     context.state.staged_batches = frozenset(balances)
     if refused:
         _raise_refused(refused)
@@ -163,14 +161,22 @@ def _key(batch: Batch) -> BatchKey:
     return batch.feed, batch.interval, batch.batch_id
 
 
+def _begun(batch: Batch) -> BegunBatch:
+    return BegunBatch(*_key(batch), batch.content_hash, tuple(file.sha256 for file in batch.files))
+
+
 def _unknown_batches(context: RunContext) -> list[Batch]:
-    """The batches to read: those the ledger does not know, or all; a known id with other content is refused."""
+    """The batches to read: those the ledger does not know, or all; a known id with other content is refused.
+
+    So is the id of a batch that was cut off: some of its records may be in bronze.
+    """
     query = "SELECT feed, interval::VARCHAR AS day, batch_id, content_hash FROM t"
     known = {
         (row["feed"], row["day"], row["batch_id"]): row["content_hash"] for row in context.lake.query(LEDGER, query)
     }
+    contents = {batch.key: batch.content_hash for batch in begun(context.settings.home).batches} | known
     for batch in context.batches:
-        if known.get(_key(batch), batch.content_hash) != batch.content_hash:
+        if contents.get(_key(batch), batch.content_hash) != batch.content_hash:
             raise InputRefusedError(
                 f"batch {batch.batch_id!r} of {batch.feed} was ingested before with other content",
                 where=f"{batch.feed}/{batch.interval}",
@@ -241,8 +247,8 @@ def _raise_refused(refused: dict[BatchKey, str]) -> None:
     )
 
 
-def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, unsure: bool) -> list[WriteResult]:
-    """The new records of all feeds are in bronze; `unsure`: a run was cut off while it wrote there."""
+def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], before: Begun) -> list[WriteResult]:
+    """The new records of all feeds are in bronze; `before`: what runs that were cut off may have written there."""
     staged = context.state.staged
     names = sorted(name for name in staged if name.startswith("bronze."))
     files = {name: staged.pop(name) for name in names}
@@ -253,7 +259,7 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, uns
         files,
         sorted(batch_name(*key) for key in batches),
         lake=Path(context.lake.root),
-        check=_tables_to_check(context, batches, unsure=unsure),
+        check=_tables_to_check(context, batches, before),
         days=Days(context.first, context.last),
     )
     new = _count(verdicts.counted, balances)
@@ -267,12 +273,12 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], *, uns
     return context.lake.each(append, sorted(new))
 
 
-def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], *, unsure: bool) -> list[str]:
+def _tables_to_check(context: RunContext, batches: frozenset[BatchKey], before: Begun) -> list[str]:
     """The bronze tables that may hold records of these intervals already."""
     feeds = {feed for feed, _, _ in batches}
-    if not unsure and not context.ignore_ledger:
+    if not before.anything and not context.ignore_ledger:
         found = context.lake.query(LEDGER, "SELECT DISTINCT feed, interval::VARCHAR AS day FROM t")
-        known = {(row["feed"], row["day"]) for row in found}
+        known = {(row["feed"], row["day"]) for row in found} | {batch.key[:2] for batch in before.batches}
         feeds = {feed for feed, interval, _ in batches if (feed, interval) in known}
     return sorted(f"bronze.{feed}" for feed in feeds if context.lake.exists(ALL[f"bronze.{feed}"]))
 
@@ -325,6 +331,7 @@ def _say_balances(context: RunContext, balances: dict[BatchKey, Balance]) -> Non
 
 
 def _write_ledger(context: RunContext, batches: list[Batch], balances: dict[BatchKey, Balance]) -> WriteResult:
+    """The batches are in the ledger: their files first, as a batch counts as ingested once ops.batches has it."""
     _say_balances(context, balances)
     rows, files = [], []
     for batch in batches:
@@ -333,6 +340,5 @@ def _write_ledger(context: RunContext, batches: list[Batch], balances: dict[Batc
         facts = {"content_hash": batch.content_hash, "files": len(batch.files), "run_id": context.run_id}
         rows.append({**place, **facts, **asdict(balance), "records_in": balance.records_in})
         files += [{**place, "name": file.name, "sha256": file.sha256, "bytes": file.size} for file in batch.files]
-    result = context.lake.add_rows(LEDGER, rows)
-    context.lake.add_rows(ALL["ops.batch_files"], files)
-    return result
+    context.lake.add_rows(FILES, files)
+    return context.lake.add_rows(LEDGER, rows)

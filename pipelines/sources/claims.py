@@ -88,6 +88,7 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split,
         parse=parse,
         tables=("silver.order_claims",),
-        hash_context=("app_id",),
+        # A version of a claim is dated by its arrival.
+        hash_context=("app_id", "received_ms"),
     ),
 )

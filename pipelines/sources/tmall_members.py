@@ -157,5 +157,7 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_members,
         parse=parse_members,
         tables=(MEMBERS,),
+        # A call says by its method what happened, and by its arrival when: asking and joining may send the same fields.
+        hash_context=("method", "params.answer", "received_ms"),
     ),
 )

@@ -6,10 +6,21 @@ from pathlib import Path
 
 from pipelines.store.versions import rows_of
 
-QUERY = "SELECT feed, interval::VARCHAR AS day, sha256 FROM t WHERE interval BETWEEN $first::DATE AND $last::DATE"
+BETWEEN = "FROM t WHERE interval BETWEEN $first::DATE AND $last::DATE"
+FILES = f"SELECT feed, interval::VARCHAR AS day, batch_id, sha256 {BETWEEN}"
+BATCHES = f"SELECT feed, interval::VARCHAR AS day, batch_id {BETWEEN}"
 
 
 def known_files(lake: Path, first: str, last: str) -> frozenset[tuple[str, str, str]]:
-    """(feed, interval, file digest) of every file ingested for the days first to last."""
-    rows = rows_of(lake, "ops.batch_files", QUERY, {"first": first, "last": last})
-    return frozenset((row["feed"], row["day"], row["sha256"]) for row in rows)
+    """(feed, interval, file digest) of every file ingested for the days first to last.
+
+    A batch is ingested once it stands in ops.batches: files of a batch that was cut off before are not known.
+    """
+    days: dict[str, object] = {"first": first, "last": last}
+    batches = {tuple(row.values()) for row in rows_of(lake, "ops.batches", BATCHES, days)}
+    files = rows_of(lake, "ops.batch_files", FILES, days) if batches else []
+    return frozenset(
+        (row["feed"], row["day"], row["sha256"])
+        for row in files
+        if (row["feed"], row["day"], row["batch_id"]) in batches
+    )

@@ -16,14 +16,20 @@ class Marks:
         """Whether the mark is there."""
         return (self.folder / name).exists()
 
-    def set(self, name: str) -> None:
-        """The mark is on disk."""
+    def text(self, name: str) -> str | None:
+        """What the mark says, None without it."""
+        path = self.folder / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+
+    def set(self, name: str, text: str = "") -> None:
+        """The mark is on disk and says the text, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        draft = self.folder / f".{name}.new"
+        with draft.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(draft, self.folder / name)
         sync_folder(self.folder)
 
     def clear(self, name: str) -> None:

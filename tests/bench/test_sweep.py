@@ -1,12 +1,15 @@
-"""The crash sweep picks its points by seed and sees any difference between two lakes; one point of it is tried here."""
+"""The crash sweep picks its points by seed and sees any difference between two lakes; six small ones are tried here."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.sweep import PUBLISHING, Ground, Outcome, Point, Reader, differing, points, prepare, table, try_point
+from pipelines.publish import snapshots
+from pipelines.store.versions import rows_of
 from tests.pipelines.damaging import flip, serving
 from tests.pipelines.published import SHOPS, publish_run, shop, write
 
@@ -84,11 +87,33 @@ def test_the_page_counts_what_left_no_trace(ground: Ground) -> None:
     assert f"| 2 | `CURRENT, all` | yes | exit 0 | {SHOPS} |" in page
 
 
+DIRECT = (sys.executable, "-m", "tests.bench.direct")
+POINTS = 6
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """A brand of a few people with one day published, and its undisturbed second day."""
+    return prepare(tmp_path_factory.mktemp("sweep"), people=40, days=2, program=DIRECT)
+
+
 @pytest.mark.e2e
-@pytest.mark.spark
-def test_a_day_that_was_killed_amid_its_commits_is_made_good_by_the_next_run(tmp_path: Path) -> None:
-    ground = prepare(tmp_path, people=40, days=2)
-    (point,) = (point for point in points(ground, 4, 7) if point.number == 2)
-    outcome = try_point(ground, point, tmp_path)
-    assert outcome.hit
-    assert (outcome.again, outcome.differing, outcome.damage) == (0, [], [])
+@pytest.mark.parametrize("number", range(1, POINTS + 1))
+def test_a_run_that_was_killed_is_made_good_by_the_next(small: Ground, tmp_path: Path, number: int) -> None:
+    (point,) = (one for one in points(small, POINTS, 7, ("all", "python")) if one.number == number)
+    outcome = try_point(small, point, tmp_path)
+    assert (outcome.again, outcome.differing, outcome.damage) == (0, [], []), point.words
+    assert outcome.hit or point.kind == "time" or point.target in PUBLISHING
+
+
+@pytest.mark.e2e
+def test_the_small_run_ingests_stitches_and_publishes(small: Ground) -> None:
+    assert {name.split("/")[1] for name in small.renames if name.startswith("lake/")} == {
+        "bronze",
+        "silver",
+        "identity",
+        "ops",
+    }
+    rows = rows_of(small.reference / "lake", "identity.oneids", "SELECT count(*) AS n FROM t")
+    assert rows[0]["n"] > 40
+    assert len(snapshots(small.reference)) == 2

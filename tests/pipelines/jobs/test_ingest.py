@@ -11,9 +11,12 @@ import pytest
 
 from pipelines.errors import ExitCode, InputRefusedError
 from pipelines.jobs import s1_bronze, s2_silver
-from pipelines.jobs.landing import find_files, make_batch
+from pipelines.jobs.landing import find_files, landing_batches, make_batch
 from pipelines.keys import unseal
 from pipelines.spec import Table
+from pipelines.store.begun import begun
+from pipelines.store.ledger import known_files
+from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
 from pipelines.tables.bronze import FEEDS
 from tests.pipelines.jobs.composed import (
@@ -264,13 +267,89 @@ def test_refused_batches_leave_nothing_and_the_others_are_kept(lake: Lake, tmp_p
     assert [row["consent_id"] for row in lake.read(ALL["silver.consents"]).collect()] == ["n1"]
 
 
-def test_a_run_that_was_cut_off_after_bronze_counts_its_records_as_good(lake: Lake, tmp_path: Path) -> None:
+class CutOff(Exception):  # noqa: N818  # what stands for a kill is no error of the program
+    """The run was killed."""
+
+
+def cut_off_before(monkeypatch: pytest.MonkeyPatch, context: RunContext, name: str) -> None:
+    """The run was killed right before it wrote to a table of the ledger."""
+    written = context.lake.add_rows
+
+    def add_rows(table: Table, rows: Any) -> Any:
+        if table.full_name == name:
+            raise CutOff
+        return written(table, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(context.lake, "add_rows", add_rows)
+        with pytest.raises(CutOff):
+            s1_bronze.run(context)
+
+
+def next_run(lake: Lake, home: Path, number: int, *days: str) -> RunContext:
+    """A run of these days with what waits in landing, as `cdp run` finds it."""
+    known = known_files(home / "lake", min(days), max(days))
+    batches = landing_batches(home / "landing", days, known, begun(home).batches)
+    return ingest(run_context(lake, home, days, batches=batches, run_id=f"r{number:06d}-{max(days)}"))
+
+
+def of_batches(lake: Lake) -> list[tuple[int, int, int, int]]:
+    """(files, records, good, duplicate) of every batch in the ledger."""
+    rows = lake.read(ALL["ops.batches"]).collect()
+    return sorted((row["files"], row["records_in"], row["good"], row["duplicate"]) for row in rows)
+
+
+@pytest.mark.parametrize("table", ["ops.batch_files", "ops.batches"])
+def test_a_run_cut_off_in_the_ledger_is_finished_as_it_was_begun_whatever_came_since(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    land(tmp_path, {f"consents/{DAY1}/a.jsonl": [consent(1, DAY1), consent(2, DAY1)]})
+    cut_off_before(monkeypatch, run_context(lake, tmp_path, (DAY1,)), table)
+    assert known_files(tmp_path / "lake", DAY1, DAY1) == frozenset()
+    land(tmp_path, {f"consents/{DAY1}/b.jsonl": [consent(2, DAY1), consent(3, DAY1)]})
+    next_run(lake, tmp_path, 2, DAY1)
+    assert of_batches(lake) == [(1, 2, 1, 1), (1, 2, 2, 0)]
+    assert lake.read(ALL["bronze.consents"]).count() == lake.read(ALL["silver.consents"]).count() == 3
+    assert len(known_files(tmp_path / "lake", DAY1, DAY1)) == 2
+    assert begun(tmp_path).batches == ()
+    before = versions(lake)
+    next_run(lake, tmp_path, 3, DAY1)
+    assert versions(lake) == before
+
+
+def test_a_day_that_was_cut_off_doubles_nothing_though_another_day_ran_in_between(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(tmp_path, {f"consents/{DAY1}/a.jsonl": [consent(1, DAY1)], f"consents/{DAY2}/a.jsonl": [consent(1, DAY2)]})
+    cut_off_before(monkeypatch, run_context(lake, tmp_path, (DAY1,)), "ops.batch_files")
+    next_run(lake, tmp_path, 2, DAY2)
+    next_run(lake, tmp_path, 3, DAY1)
+    assert lake.read(ALL["bronze.consents"]).count() == 2
+    assert of_batches(lake) == [(1, 1, 1, 0), (1, 1, 1, 0)]
+
+
+def test_the_id_of_a_batch_that_was_cut_off_is_refused_with_other_content(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / "landing" / f"{name}.jsonl" for name in "ab"]
+    land(tmp_path, {"a.jsonl": [consent(1, DAY1)], "b.jsonl": [consent(2, DAY1)]})
+    first, other = (make_batch("consents", DAY1, find_files([path]), "one id") for path in paths)
+    cut_off_before(monkeypatch, run_context(lake, tmp_path, (DAY1,), batches=(first,)), "ops.batches")
+    with pytest.raises(InputRefusedError, match="other content"):
+        s1_bronze.run(run_context(lake, tmp_path, (DAY1,), batches=(other,)))
+    s1_bronze.run(run_context(lake, tmp_path, (DAY1,), batches=(first,)))
+    assert of_batches(lake) == [(1, 1, 1, 0)]
+
+
+def test_a_lake_of_which_nothing_is_sure_counts_the_records_of_its_own_batches_as_good(
+    lake: Lake, tmp_path: Path
+) -> None:
     land(tmp_path, {f"consents/{DAY1}/a.jsonl": [consent(1, DAY1), consent(2, DAY1)]})
     days = (DAY1,)
     context = run_context(lake, tmp_path, days)
     s1_bronze.run(context)
     lake.delete_keys(ALL["ops.batches"], lake.read(ALL["ops.batches"]).select("feed", "interval", "batch_id"))
-    s1_bronze.Marks(tmp_path).set("bronze")
+    Marks(tmp_path).set("bronze")
     ingest(run_context(lake, tmp_path, days, run_id="r000002-2025-01-01"))
     assert balances(lake)["consents", DAY1] == (2, 2, 0, 0, 0)
     assert lake.read(ALL["bronze.consents"]).count() == 2

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.landing import check_feed, chunks, find_files, interval_of, landing_batches, make_batch
 from pipelines.jobs.records import read_lines
+from pipelines.store.begun import BegunBatch
 
 
 def write(path: Path, text: str) -> Path:
@@ -81,3 +82,26 @@ def test_chunks_give_every_line_once_with_its_number(
     batch = make_batch("staff", "2025-01-01", find_files([path]))
     read = [pair for chunk in chunks(batch, size) for pair in read_lines(chunk, 1000)]
     assert read == [(n, line.strip().encode()) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def test_the_files_of_a_batch_that_was_begun_are_that_batch_again_and_new_ones_another(tmp_path: Path) -> None:
+    folder = tmp_path / "staff" / "2025-03-01"
+    folder.mkdir(parents=True)
+    for name in "ab":
+        (folder / f"{name}.jsonl").write_text(f"{name}\n")
+    first = make_batch("staff", "2025-03-01", find_files([folder]), "given")
+    digests = tuple(file.sha256 for file in first.files)
+    unfinished = BegunBatch("staff", "2025-03-01", "given", first.content_hash, digests)
+    (folder / "c.jsonl").write_text("c\n")
+    old, new = landing_batches(tmp_path, ["2025-03-01"], frozenset(), [unfinished])
+    assert old == first
+    assert [file.name for file in new.files] == ["c.jsonl"]
+
+
+def test_a_batch_that_was_begun_and_lost_a_file_since_is_as_if_new(tmp_path: Path) -> None:
+    folder = tmp_path / "staff" / "2025-03-01"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text("a\n")
+    (batch,) = landing_batches(tmp_path, ["2025-03-01"], frozenset())
+    unfinished = BegunBatch("staff", "2025-03-01", "given", "h", (batch.files[0].sha256, "gone"))
+    assert landing_batches(tmp_path, ["2025-03-01"], frozenset(), [unfinished]) == (batch,)

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from pipelines.jobs.records import with_context
 from pipelines.sources.base import Clear, Parsed, RecordRefusedError, Subject
 from pipelines.sources.tmall_members import PARSERS
 from tests.pipelines.sources.private_domain import ids_of, one_row
-from tests.pipelines.sources.public_domain import BRAND, NICK, RECEIVED_MS, parse, read
+from tests.pipelines.sources.public_domain import BRAND, NICK, RECEIVED_MS, parse, public_context, read
 
 (MEMBERS,) = PARSERS
 MIX = "52164cc782f7af83d62d2cfe07a910bb"
@@ -128,3 +129,14 @@ def test_a_sync_by_number_alone_is_known_by_the_numbers_token() -> None:
 def test_a_sync_of_nobody_is_refused() -> None:
     with pytest.raises(RecordRefusedError, match="ouid or mobile"):
         parse(MEMBERS, {"point": 5, "version": 1735700531000}, method="member.sync")
+
+
+def test_calls_with_equal_fields_are_one_record_only_if_they_did_the_same_at_the_same_time() -> None:
+    def content(**context: Any) -> Any:
+        return with_context({"ouid": "o"}, public_context(MEMBERS.feed, **context), MEMBERS.hash_context)
+
+    joined = content(method="tmall.mei.crm.bind")
+    assert content(method="tmall.mei.crm.bind") == joined
+    assert content(method="tmall.mei.crm.bind.query") != joined
+    assert content(method="tmall.mei.crm.bind", params={"answer": "FAIL"}) != joined
+    assert content(method="tmall.mei.crm.bind", received_ms=RECEIVED_MS + 1) != joined

@@ -20,3 +20,12 @@ def test_a_cleared_mark_is_gone(tmp_path: Path) -> None:
     marks.set("bronze")
     marks.clear("bronze")
     assert not Marks(tmp_path).is_set("bronze")
+
+
+def test_a_mark_says_its_newest_text_and_none_when_it_is_not_set(tmp_path: Path) -> None:
+    marks = Marks(tmp_path)
+    assert marks.text("bronze") is None
+    marks.set("bronze", "first")
+    marks.set("bronze", "second")
+    assert marks.text("bronze") == "second"
+    assert [path.name for path in marks.folder.iterdir()] == ["bronze"]
