@@ -11,7 +11,7 @@ TOUCHES = Fact(
     columns={
         "business_date": "Business day",
         "channel": "Channel",
-        "kind": "order, visit, share, click, favourite, cart, sign_up, profile, friend_add, group_join or other",
+        "kind": "order, friend_add, group_join, or a kind of event: see gold.fact_event",
         "touches": "How many",
         "first_at": "First of the day",
         "last_at": "Last of the day",

@@ -17,7 +17,15 @@ from pyspark.sql import functions as F
 
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_parts, staged_rows
-from pipelines.jobs.snapshots import LISTINGS, MEMBERS, listings, members_who_left
+from pipelines.jobs.snapshots import (
+    CONTACT_LISTINGS,
+    FOLLOWS,
+    LISTINGS,
+    MEMBERS,
+    listings,
+    members_who_left,
+    relations_that_ended,
+)
 from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
 from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
@@ -51,6 +59,7 @@ def run(context: RunContext) -> JobOutcome:
     if OBSERVATIONS.full_name in staged:
         outcome.writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
     outcome.writes += _write_leavers(context, staged)
+    outcome.writes += _write_ended(context, staged)
     touch(context, staged)
     outcome.writes.append(_record(context, pending))
     return outcome
@@ -137,6 +146,17 @@ def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[Writ
     return writes
 
 
+def _write_ended(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
+    """Relations that a complete listing leaves out have ended; the customers' features follow."""
+    names = [name for name in (FOLLOWS.full_name, CONTACT_LISTINGS.full_name) if name in staged]
+    if not names or not context.lake.exists(CONTACT_LISTINGS):
+        return []
+    corps = pl.concat([few(staged[name], "corp_id") for name in names])["corp_id"].unique()
+    ended = relations_that_ended(context.lake.local, corps.to_list())
+    touch(context, {FOLLOWS.full_name: ended})
+    return [context.lake.local.replace_keys(FOLLOWS, ended, ended.select(FOLLOWS.key))]
+
+
 def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:
     """The keys whose facts may have changed are remembered for the features."""
     keys = [few(rows, "subject_key")["subject_key"] for name, rows in staged.items() if _has_subject(name)]
@@ -149,7 +169,7 @@ def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:
         context.state.touch_all = True
     if keys:
         found = pl.concat(keys).drop_nulls().unique().sort().to_frame("identifier_key")
-        context.state.touched.append(context.lake.spark.createDataFrame(found.to_arrow()))
+        context.state.touched.append(found)
 
 
 def _has_subject(name: str) -> bool:

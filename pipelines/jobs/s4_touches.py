@@ -9,6 +9,7 @@ from features.channels import sales_channel_sql
 from features.days import business_day_sql
 
 KIND = r"""CASE
+  WHEN scene = '1154' AND source IN ('sensors', 'youshu') THEN 'preview'
   WHEN event IN ('$MPLaunch', '$MPShow', '$MPViewScreen', '$MPHide', '$MPPageLeave') THEN 'visit'
   WHEN event LIKE 'browse%' THEN 'visit'
   WHEN lower(event) LIKE '%share%' THEN 'share'
@@ -18,7 +19,8 @@ KIND = r"""CASE
   WHEN event = '$SignUp' THEN 'sign_up'
   WHEN event LIKE 'profile%' OR event IN ('$BindID', '$UnbindID') THEN 'profile'
   ELSE 'other' END"""
-"""Kinds of mini-program events; names of the SensorsData and 有数 dialects."""
+"""Kinds of mini-program events; names of the SensorsData and 有数 dialects. A page Moments shows alone (1154) is looked
+at without the program being opened: no visit."""
 
 CHANNELS = {"sensors": "miniprogram", "youshu": "miniprogram", "wechat_mall": "mall"}
 """Sources of events that are touches, with their channel: messages of the other sources announce orders and relations,

@@ -17,6 +17,7 @@ SOURCES = ("sensors", "youshu")
 """Sources whose events are somebody's use of a mini-program; two of them in one app tell of the same use twice, so each
 has sessions of its own."""
 
+NO_USE = ("profile", "preview")
 VIEWED = "event = '$MPViewScreen' OR event LIKE 'browse%'"
 MINUTE_MS = 60_000
 _PLACE = ("visitor", "source", "app_id", "business_date", "in_use")
@@ -24,7 +25,7 @@ _PLACE = ("visitor", "source", "app_id", "business_date", "in_use")
 
 def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) -> DataFrame:
     """The events with `one_id`, `kind`, their business day, and the `session_id` of those that are use of a
-    mini-program; what profiles, messages of platforms and events of nobody say is no use.
+    mini-program; profiles, pages previewed in Moments, messages of platforms and events of nobody are no use.
 
     `events` holds all events of everybody it holds one of.
     """
@@ -35,7 +36,9 @@ def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) ->
             "visitor": fn.expr("coalesce(one_id, concat('key:', subject_key), event_id)"),
         }
     )
-    used = fn.col("source").isin(*SOURCES) & (fn.col("kind") != "profile") & fn.col("subject_key").isNotNull()
+    used = (
+        fn.col("source").isin(*SOURCES) & ~fn.col("kind").isin("profile", "preview") & fn.col("subject_key").isNotNull()
+    )
     in_time = Window.partitionBy(*_PLACE).orderBy("event_at", "event_id")
     idle_ms = idle_minutes * MINUTE_MS
     pause = fn.expr("unix_millis(event_at)") - fn.lag(fn.expr("unix_millis(event_at)")).over(in_time)

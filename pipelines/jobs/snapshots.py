@@ -1,4 +1,5 @@
-"""Facts that a full snapshot states by silence: group members who are no longer in the list have left.
+"""Facts that a full snapshot states by silence: group members who are no longer in the list have left, and relations
+with customers who are no longer in their guide's list have ended.
 
 Every full listing is remembered, so that a member left at the first listing without them, whether the days came one by
 one, all at once or out of order.
@@ -6,15 +7,30 @@ one, all at once or out of order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 
+FOLLOWS = ALL["silver.contact_follows"]
+CONTACT_LISTINGS = ALL["silver.contact_listings"]
+QUARANTINE = ALL["silver.quarantine"]
 LISTINGS = ALL["silver.group_listings"]
 MEMBERS = ALL["silver.group_members"]
 MISSING = "01"
 """Refund rank of a version that says "and then a listing was without them": it sorts right behind the sighting."""
+
+_PARTS = pl.col("version_key").str.split("|").list
+_INFERRED = _PARTS.get(2, null_on_oob=True) == MISSING
+_MOMENT = _PARTS.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
+DELETED, ACTIVE = "deleted", "active"
+
+
+def _version(rank: str) -> pl.Expr:
+    """The version of a row with another refund rank."""
+    return pl.concat_str(_PARTS.get(0), _PARTS.get(1), pl.lit(rank), _PARTS.get(3), separator="|")
 
 
 def listings(groups: pl.DataFrame) -> pl.DataFrame:
@@ -28,19 +44,60 @@ def members_who_left(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
     `left_at` is the time of the first listing after they were last seen in the group.
     """
     key = list(MEMBERS.key)
-    parts = pl.col("version_key").str.split("|").list
-    inferred = (pl.col("status") == "left") & (parts.get(2, null_on_oob=True) == MISSING)
+    inferred = (pl.col("status") == "left") & _INFERRED
     of_groups = groups.lazy().select("corp_id", "chat_id").unique()
     members = lake.scan(MEMBERS).join(of_groups, on=["corp_id", "chat_id"], how="semi")
-    moment = parts.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
-    seen = members.filter((pl.col("status") == "in") | inferred).with_columns(__seen=moment)
+    seen = members.filter((pl.col("status") == "in") | inferred).with_columns(__seen=_MOMENT)
     later = seen.select(*key, "__seen").join(lake.scan(LISTINGS), on=["corp_id", "chat_id"])
     first = later.filter(pl.col("listed_at") > pl.col("__seen")).group_by(key).agg(__left=pl.col("listed_at").min())
     stands = (pl.col("status") == "left") & pl.col("left_at").eq_missing(pl.col("__left"))
     left = seen.join(first, on=key).filter(~stands)
-    version = pl.concat_str(parts.get(0), parts.get(1), pl.lit(MISSING), parts.get(3), separator="|")
     return (
-        left.with_columns(status=pl.lit("left"), left_at="__left", updated_at="__left", version_key=version)
+        left.with_columns(status=pl.lit("left"), left_at="__left", updated_at="__left", version_key=_version(MISSING))
         .select(MEMBERS.column_names)
         .collect()
     )
+
+
+def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
+    """Relations of these corps that a complete listing of the guide's customers leaves out, as rows that they ended
+    then, where the lake does not say so yet; and relations it says ended so without a listing to show for it.
+
+    A listing counts from the business day after the relation was last seen, since what is seen again unchanged on one
+    day is kept once, and not where a record of its day lies in quarantine: the customer may be in that.
+    """
+    known = lake.scan(FOLLOWS).filter(pl.col("corp_id").is_in(list(corps)))
+    stands = (pl.col("status") == ACTIVE) | ((pl.col("status") == DELETED) & _INFERRED)
+    day_end = _day_start(pl.col("interval") + pl.duration(days=1))
+    seen = known.filter(stands).with_columns(__seen=pl.max_horizontal(_MOMENT, day_end)).sort("__seen").collect()
+    first = _trusted(lake).sort("listed_at").collect()
+    found = seen.join_asof(
+        first.select("corp_id", "userid", "listed_at"),
+        left_on="__seen",
+        right_on="listed_at",
+        by=["corp_id", "userid"],
+        strategy="forward",
+        check_sortedness=False,
+    )
+    gone = pl.col("listed_at").is_not_null()
+    status = pl.when(gone).then(pl.lit(DELETED)).otherwise(pl.lit(ACTIVE))
+    changed = found.filter((status != pl.col("status")) | pl.col("ended_at").ne_missing(pl.col("listed_at")))
+    return changed.with_columns(
+        status=status,
+        ended_at="listed_at",
+        updated_at=pl.coalesce("listed_at", _MOMENT),
+        version_key=pl.when(gone).then(_version(MISSING)).otherwise(_version("00")),
+    ).select(FOLLOWS.column_names)
+
+
+def _trusted(lake: LocalLake) -> pl.LazyFrame:
+    """Listings of the day they arrived on, of days whose customers were all read."""
+    start = _day_start(pl.col("interval"))
+    same_day = pl.col("listed_at").is_between(start, start + pl.duration(days=1), closed="left")
+    refused = lake.scan(QUARANTINE).filter((pl.col("feed") == "wecom_contacts") & (pl.col("status") != "replayed"))
+    return lake.scan(CONTACT_LISTINGS).filter(same_day).join(refused, on="interval", how="anti")
+
+
+def _day_start(day: pl.Expr) -> pl.Expr:
+    """The instant a business day begins in Asia/Shanghai."""
+    return day.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") - pl.duration(hours=8)

@@ -53,7 +53,7 @@ class Stage(IntEnum):
 
 @dataclass(slots=True)
 class Refund:
-    """One after-sale case of one line; `amount_fen` contains `post_fen`."""
+    """One after-sale case of one line; `amount_fen` contains `post_fen` and what goes back for the lines of `also`."""
 
     number: int
     line: int
@@ -61,6 +61,18 @@ class Refund:
     amount_fen: int
     post_fen: int
     steps: list[tuple[int, Stage]]
+    also: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def goods_fen(self) -> dict[int, int]:
+        """What goes back for the goods of each line, freight left out."""
+        return {self.line: self.amount_fen - self.post_fen - sum(self.also.values()), **self.also}
+
+    def absorb(self, other: "Refund") -> None:
+        """The other case is part of this one."""
+        self.amount_fen += other.amount_fen
+        self.also[other.line] = other.amount_fen - other.post_fen
+        self.post_fen += other.post_fen
 
     def stage_at(self, moment: float) -> Stage | None:
         """The stage reached at the moment; None before the application."""
@@ -161,7 +173,7 @@ class Order:
     def closed_at(self) -> int:
         """When the last paid line had its money back; 0 while one of them has not."""
         closing = [
-            next((refund.success_at for refund in self.refunds if refund.line == number and _full(refund)), 0)
+            next((refund.success_at for refund in self.refunds if number in refund.goods_fen and _full(refund)), 0)
             for number, line in enumerate(self.lines)
             if not line.gift
         ]
@@ -193,7 +205,7 @@ class Order:
     def line_phase_at(self, number: int, moment: float) -> Phase:
         """Where one line stood: its own refund closes it, a part shipment ships the first line only."""
         for refund in self.refunds:
-            if refund.line == number and _full(refund) and 0 < refund.success_at <= moment:
+            if number in refund.goods_fen and _full(refund) and 0 < refund.success_at <= moment:
                 return Phase.CLOSED
         if 0 < self.part_shipped <= moment and not 0 < self.shipped <= moment:
             return Phase.SHIPPED if number == 0 else Phase.PAID
@@ -210,7 +222,7 @@ class Order:
 
     def refund_of(self, number: int, moment: float) -> Refund | None:
         """The latest after-sale case of a line that had begun at the moment."""
-        begun = [refund for refund in self.refunds if refund.line == number and refund.applied_at <= moment]
+        begun = [refund for refund in self.refunds if number in refund.goods_fen and refund.applied_at <= moment]
         return begun[-1] if begun else None
 
 

@@ -1,5 +1,6 @@
 """Tells one cell of the world: facts in, raw records, truth and books out."""
 
+from pipelines.simulate.play_activity import play_activity
 from pipelines.simulate.play_conversions import play_conversions
 from pipelines.simulate.play_members import (
     play_bindings,
@@ -32,4 +33,5 @@ def play_cell(scene: Scene, cell: Cell) -> None:
     play_consents(scene, cell.consents)
     play_conversions(scene, cell.people, cell.orders, cell.contacts)
     play_placeholders(scene, cell.people, cell.visits)
+    play_activity(scene, cell.contacts)
     scene.truth.close_cell(cell.people, cell.orders)

@@ -168,13 +168,18 @@ class Shopping:
         order.finished = arrived + between(rng, HOUR, 7 * DAY)
 
     def _refund_before_shipping(self, order: Order, start: int) -> None:
-        """Every paid line goes back; the freight goes back with the first."""
+        """Every paid line goes back; the freight goes back with the first. On Douyin every other order has one case."""
         applied = start + between(self._rng, 300, 12 * HOUR)
         for number, line in enumerate(order.lines):
             if not line.gift:
                 post = order.freight_fen if number == 0 else 0
                 steps = [(applied, Stage.APPLIED), (applied + between(self._rng, 600, 20 * HOUR), Stage.SUCCESS)]
                 self._refund(order, number, RefundKind.BEFORE_SHIPPING, line.paid_fen + post, steps).post_fen = post
+        if order.platform == "douyin" and order.number % 2 and order.refunds:
+            whole, *others = order.refunds
+            for other in others:
+                whole.absorb(other)
+            order.refunds = [whole]
 
     def _return_later(self, order: Order, share: float) -> None:
         rng = self._rng

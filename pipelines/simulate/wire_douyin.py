@@ -261,7 +261,6 @@ def aftersale_item(order: Order, refund: Refund, moment: int, *, quoted: bool) -
     """One case as the list shows it; some gateways quote numbers (`quoted`)."""
     stage = refund.stage_at(moment) or Stage.APPLIED
     status, money = CHILD_AFTER_SALE[stage]
-    line = order.lines[refund.line]
     number = _quoted if quoted else _plain
     return {
         "aftersale_info": {
@@ -279,10 +278,11 @@ def aftersale_item(order: Order, refund: Refund, moment: int, *, quoted: bool) -
             "shop_order_id": str(order.number),
             "related_order_info": [
                 {
-                    "sku_order_id": str(child_id(order, refund.line)),
-                    "pay_amount": number(line.paid_fen),
-                    "aftersale_pay_amount": number(refund.amount_fen - refund.post_fen),
+                    "sku_order_id": str(child_id(order, place)),
+                    "pay_amount": number(order.lines[place].paid_fen),
+                    "aftersale_pay_amount": number(goods),
                 }
+                for place, goods in refund.goods_fen.items()
             ],
         },
         "text_part": {"reason_text": "七天无理由"},

@@ -249,3 +249,35 @@ def tag_event(corp: int, name: str, moment: int, ids: IdFactory) -> str:
     """A decrypted change_external_tag callback."""
     body = _tag("Event", "change_external_tag") + _tag("Id", tag_id(corp, name, ids))
     return _xml(CORPS[corp].corp_id, moment, body + _tag("TagType", "tag") + _tag("ChangeType", "create"))
+
+
+def acquired_page(contact: Contact, external: str) -> Json:
+    """An answer of customer_acquisition/customer: who came by a link of the guide's."""
+    row = {"external_userid": external, "userid": contact.guide.userid, "chat_status": contact.person.index % 2}
+    return ok(customer_list=[{**row, "state": "link_01", "create_time": contact.added}], next_cursor="")
+
+
+def served_page(contact: Contact, external: str) -> Json:
+    """An answer of contact_list: who was served; the temporary id is another each time."""
+    row = {"is_customer": True, "tmp_openid": f"tmp{contact.added}", "external_userid": external}
+    return ok(info_list=[{**row, "follow_userid": contact.guide.userid, "add_time": contact.added}], next_cursor="")
+
+
+def audited_message(contact: Contact, external: str, moment: int) -> Json:
+    """A decrypted message of a customer who agreed to the audit."""
+    return {
+        "msgid": f"{moment}{contact.person.index}_external",
+        "action": "send",
+        "from": external,
+        "tolist": [contact.guide.userid],
+        "roomid": "",
+        "msgtime": moment * 1000 + contact.person.index % 1000,
+        "msgtype": "text",
+        "text": {"content": "请问什么时候发货"},
+    }
+
+
+def moment_page(guide: Guide, moment: int) -> Json:
+    """An answer of get_moment_list with one post of a guide."""
+    post = {"moment_id": f"mom{guide.index}{moment}", "creator": guide.userid, "create_time": moment, "create_type": 1}
+    return ok(next_cursor="", moment_list=[{**post, "visible_type": 1, "text": {"content": "本周新品"}}])

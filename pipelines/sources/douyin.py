@@ -112,10 +112,13 @@ def refund_state(info: Mapping[str, Any], states: Mapping[str, str]) -> tuple[st
 def aftersale_status(stated: str, kind: str, *, money: str | None = None) -> str:
     """The state of an after-sale case in our words from its stated state, its kind, and the state of the money.
 
-    A case of exchange, re-send or repair that ends well is no success of a refund; money that went back is one.
+    A case of exchange, re-send or repair that ends well is no success of a refund; money that went back is one. A case
+    that ended well but whose money did not go through has failed.
     """
     if kind in _MONEYLESS:
         return "exchange" if stated == "success" else stated
+    if stated == "success" and money == _MONEY_FAILED:
+        return "failed"
     return "success" if money == _MONEY_BACK and stated in ("unknown", "processing") else stated
 
 

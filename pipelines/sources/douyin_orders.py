@@ -43,6 +43,9 @@ _LINE_FIELDS = (
     "room_id room_id_str video_id theme_type cid c_biz ad_env_type after_sale_info.after_sale_status "
     "after_sale_info.after_sale_type after_sale_info.refund_status"
 )
+MOST_LINES = 40
+"""The platform returns no more lines of an order; the payment of those left out stays with the order."""
+
 ORDER_SHAPE = Shape("order", (*_ORDER_FIELDS.split(), *(f"sku_order_list[].{name}" for name in _LINE_FIELDS.split())))
 DECRYPTED_SHAPE = Shape("decrypted", ["auth_id", "decrypt_text", "is_virtual_tel", "data_type", "err_no"])
 
@@ -100,6 +103,8 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
         order.keys["subject"] = subject
     unknown_states(order.codes, settings.value_maps, parsed, "")
     lines = [_line(line, order, record, parsed) for line in objects(value.get("sku_order_list"), "sku_order_list")]
+    if len(lines) >= MOST_LINES:
+        parsed.unknown_values.append(("sku_order_list", f"{len(lines)} lines: the platform may have left out more"))
     parsed.rows.append((ORDERS, _order_row(order, record, lines)))
     parsed.rows.extend((LINES, line) for line in lines)
     observe(parsed, context, f"order:{order_id}", ids=ids, at=first_known(context, order.created, order.paid))

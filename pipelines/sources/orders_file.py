@@ -52,7 +52,7 @@ ROW_FIELDS: tuple[str, ...] = (*_FIELDS.split(), "address")
 """Fields of a row that a mapping may fill; of an `address` only province and city are kept."""
 ID_FIELDS = ("order_id", "line_id", "product_id", "sku_id", "customer", "refund_of", "refund_id", "refund_line")
 """Fields that a spreadsheet may have rounded."""
-SHAPE = Shape("order", ("order_id", "holds", *(f"rows[].{name}" for name in _FIELDS.split())))
+SHAPE = Shape("order", ("order_id", "holds", *(f"rows[].{name}" for name in _FIELDS.split() if name != "order_id")))
 
 _OF_ORDER = ("shop_id", "status", "currency", "province", "city", "internal")
 _COPIED = ("product_id", "sku_id", "brand_sku", "name", "gift")

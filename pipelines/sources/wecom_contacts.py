@@ -1,5 +1,5 @@
-"""WeCom customers: `externalcontact/get` (one customer, all followers), `batch/get_by_user` (one follower each), and
-`customer_acquisition/customer` (who came by a link, whether or not they stayed: kept as events).
+"""WeCom customers: `externalcontact/get` (one customer, all followers), `batch/get_by_user` (one follower each), and as
+events who came by a link (`customer_acquisition/customer`) and who was served (`contact_list`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from pipelines.sources.fields import epoch_s, identifier, items, mapping, requir
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, day_start_ms, make_id, observe_day, seen_ms, stable_id
+from pipelines.sources.wecom_activity import is_served, parse_served
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
+COMPLETE = "complete"
+"""Parameter of a guide list that was landed in one file with all customers of its guides."""
+
 CORP_TAG_TYPES = frozenset({"1", "3"})
 """Tag types that carry an id: 1 corp, 3 rule group; 2 is a guide's personal tag, free text without an id."""
 
@@ -34,21 +38,28 @@ SHAPE = Shape(
 
 ACQUIRED = Shape("acquired", ["external_userid", "userid", "chat_status", "state", "create_time"])
 
+_LISTS = (("external_contact_list",), ("customer_list",), ("info_list",))
+
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The customers of a batch or of a link, or the single one of a get."""
-    return split_pages(payload, [("external_contact_list",), ("customer_list",)], wecom_error)
+    """The customers of a batch or of a link, those served, or the single one of a get."""
+    return split_pages(payload, _LISTS, wecom_error)
 
 
 def parse(record: Record) -> Parsed:
     """A customer's state, one relation for each follower named, and the ids that belong together.
 
-    A list of the guides who may have customers (`get_follow_user_list`) says nothing about people.
+    A list of the guides who may have customers (`get_follow_user_list`) says nothing about people, only, where a pull
+    lands it with all their customers, that these were all.
     """
     value = as_object(record.value, "contact")
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     if "external_contact" not in value and _is_guide_list(value):
+        if record.context.params.get(COMPLETE) is True:
+            _add_listings(parsed, record, value["follow_user"])
         return parsed
+    if is_served(value):
+        return parse_served(value, record)
     if "external_userid" in value:
         return _parse_acquired(value, record)
     contact = mapping(value.get("external_contact"), "external_contact")
@@ -93,6 +104,17 @@ def _parse_acquired(value: Mapping[str, Any], record: Record) -> Parsed:
     )
     observe_day(parsed, record.context.feed, [scope.contact_key(external)], record.context.interval)
     return parsed
+
+
+def _add_listings(parsed: Parsed, record: Record, guides: Sequence[str]) -> None:
+    """The customers of these guides were listed in full, together with this answer."""
+    listed = record.context.received_ms
+    if listed is None:
+        return
+    tenant = scope_of(record.context).tenant
+    for userid in sorted({known for guide in guides if (known := identifier(guide))}):
+        version = version_key(listed, record.digest)
+        parsed.row("silver.contact_listings", corp_id=tenant, userid=userid, listed_at=listed, version_key=version)
 
 
 def _is_guide_list(value: Mapping[str, Any]) -> bool:
@@ -183,7 +205,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.contacts", "silver.contact_follows", "silver.events"),
+        tables=("silver.contacts", "silver.contact_follows", "silver.contact_listings", "silver.events"),
         volatile=("next_cursor",),
         hash_context=("corp_id", "suite_id"),
     ),

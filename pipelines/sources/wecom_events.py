@@ -1,4 +1,4 @@
-"""WeCom callbacks, decrypted: relation, group and tag events, as JSON string or `.xml`.
+"""WeCom callbacks, decrypted: relation, group and tag events, as JSON string or `.xml`; objects are audited messages.
 
 Self-built apps name the corp in `ToUserName` and the event in `Event`; service providers get `SuiteId`, `AuthCorpId`,
 `InfoType` and `TimeStamp` instead. Changes made through the API and edits of remarks alone cause no callback, and
@@ -16,8 +16,10 @@ import orjson
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, version_key
 from pipelines.sources.categories import category, known_code
 from pipelines.sources.fields import epoch_s, identifier, required, text
+from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import day_of, observe_day, sighting_day, stable_id
-from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of
+from pipelines.sources.wecom_activity import parse_message
+from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of, wecom_error
 from pipelines.sources.wecom_xml import Fields, read_xml
 
 FEED = "wecom_events"
@@ -41,7 +43,9 @@ BY_TRANSFER = "DELETE_BY_TRANSFER"
 
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """A callback is one record."""
+    """A callback is one record; messages come alone or in a list."""
+    if payload.lstrip()[:1] in (b"{", b"["):
+        return split_pages(payload, [("chatdata",)], wecom_error)
     return [payload]
 
 
@@ -60,6 +64,8 @@ class _Callback:
 
 def parse(record: Record) -> Parsed:
     """The event, and the state of the relation, group, member or tag that it tells of."""
+    if isinstance(record.value, dict) and "msgid" in record.value:
+        return parse_message(record.value, record)
     if not isinstance(record.value, str):
         raise RecordRefusedError("bad_shape", "expected the decrypted XML as a text")
     fields = read_xml(record.value)

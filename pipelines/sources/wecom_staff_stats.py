@@ -1,4 +1,5 @@
-"""WeCom statistics: `get_user_behavior_data` of a guide, `groupchat/statistic` by owner and by day.
+"""WeCom statistics: `get_user_behavior_data` of a guide, `groupchat/statistic` by owner and by day; and the posts of
+`get_moment_list`.
 
 The answers name neither guide nor period: both are in the parameters of the request. Figures of several guides, of a
 department or of several days in one are no figures of anybody's day and fill no row.
@@ -15,6 +16,7 @@ from pipelines.sources.fields import epoch_s, identifier, integer, items, mappin
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, seen_ms
+from pipelines.sources.wecom_activity import is_moment, parse_moment
 from pipelines.sources.wecom_scope import scope_of, wecom_error
 
 FEED = "wecom_staff_stats"
@@ -30,13 +32,15 @@ GROUP_STATS = Shape("group_stats", ["owner", "stat_time", *(f"data.{name}" for n
 
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The days of a guide, or the owners or days of group figures."""
-    return split_pages(payload, [("behavior_data",), ("items",)], wecom_error)
+    """The days of a guide, the owners or days of group figures, or the posts."""
+    return split_pages(payload, [("behavior_data",), ("items",), ("moment_list",)], wecom_error)
 
 
 def parse(record: Record) -> Parsed:
     """One day's figures of one guide or one group owner; nothing where the request does not tell whose day it is."""
     value = as_object(record.value, "statistics")
+    if is_moment(value):
+        return parse_moment(value, record)
     if "data" in value or "owner" in value:
         return _parse_groups(record, value)
     return _parse_behaviour(record, value)
@@ -136,7 +140,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.staff_daily", "silver.group_daily"),
+        tables=("silver.staff_daily", "silver.group_daily", "silver.events"),
         hash_context=(
             "corp_id",
             "suite_id",

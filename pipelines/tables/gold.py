@@ -278,7 +278,9 @@ FACT_EVENT = Table(
         Column("source", "string", "sensors, youshu, wecom or douyin", required=True),
         Column("app_id", "string", "Mini-program app id, or corp id for WeCom"),
         Column("event", "string", "Event name as sent", required=True),
-        Column("kind", "string", "visit, share, click, favourite, cart, sign_up, profile or other", required=True),
+        Column(
+            "kind", "string", "visit, preview, share, click, favourite, cart, sign_up, profile or other", required=True
+        ),
         Column("url_path", "string", "Page"),
         Column("scene", "string", "Scene code or channel state"),
         Column("utm_source", "string", "Campaign source"),

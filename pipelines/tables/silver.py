@@ -235,7 +235,13 @@ CONTACT_FOLLOWS = Table(
         Column("external_userid", "string", "WeCom external user id", pii="pseudonym", required=True),
         Column("userid", "string", "Guide (staff) id", required=True),
         subject("the contact"),
-        Column("status", "string", "active, deleted_by_staff, deleted_by_customer or transferred", required=True),
+        Column(
+            "status",
+            "string",
+            "active, deleted_by_staff, deleted_by_customer, transferred, or deleted (first missing from a complete"
+            " listing of the guide's customers: the message that says by whom was lost)",
+            required=True,
+        ),
         Column("added_at", "timestamp", "When this guide added the customer (the latest time, if re-added)"),
         Column("ended_at", "timestamp", "When the relation ended; null while active"),
         Column("add_way", "string", "How they met, as the code of the platform"),
@@ -246,7 +252,25 @@ CONTACT_FOLLOWS = Table(
         LINEAGE,
         FILLED,
     ),
-    checks=(Check("known_status", "status IN ('active','deleted_by_staff','deleted_by_customer','transferred')"),),
+    checks=(
+        Check("known_status", "status IN ('active','deleted_by_staff','deleted_by_customer','transferred','deleted')"),
+    ),
+)
+
+CONTACT_LISTINGS = Table(
+    layer="silver",
+    name="contact_listings",
+    doc="When all customers of which guide were listed: whom a later listing leaves out is no friend any more.",
+    grain="one complete listing of one guide's customers",
+    key=("corp_id", "userid", "listed_at"),
+    version="version_key",
+    columns=columns(
+        Column("corp_id", "string", "As in silver.contacts", required=True),
+        Column("userid", "string", "Guide (staff) id", required=True),
+        Column("listed_at", "timestamp", "When the listing began", required=True),
+        LINEAGE,
+    ),
+    checks=(Check("id_present", "length(userid) > 0"),),
 )
 
 GROUPS = Table(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.jobs.records import make_record, records_of_line
-from pipelines.simulate.brand import DOUYIN_SHOPS, TMALL_SHOPS
+from pipelines.simulate.brand import CORPS, DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chaos import ChaosRates
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.server import PlatformRules, PlatformServer
@@ -88,6 +88,15 @@ def test_every_feed_that_is_pulled_makes_facts(pulled: tuple[PlatformServer, lis
         "wecom_group_chats",
         "wecom_staff_stats",
     }
+
+
+def test_the_customers_of_every_guide_are_known_to_be_listed_in_full(
+    pulled: tuple[PlatformServer, list[Fact]],
+) -> None:
+    server, facts = pulled
+    guides = {(CORPS[corp].corp_id.lower(), g.userid) for corp in range(2) for g in server.wecom.staff(corp)}
+    found = last_versions(facts, "silver.contact_listings", "corp_id", "userid")
+    assert {(corp.lower(), userid) for corp, userid in found} == guides
 
 
 def test_every_guides_day_is_a_fact(pulled: tuple[PlatformServer, list[Fact]]) -> None:

@@ -78,7 +78,13 @@ def test_apps_and_dialects_have_sessions_of_their_own(rows: Rows, other: dict[st
 
 @pytest.mark.parametrize(
     "other",
-    [{"event": "profile_set"}, {"event": "$BindID"}, {"source": "wecom", "event": "x"}, {"subject_key": None}],
+    [
+        {"event": "profile_set"},
+        {"event": "$BindID"},
+        {"scene": "1154"},
+        {"source": "wecom", "event": "x"},
+        {"subject_key": None},
+    ],
     ids=str,
 )
 def test_what_is_no_use_of_a_mini_program_has_no_session_and_bridges_no_pause(

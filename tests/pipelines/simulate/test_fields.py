@@ -348,7 +348,42 @@ PAGED = {
         **{"external_userid": str, "status": {1, 2, 3, 4, 5}, "takeover_time": int},
     },
 }
+ACQUIRED = {
+    **OK,
+    "next_cursor": {""},
+    "customer_list": [
+        {"external_userid": str, "userid": str, "chat_status": {0, 1, 2}, "state": str, "create_time": int},
+    ],
+}
+SERVED = {
+    **OK,
+    "next_cursor": {""},
+    "info_list": [
+        {
+            **{"is_customer": bool, "tmp_openid": str, "external_userid": str, "follow_userid": str},
+            **{"chat_id?": str, "add_time": int},
+        }
+    ],
+}
+AUDITED = {
+    **{"msgid": str, "action": {"send", "recall", "switch"}, "from": str, "tolist": [str], "roomid": str},
+    **{"msgtime": int, "msgtype": str, "text": {"content": str}},
+}
+MOMENTS = {
+    **OK,
+    "next_cursor": {""},
+    "moment_list": [
+        {
+            **{"moment_id": str, "creator": str, "create_time": int, "create_type": {0, 1}, "visible_type": {0, 1}},
+            "text": {"content": str},
+        }
+    ],
+}
 SINGLE = {
+    ("wecom_contacts", "externalcontact/customer_acquisition/customer"): ACQUIRED,
+    ("wecom_contacts", "externalcontact/contact_list"): SERVED,
+    ("wecom_events", "msgaudit"): AUDITED,
+    ("wecom_staff_stats", "externalcontact/get_moment_list"): MOMENTS,
     ("tmall_members", "tmall.mei.crm.bind"): TMALL_BIND,
     ("tmall_members", "tmall.mei.crm.member.bind.query"): TMALL_BIND,
     ("tmall_messages", "tmc"): TMC_FRAME,

@@ -103,7 +103,13 @@ class Reader:
             method = f"externalcontact/{'get_' if feed == 'unassigned_list' else ''}{feed}"
             for context, row in self._world.elements("wecom_transfers", method):
                 yield self._contact(context, row)
+        yield from self._wecom_events()
+
+    def _wecom_events(self) -> Iterator[Row]:
         for line in self._world.lines("wecom_events"):
+            if line.context["method"] == "msgaudit":
+                yield self._contact(line.context, {"external_userid": line.payload["from"]})
+                continue
             root = ElementTree.fromstring(line.payload)
             external = root.findtext("ExternalUserID") or root.findtext("MemChangeList/Item")
             if external and root.findtext("SuiteId"):

@@ -103,3 +103,13 @@ def test_a_refund_before_shipping_gives_the_freight_back(whole_world: Any) -> No
     assert with_post
     assert all(int(info["aftersale_type"]) == 2 for info in with_post)
     assert all(int(info["refund_amount"]) > int(info["refund_post_amount"]) for info in with_post)
+
+
+def test_a_case_names_what_goes_back_for_each_line_and_some_cases_span_lines(whole_world: Any) -> None:
+    several = 0
+    for _, item in whole_world.elements("douyin_refunds", "afterSale.List"):
+        info, lines = item["aftersale_info"], item["order_info"]["related_order_info"]
+        goods = sum(int(line["aftersale_pay_amount"]) for line in lines)
+        assert goods == int(info["refund_amount"]) - int(info["refund_post_amount"])
+        several += len(lines) > 1
+    assert several > 0

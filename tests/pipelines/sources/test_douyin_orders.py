@@ -65,6 +65,13 @@ def test_paid_contains_freight_on_the_order_and_not_on_the_line() -> None:
     assert one_row(parsed, "order_lines")["paid_fen"] == 17900
 
 
+@pytest.mark.parametrize(("lines", "signals"), [(39, 0), (40, 1)])
+def test_an_order_with_as_many_lines_as_the_platform_returns_is_a_signal(lines: int, signals: int) -> None:
+    parsed = parse(ORDERS, douyin_order(*(douyin_line(order_id=str(number)) for number in range(1, lines + 1))))
+    assert len(rows(parsed, "order_lines")) == lines
+    assert len([path for path, _ in parsed.unknown_values if path == "sku_order_list"]) == signals
+
+
 def test_an_unpaid_order_counts_nothing_whatever_it_would_cost() -> None:
     open_line = douyin_line(pay_time=0, order_status=1, main_status=1)
     parsed = parse(ORDERS, douyin_order(open_line, pay_time=0, order_status=1, main_status=1))

@@ -83,6 +83,11 @@ def test_money_that_went_back_is_a_success_whatever_the_case_says() -> None:
     assert (row["status"], row["success_at"]) == ("success", 1735810000000)
 
 
+def test_money_that_did_not_go_through_is_no_refund() -> None:
+    row = one_row(parse(REFUNDS, case(aftersale_status=12, refund_status=4)), "refunds")
+    assert (row["status"], row["success_at"], row["business_date"]) == ("failed", None, None)
+
+
 def test_an_unknown_state_is_counted() -> None:
     parsed = parse(REFUNDS, case(aftersale_status=999, aftersale_type=88))
     assert one_row(parsed, "refunds")["status"] == "unknown"

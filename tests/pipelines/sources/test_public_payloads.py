@@ -273,6 +273,16 @@ def test_every_parameter_of_a_member_sync_is_known(shared_data: Path) -> None:
     assert parsed.rows
 
 
+def test_every_field_of_a_decrypted_receiver_is_known(shared_data: Path) -> None:
+    answer = described(dictionary(shared_data, "tbtrade/taobao_top_oaid_decrypt")["responseParams"])
+    receiver = answer["receiver_list"]
+    receiver |= {"mobile": "13912345670", "phone": "", "privacy_protection": False, "matched": True}
+    receiver["secret_no_expire_time"] = ""
+    parsed = parse(tmall_trades.PARSERS[0], receiver, method="taobao.top.oaid.decrypt")
+    assert parsed.unknown == {}
+    assert parsed.observations or parsed.rows
+
+
 @pytest.mark.parametrize("source", ["douyin", "tmall", "shop", "products", "orders_file"])
 def test_every_reason_is_given(source: str) -> None:
     assert [path for path, reason in SETTINGS[source].ignored.items() if len(reason.split()) < 1] == []

@@ -1,0 +1,139 @@
+"""What complete listings say by silence: relations that ended without a word, in whatever order everything arrives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.jobs.snapshots import CONTACT_LISTINGS, FOLLOWS, QUARANTINE, relations_that_ended
+from pipelines.sources import wecom_contacts
+from pipelines.sources.base import Parsed
+from pipelines.spec import Table
+from pipelines.store.arrow import arrow_table
+from pipelines.store.local import LocalLake
+from tests.pipelines.published import complete
+from tests.pipelines.sources.private_domain import RECEIVED_MS, read_one
+
+CORP, GUIDE = "ww0000000000000001", "lisi"
+Step = tuple[Table, dict[str, Any]]
+
+
+def at(day: int, hour: int = 9) -> datetime:
+    """An hour of a day in March in Asia/Shanghai."""
+    return datetime(2025, 3, day, hour, tzinfo=UTC) - timedelta(hours=8)
+
+
+def version(moment: datetime, rank: int = 0) -> str:
+    return f"{int(moment.timestamp() * 1000):016d}|{rank:02d}|00|{'0' * 32}"
+
+
+def seen(day: int, contact: str = "wmA", userid: str = GUIDE) -> Step:
+    """The relation in a pull of the day."""
+    return FOLLOWS, {
+        "corp_id": CORP,
+        "external_userid": contact,
+        "userid": userid,
+        "status": "active",
+        "added_at": at(1),
+        "updated_at": at(day),
+        "interval": at(day).date(),
+        "version_key": version(at(day)),
+    }
+
+
+def ended(day: int, hour: int, status: str = "deleted_by_customer") -> Step:
+    """A message that the relation ended."""
+    table, row = seen(day)
+    moment = at(day, hour)
+    told = {"status": status, "ended_at": moment, "updated_at": moment, "version_key": version(moment, 2)}
+    return table, row | told
+
+
+def listed(day: int, hour: int = 9, userid: str = GUIDE) -> Step:
+    """A complete listing of the guide's customers."""
+    moment = at(day, hour)
+    row = {"corp_id": CORP, "userid": userid, "listed_at": moment, "interval": at(day).date()}
+    return CONTACT_LISTINGS, row | {"version_key": version(moment)}
+
+
+def refused(day: int, status: str = "open") -> Step:
+    """A record of the day's customers that could not be read."""
+    row = {"quarantine_id": f"q{day}", "feed": "wecom_contacts", "interval": at(day).date(), "status": status}
+    return QUARANTINE, row
+
+
+def arrive(lake: LocalLake, step: Step) -> None:
+    """The row arrives and what follows from silence is drawn."""
+    table, row = step
+    frame = pl.from_arrow(arrow_table(table, [complete(table, row)]))
+    assert isinstance(frame, pl.DataFrame)
+    if table is QUARANTINE:
+        lake.replace_keys(table, frame, frame.select(table.key))
+    else:
+        lake.upsert_latest(table, frame)
+    found = relations_that_ended(lake, [CORP])
+    lake.replace_keys(FOLLOWS, found, found.select(FOLLOWS.key))
+    assert relations_that_ended(lake, [CORP]).height == 0
+
+
+def relation(lake: LocalLake, contact: str = "wmA") -> tuple[str, datetime | None]:
+    (row,) = lake.scan(FOLLOWS).filter(pl.col("external_userid") == contact).collect().to_dicts()
+    return row["status"], row["ended_at"]
+
+
+CASES: dict[str, tuple[list[Step], tuple[str, datetime | None]]] = {
+    "not listed any more": ([seen(1), listed(1), listed(2), listed(3)], ("deleted", at(2))),
+    "seen in the listing": ([seen(1), listed(1), seen(2), listed(2)], ("active", None)),
+    "listed again later": ([seen(1), listed(2), seen(3), listed(3)], ("active", None)),
+    "gone, back, gone": ([seen(1), listed(2), seen(3), listed(4)], ("deleted", at(4))),
+    "its end was told": ([seen(1), ended(1, 20), listed(2)], ("deleted_by_customer", at(1, 20))),
+    "its end was told late": ([seen(1), listed(2), ended(2, 12)], ("deleted_by_customer", at(2, 12))),
+    "handed over": ([seen(1), ended(1, 20, "transferred"), listed(2)], ("transferred", at(1, 20))),
+    "another guide's listing": ([seen(1), listed(2, userid="wang")], ("active", None)),
+    "listed twice on the day it was seen": ([seen(1), listed(1), listed(1, 15)], ("active", None)),
+    "the day's customers were not all read": ([seen(1), listed(2), refused(2)], ("active", None)),
+    "what was refused came in again": ([seen(1), listed(2), refused(2, "replayed")], ("deleted", at(2))),
+    "another day's customers were not all read": ([seen(1), listed(2), refused(1)], ("deleted", at(2))),
+    "an old listing that was loaded late": (
+        [seen(3), (CONTACT_LISTINGS, listed(5)[1] | {"interval": at(2).date()})],
+        ("active", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_relation_ends_at_the_first_complete_listing_without_it_in_any_order(tmp_path: Path, name: str) -> None:
+    steps, expected = CASES[name]
+    for number, order in enumerate(permutations(steps)):
+        lake = LocalLake(tmp_path / str(number))
+        for step in (seen(1, "wmB", "wang"), *order):
+            arrive(lake, step)
+        assert relation(lake) == expected
+        assert relation(lake, "wmB")[0] == ("deleted" if name == "another guide's listing" else "active")
+
+
+def test_an_inferred_end_keeps_what_was_known_of_the_relation(tmp_path: Path) -> None:
+    lake = LocalLake(tmp_path)
+    for step in (seen(1), listed(2)):
+        arrive(lake, step)
+    (row,) = lake.scan(FOLLOWS).collect().to_dicts()
+    assert (row["added_at"], row["updated_at"]) == (at(1), at(2))
+
+
+def parsed_list(**params: Any) -> Parsed:
+    answer = {"errcode": 0, "errmsg": "ok", "follow_user": ["lisi", "wang", "lisi"]}
+    return read_one(wecom_contacts.PARSERS[0], answer, params=params)
+
+
+def test_a_list_of_guides_that_was_landed_with_all_their_customers_is_a_listing_of_each() -> None:
+    rows = [row for table, row in parsed_list(complete=True).rows if table == "silver.contact_listings"]
+    assert [(row["userid"], row["listed_at"]) for row in rows] == [("lisi", RECEIVED_MS), ("wang", RECEIVED_MS)]
+
+
+def test_a_list_of_guides_alone_is_no_listing() -> None:
+    assert parsed_list().rows == []
