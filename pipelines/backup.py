@@ -33,27 +33,34 @@ def pointer_copy(home: Path) -> Path:
 
 
 def keep_copies(home: Path, snapshots: Mapping[str, Mapping[str, Inventory] | None]) -> None:
-    """The log files, manifests and inventories of these snapshots have copies.
-
-    Copies that no snapshot needs any more are gone, unless one cannot be read (None) and may still need them.
-    """
-    known = {name: inventories for name, inventories in snapshots.items() if inventories is not None}
-    logs: dict[str, dict[str, str]] = {}
-    for inventories in known.values():
-        for full_name, inventory in inventories.items():
-            logs.setdefault(full_name, {}).update(inventory.log)
-    for full_name, names in logs.items():
+    """The log files, manifests and inventories of these snapshots have copies; None: one that cannot be read."""
+    for full_name, names in _logs(snapshots).items():
         _copy_logs(home, full_name, names)
-    for snapshot_id in known:
-        for path in sorted((home / "snapshots" / snapshot_id).glob("*.json")):
+    for snapshot_id, inventories in snapshots.items():
+        for path in sorted((home / "snapshots" / snapshot_id).glob("*.json")) if inventories is not None else ():
             _copy(path, snapshot_copy(home, snapshot_id) / path.name)
-    if len(known) == len(snapshots):
-        _drop_copies(home, set(snapshots), logs)
 
 
-def keep_pointer(home: Path) -> None:
-    """The pointer has a copy."""
-    _copy(home / "CURRENT", pointer_copy(home))
+def forget_copies(home: Path, snapshots: Mapping[str, Mapping[str, Inventory] | None]) -> None:
+    """Copies that none of these snapshots needs are gone, unless one cannot be read (None) and may still need them."""
+    if None not in snapshots.values():
+        _drop_copies(home, set(snapshots), _logs(snapshots))
+
+
+def stage_pointer(home: Path, pointer: Path) -> Path:
+    """The pointer's copy lies ready to take its place by a rename, which a full disk cannot stop; gives its path."""
+    staged = pointer_copy(home).with_name("CURRENT.partial")
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(pointer, staged)
+    return staged
+
+
+def _logs(snapshots: Mapping[str, Mapping[str, Inventory] | None]) -> dict[str, dict[str, str]]:
+    logs: dict[str, dict[str, str]] = {}
+    for inventories in snapshots.values():
+        for full_name, inventory in (inventories or {}).items():
+            logs.setdefault(full_name, {}).update(inventory.log)
+    return logs
 
 
 def bring_back(copy: Path, target: Path, digest: str) -> bool:

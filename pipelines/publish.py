@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.backup import keep_copies, keep_pointer
+from pipelines.backup import forget_copies, keep_copies, pointer_copy, stage_pointer
 from pipelines.errors import ConfigurationError, IntegrityError
 from pipelines.store.inventory import Inventory, digest_of, take_inventory
 from pipelines.store.marks import sync_folder
@@ -62,7 +62,8 @@ def build_manifest(home: Path, run_id: str, as_of: str) -> Manifest:
 def publish(home: Path, manifest: Manifest, build: Callable[[Path, Manifest], None], keep: int) -> Path:
     """The snapshot is complete on disk and the present one; snapshots beyond `keep` are removed.
 
-    `build(folder, manifest)` writes the serving snapshot. A crash anywhere before the last rename leaves the old one.
+    `build(folder, manifest)` writes the serving snapshot. A crash or a full disk anywhere before the last rename leaves
+    the old one; after it nothing more is written.
     """
     root = home / "snapshots"
     folder, partial = root / manifest.snapshot_id, root / f".{manifest.snapshot_id}.partial"
@@ -78,9 +79,10 @@ def publish(home: Path, manifest: Manifest, build: Callable[[Path, Manifest], No
         sync_folder(partial)
         partial.rename(folder)
         sync_folder(root)
+    keep_copies(home, {manifest.snapshot_id: _known_inventories(home, manifest.snapshot_id)})
     point_to(home, manifest.snapshot_id)
     prune(home, keep)
-    keep_copies(home, {name: _known_inventories(home, name) for name in snapshots(home)})
+    forget_copies(home, {name: _known_inventories(home, name) for name in snapshots(home)})
     return folder
 
 
@@ -166,9 +168,10 @@ def point_to(home: Path, snapshot_id: str) -> None:
     pointer = home / CURRENT
     temporary = home / f".{CURRENT}.new"
     _write_synced(temporary, snapshot_id + "\n")
+    copy = stage_pointer(home, temporary)
     os.replace(temporary, pointer)
     sync_folder(home)
-    keep_pointer(home)
+    os.replace(copy, pointer_copy(home))
 
 
 def _known_inventories(home: Path, snapshot_id: str) -> Inventories | None:

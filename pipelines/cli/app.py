@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import sys
@@ -29,7 +30,15 @@ dag.mount(app)
 identity.mount(app)
 pull.mount(app)
 
-FULL = ("No space left on device", "ENOSPC", "Disk quota exceeded")
+FULL = (
+    "No space left on device",
+    "ENOSPC",
+    "Disk quota exceeded",
+    "database or disk is full",
+    "no room left for the serving snapshot",
+    "Already shut down",
+)
+"""The last is what delta-rs says, in a panic, when it cannot close a file that it could not write."""
 
 
 def main() -> NoReturn:
@@ -38,8 +47,6 @@ def main() -> NoReturn:
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
         app(standalone_mode=False)
-    except CdpError as error:
-        _fail(error, debug=debug)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except typer.TyperException as error:
@@ -49,8 +56,10 @@ def main() -> NoReturn:
             CdpError(ExitCode.USAGE, "stopped by the user", hint="run the same command again, it continues"),
             debug=debug,
         )
-    except Exception as error:  # noqa: BLE001  # the last resort turns anything unknown into one clear line
-        _fail(_unexpected(error), debug=debug)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the last resort turns anything unknown, panics too, into one line
+        _fail(as_failure(error), debug=debug)
     sys.exit(0)
 
 
@@ -63,9 +72,14 @@ def _misused(error: typer.TyperException) -> CdpError:
     return CdpError(ExitCode.USAGE, message, where=where, hint=f"see `{where} --help`")
 
 
-def _unexpected(error: Exception) -> CdpError:
-    """Full storage and a lost Spark process are told apart; of anything else only the type is shown, its text may hold
-    data."""
+def as_failure(error: BaseException) -> CdpError:
+    """What a user is told of an error.
+
+    Full storage and a lost Spark process are told apart; of anything else only the type is shown, its text may hold
+    data.
+    """
+    if isinstance(error, CdpError):
+        return error
     text = str(error)
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or any(
         sign in text for sign in FULL
@@ -97,8 +111,11 @@ def _unexpected(error: Exception) -> CdpError:
 def _fail(error: CdpError, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
-    sys.stderr.write(f"error: {error.message}\n")
-    if error.hint:
-        sys.stderr.write(f"next:  {error.hint}\n")
-    sys.stderr.write(json.dumps(error.as_json(), ensure_ascii=False) + "\n")
+    # Where the words go to a file on the storage that is full, the exit code still says what happened.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"next:  {error.hint}\n")
+        sys.stderr.write(json.dumps(error.as_json(), ensure_ascii=False) + "\n")
+        sys.stderr.flush()
     sys.exit(int(error.code))

@@ -87,4 +87,4 @@ def changes_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     for one in found["splits"]:
         lines.append(f"split  {one['one_id']}")
         lines += [f"       {', '.join(part)}" for part in one["parts"]]
-    return "\n".join(lines) or "nothing would change"
+    return "\n".join(lines) or "nobody would be merged or split"

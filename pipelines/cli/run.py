@@ -294,7 +294,10 @@ def _run(
         with spark_session(settings) as spark:
             report = run_pipeline(spark, settings, request, say, publish=publish)
     finally:
-        write_events(settings.home, settings.lake)
+        try:
+            write_events(settings.home, settings.lake)
+        except OSError as error:
+            say(f"warning: the lineage events of the run are not written: {error.strerror}")
     settle(settings.home, ignore_ledger=ignore_ledger, full=full)
     return report
 

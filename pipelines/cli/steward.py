@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,10 @@ DayOption = Annotated[str | None, typer.Option("--as-of", help="Business day; de
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would change, and change nothing.")]
 KindOption = Annotated[str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")]
 IdentifierArgument = Annotated[str, typer.Argument(help="namespace:scope:value, or a phone number.")]
+
+
+Words = tuple[str, str, str | None, str, str, str | None]
+"""Kind, identifier or decision, second identifier, actor, reason, business day."""
 
 
 @steward_app.command("must-link")
@@ -123,18 +127,34 @@ def queue(
 
 def _decide(
     config: Path | None,
-    words: tuple[str, str, str | None, str, str, str | None],
+    words: Words,
     *,
     only_preview: bool,
     wait: float,
     as_json: bool,
 ) -> None:
     """The decision is checked, recorded and in force; refused ones end with exit 7."""
+    settings = settings_of(config)
+    last = last_day(settings)
+    if only_preview:
+        _, effect = _checked(settings, words, last)
+        show(effect, as_json=as_json, text=changes_text(effect))
+        return
+    # Checked under the lock: two stewards at once would number two decisions alike, and one would be lost.
+    with writing(settings, wait):
+        decision, effect = _checked(settings, words, last)
+        _record(settings, decision)
+        result = stitch_now(settings, None, max(words[-1] or last, last))
+    say(f"{decision.decision_id} is in force; run `cdp run` to make features and the snapshot follow")
+    show({"decision": decision.decision_id, **effect, **result}, as_json=as_json, text=changes_text(effect))
+
+
+def _checked(settings: Settings, words: Words, last: str) -> tuple[Decision, dict[str, Any]]:
+    """The decision that the words ask for, and what it would merge and split."""
     from identity.errors import DecisionRefused
     from pipelines.stewarding import Request, decide, preview, with_decision
 
-    settings = settings_of(config)
-    reader, standing, last = reader_of(settings), decisions_in(settings), last_day(settings)
+    reader, standing = reader_of(settings), decisions_in(settings)
     kind, a, b, actor, reason, as_of = words
     try:
         decision = decide(reader, standing, Request(kind, a, b, actor, reason, as_of or last), last)
@@ -142,16 +162,7 @@ def _decide(
         raise CdpError(
             ExitCode.POLICY, refused.message, where="identity.steward_decisions", hint=refused.hint
         ) from None
-    after = with_decision(standing, decision)
-    effect = preview(reader, standing, after, decision, last)
-    if only_preview:
-        show(effect, as_json=as_json, text=changes_text(effect))
-        return
-    with writing(settings, wait):
-        _record(settings, decision)
-        result = stitch_now(settings, None, max(as_of or last, last))
-    say(f"{decision.decision_id} is in force; run `cdp run` to make features and the snapshot follow")
-    show({"decision": decision.decision_id, **effect, **result}, as_json=as_json, text=changes_text(effect))
+    return decision, preview(reader, standing, with_decision(standing, decision), decision, last)
 
 
 def _record(settings: Settings, decision: Decision) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
 from pyspark.sql import DataFrame
 
 from identity import Policy
@@ -31,9 +32,9 @@ class RunState:
     staged: dict[str, list[str]] = field(default_factory=dict)
     staged_batches: frozenset[tuple[str, str, str]] = frozenset()
     refused_batches: tuple[str, ...] = ()
-    touched: list[DataFrame] = field(default_factory=list)
+    touched: list[pl.DataFrame] = field(default_factory=list)
     touch_all: bool = False
-    changed_one_ids: DataFrame | None = None
+    changed_one_ids: pl.DataFrame | None = None
     people: DataFrame | None = None
 
 

@@ -169,7 +169,7 @@ def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:
         context.state.touch_all = True
     if keys:
         found = pl.concat(keys).drop_nulls().unique().sort().to_frame("identifier_key")
-        context.state.touched.append(context.lake.spark.createDataFrame(found.to_arrow()))
+        context.state.touched.append(found)
 
 
 def _has_subject(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from pipelines.errors import IntegrityError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
@@ -44,7 +46,7 @@ def _tell_features(context: RunContext, result: StitchResult) -> None:
     if result.moved is None:
         context.state.touch_all = True
         return
-    frame = context.lake.spark.createDataFrame(result.moved.to_arrow())
-    context.state.touched.append(frame.select("identifier_key"))
-    people = frame.selectExpr("explode(array(was, now)) AS one_id").where("one_id IS NOT NULL")
-    context.state.changed_one_ids = people.distinct()
+    moved = result.moved
+    context.state.touched.append(moved.select("identifier_key"))
+    people = pl.concat([moved.select(one_id="was"), moved.select(one_id="now")])
+    context.state.changed_one_ids = people.drop_nulls().unique()

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import polars as pl
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as fn
 
 from features.catalog import CATALOG, definition
 from features.engine import Hold, build_features
 from features.parameters import Parameters
-from pipelines.jobs import s4_facts, s4_people
+from pipelines.jobs import s4_facts
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
+from pipelines.jobs.s4_people import Arrival, touched_people
 from pipelines.jobs.s4_relations import relation_spans
 from pipelines.jobs.s4_touches import touchpoints
 from pipelines.store.creation import WriteResult
@@ -26,8 +27,6 @@ from pipelines.tables import ALL
 
 FEATURES = ALL["features.customer_features"]
 TOUCHPOINTS = ALL["features.touchpoints"]
-OBSERVATIONS = ALL["silver.identity_observations"]
-LINES = ALL["gold.fact_order_line"]
 READS = (
     "silver.orders",
     "silver.order_lines",
@@ -71,12 +70,12 @@ def run(context: RunContext) -> JobOutcome:
     """Features and touchpoints follow the run's facts and changes of identity; its state names the people looked at."""
     lake, parameters = context.lake, Parameters.load(context.settings.conf / "features")
     frames = {name: lake.read(ALL[name]) for name in READS}
-    people = touched_of(context, frames)
-    if people is not None and defined_otherwise(lake, definition(parameters)):
+    touched = touched_of(context)
+    if touched is not None and defined_otherwise(lake, definition(parameters)):
         context.say("s4_features: the declarations changed, all people are computed again")
-        people = None
-    context.state.people = people
-    if people is not None and people.isEmpty():
+        touched = None
+    people = context.state.people = None if touched is None else lake.spark.createDataFrame(touched.to_arrow())
+    if touched is not None and not touched.height:
         return JobOutcome(skipped="nobody's facts or identity changed")
     with holding() as hold:
         known = population(frames, people, hold)
@@ -85,24 +84,20 @@ def run(context: RunContext) -> JobOutcome:
         return JobOutcome(writes=[touches, _write(lake, FEATURES.full_name, feature_rows(known, parameters), people)])
 
 
-def touched_of(context: RunContext, frames: Frames) -> DataFrame | None:
-    """`one_id` of the people the run touched, computed once; None for all."""
+def touched_of(context: RunContext) -> pl.DataFrame | None:
+    """`one_id` of the people the run touched; None for all."""
     state = context.state
     if context.full or state.touch_all or not context.lake.exists(FEATURES):
         return None
-    changes = s4_people.changes_of_run(frames["identity.oneid_changes"], run_id=context.run_id, as_of=context.as_of)
-    former = [] if state.changed_one_ids is None else [state.changed_one_ids.select("one_id")]
-    arrived = frames["silver.orders"].where(fn.col("interval").between(context.first, context.last))
-    former.append(s4_people.former_owners(arrived, context.lake.read(LINES)))
-    seen = context.lake.read(OBSERVATIONS).where(fn.col("interval").between(context.first, context.last))
-    keys = [*state.touched, seen.select(fn.explode("ids.key").alias("identifier_key"))]
-    return s4_people.touched_people(keys, frames["identity.oneid_map"], changes, former).persist()
+    arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
+    former = [] if state.changed_one_ids is None else [state.changed_one_ids]
+    return touched_people(context.lake.local, arrival, state.touched, former)
 
 
 def defined_otherwise(lake: Lake, expected: str) -> bool:
     """Whether the standing features were computed with other declarations or thresholds than the present ones."""
-    first = lake.read(FEATURES).select("definition").first()
-    return first is not None and first["definition"] != expected
+    first = lake.local.scan(FEATURES).select("definition").head(1).collect()
+    return bool(first.height) and first.item() != expected
 
 
 def touchpoint_rows(of: Population) -> DataFrame:

@@ -7,6 +7,8 @@ Features, tags and gold, which Spark computes, are left out: `make sweep` kills 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -14,9 +16,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from pipelines import publish as publishing
 from pipelines import runner
+from pipelines.cli.app import as_failure
 from pipelines.cli.common import say, settings_of, writing
-from pipelines.errors import CdpError
 from pipelines.jobs import s2_silver
 from pipelines.jobs.context import RunContext
 from pipelines.jobs.s1_bronze import BatchKey, collect_results
@@ -26,6 +29,7 @@ from pipelines.keys import load_keys
 from pipelines.settings import Settings
 from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from pipelines.verify import refuse_damage
 
@@ -108,16 +112,39 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", dest="first", required=True)
     parser.add_argument("--to", dest="last", required=True)
     parser.add_argument("--wait", type=float, default=0.0)
+    parser.add_argument("--full-at", default="")
     options = parser.parse_args(words)
     settings = settings_of(None)
+    fill_up(options.full_at)
     try:
         with writing(settings, options.wait):
             refuse_damage(settings.home)
             run(settings, options.first, options.last)
-    except CdpError as error:
-        say(error.message)
-        return int(error.code)
+    except BaseException as error:  # noqa: BLE001  # as the command line does
+        told = as_failure(error)
+        with contextlib.suppress(OSError):
+            say(f"{type(error).__name__}: {told.message}")
+        return int(told.code)
     return 0
+
+
+def fill_up(place: str) -> None:
+    """The storage is full from that place of the run on: in bronze, amid the stitcher's tables, while publishing."""
+
+    def full(*_: object, **__: object) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full_for(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, table, *rest, **more: (full if table.name == name else real)(self, table, *rest, **more)
+
+    if place == "bronze":
+        LocalLake.append_once = full_for("shop_orders", LocalLake.append_once)  # type: ignore[method-assign]
+    elif place == "stitch":
+        LocalLake._apply = full_for("oneids", LocalLake._apply)  # type: ignore[method-assign]
+    elif place == "manifest":
+        publishing.sync_folder = full
+    elif place == "pointer":
+        publishing.stage_pointer = full
 
 
 if __name__ == "__main__":

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench.sweep import PUBLISHING, Ground, Outcome, Point, Reader, differing, points, prepare, table, try_point
-from pipelines.publish import snapshots
+from bench.sweep import (
+    PUBLISHING,
+    Ground,
+    Outcome,
+    Point,
+    Reader,
+    command,
+    differing,
+    environment,
+    points,
+    prepare,
+    table,
+    try_point,
+)
+from pipelines.errors import ExitCode
+from pipelines.publish import pointed, snapshots
 from pipelines.store.versions import rows_of
+from pipelines.verify import find_damage
 from tests.pipelines.damaging import flip, serving
 from tests.pipelines.published import SHOPS, publish_run, shop, write
 
@@ -117,3 +134,21 @@ def test_the_small_run_ingests_stitches_and_publishes(small: Ground) -> None:
     rows = rows_of(small.reference / "lake", "identity.oneids", "SELECT count(*) AS n FROM t")
     assert rows[0]["n"] > 40
     assert len(snapshots(small.reference)) == 2
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("place", ["bronze", "stitch", "manifest", "pointer"])
+def test_on_full_storage_the_old_snapshot_stands_and_the_next_run_completes(
+    small: Ground, tmp_path: Path, place: str
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(small.base, home)
+    before = pointed(home)
+    words = [*command(small.program, small.day, small.day), "--full-at", place]
+    broken = subprocess.run(words, env=environment(home), capture_output=True, text=True, check=False)
+    assert (broken.returncode, pointed(home)) == (ExitCode.STORAGE, before), broken.stderr
+    assert "the storage is full" in broken.stderr
+    assert find_damage(home) == []
+    assert small.run(home, small.day, small.day) == 0
+    assert (differing(small.reference, home), find_damage(home)) == ([], [])
+    assert pointed(home) != before

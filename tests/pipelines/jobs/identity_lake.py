@@ -43,17 +43,21 @@ class IdentityLake:
         policy: Policy,
         mix_keys: Mapping[str, str] | None = None,
         cluster: Callable[[], Lake] | None = None,
+        keys: Keys = KEYS,
     ) -> None:
         self.lake = LocalLake(folder / "lake")
+        self.keys = keys
         self.cluster = cluster
         self.policy = policy
         self.folder = folder
-        self.shaper = Shaper(policy, KEYS, dict(mix_keys or {}))
+        self.shaper = Shaper(policy, keys, dict(mix_keys or {}))
         self.runs = 0
 
     def settings(self, policy: Policy | None = None) -> StitchSettings:
         rows = LOCAL_ROWS if self.cluster is None else -1
-        return StitchSettings(policy or self.policy, KEY, self.folder / "staging", Marks(self.folder), local_rows=rows)
+        return StitchSettings(
+            policy or self.policy, self.keys.identity, self.folder / "staging", Marks(self.folder), local_rows=rows
+        )
 
     def add(self, rows: Iterable[Mapping[str, Any]], day: str) -> None:
         """The observations are in silver, as ingested on a business day."""
@@ -103,7 +107,7 @@ class IdentityLake:
     def stored(self, identifier: Identifier | str) -> str:
         """The identifier as the lake writes it."""
         read = parse_identifier(identifier) if isinstance(identifier, str) else identifier
-        return str(read._replace(value=node_token(KEY, read, self.policy.spec(read.namespace))))
+        return str(read._replace(value=node_token(self.keys.identity, read, self.policy.spec(read.namespace))))
 
     def rows(self, name: str, where: str = "true") -> list[Row]:
         return rows_of(self.lake.root, f"identity.{name}", f"SELECT * FROM t WHERE {where}")

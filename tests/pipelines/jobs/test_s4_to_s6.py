@@ -166,7 +166,7 @@ class World:
         from pipelines.store.lake import Lake
 
         self.rows = rows
-        self.lake = Lake(spark, home)
+        self.lake, self.rebuilt = Lake(spark, home, in_process=True), Lake(spark, home)
         self.after: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self.outcomes: dict[str, list[JobOutcome]] = {}
 
@@ -177,11 +177,14 @@ class World:
     def play(
         self, run_id: str, day: str, *, keys: tuple[int, ...] = (), staged: tuple[str, ...] = (), full: bool = False
     ) -> None:
-        touched = [self.lake.spark.createDataFrame([(key,) for key in keys], "identifier_key bigint")] if keys else []
+        touched = [polars.DataFrame({"identifier_key": list(keys)}, schema={"identifier_key": polars.Int64})]
         state = RunState(staged={name: [] for name in staged}, touched=touched)
         given = {"run_id": run_id, "first": day, "last": day, "as_of": day, "full": full, "state": state}
         context = cast(
-            RunContext, SimpleNamespace(lake=self.lake, settings=SimpleNamespace(conf=CONF), say=str, **given)
+            RunContext,
+            SimpleNamespace(
+                lake=self.rebuilt if full else self.lake, settings=SimpleNamespace(conf=CONF), say=str, **given
+            ),
         )
         self.outcomes[run_id] = [job.run(context) for job in (s4_features, s5_tags, s6_gold)]
         names = [

@@ -1,0 +1,157 @@
+"""The commands about people, on a lake that was stitched in this process: what they say, change and refuse."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+
+from identity.policy import Policy
+from pipelines.cli import main
+from pipelines.errors import ExitCode
+from pipelines.keys import create_keys, load_keys
+from pipelines.store.versions import rows_of
+from tests.pipelines.jobs.identity_lake import IdentityLake
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+DAY = "2025-03-01"
+ANNA, BERT, SHARED = "wx_unionid:op:uAnna", "wx_unionid:op:uBert", "13912345678"
+Say = Callable[..., Any]
+
+
+def link(name: str, *ids: tuple[str, str, str, str]) -> dict[str, Any]:
+    """One observation of identifiers (namespace, scope, value, role)."""
+    stated = [{"namespace": ns, "scope": scope, "value": value, "role": role} for ns, scope, value, role in ids]
+    moment = f"{DAY}T10:00:00+08:00"
+    return {"observation_id": name, "source": "pos", "kind": "link", "event_time": moment, "ids": stated}
+
+
+ROWS = [
+    link("1", ("wx_unionid", "op", "uAnna", ""), ("wx_openid", "app", "oAnna", "")),
+    link("2", ("wx_openid", "app", "oAnna", ""), ("phone", "", SHARED, "verified")),
+    link("3", ("wx_unionid", "op", "uBert", ""), ("wx_openid", "app", "oBert", "")),
+    link("4", ("wx_openid", "app", "oBert", ""), ("phone", "", SHARED, "verified")),
+    link("5", ("doudian_open_id", "key", "dAnna", ""), ("phone", "", "13712345679", "verified")),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stitched lake of two people who share a number, and a third who bought on Douyin."""
+    shutil.copytree(CONF, tmp_path / "conf")
+    create_keys(tmp_path / "keys")
+    policy = Policy.load(tmp_path / "conf" / "identity.yaml")
+    IdentityLake(tmp_path, policy, keys=load_keys(tmp_path / "keys")).feed(ROWS, DAY)
+    monkeypatch.setenv("CDP_HOME", str(tmp_path))
+    monkeypatch.setenv("CDP_CONF", str(tmp_path / "conf"))
+    return tmp_path
+
+
+@pytest.fixture
+def cdp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Runs a command and gives its JSON; the exit code has to be the one expected."""
+
+    def run(*words: str, code: ExitCode | int = 0) -> Any:
+        monkeypatch.setattr("sys.argv", ["cdp", *words, "--json"])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert int(ended.value.code or 0) == int(code), err
+        assert SHARED not in out + err
+        return json.loads(out) if not code else json.loads(err.strip().splitlines()[-1])
+
+    return run
+
+
+def one_ids(cdp: Say, *identifiers: str) -> list[str | None]:
+    return [row["one_id"] for row in cdp("identity", "lookup", *identifiers)]
+
+
+def test_a_contested_number_belongs_to_nobody_and_names_its_candidates(home: Path, cdp: Say) -> None:
+    number, anna, bert = cdp("identity", "lookup", SHARED, ANNA, BERT)
+    assert (number["one_id"], sorted(number["candidates"])) == (None, sorted([anna["one_id"], bert["one_id"]]))
+
+
+def test_identifiers_of_a_file_are_looked_up_in_its_order(home: Path, cdp: Say) -> None:
+    (home / "list.txt").write_text(f"{BERT}\n\n{ANNA}\n", encoding="utf-8")
+    found = cdp("identity", "lookup", "--file", str(home / "list.txt"))
+    assert [row["one_id"] for row in found] == one_ids(cdp, BERT, ANNA)
+
+
+def test_explain_names_the_limit_that_keeps_two_apart(home: Path, cdp: Say) -> None:
+    told = cdp("identity", "explain", ANNA, BERT)
+    assert told["linked"] is False
+    assert "wx_unionid" in json.dumps(told)
+
+
+def test_the_report_counts_and_a_stitched_lake_proves_itself(home: Path, cdp: Say) -> None:
+    figures = {row["metric"]: row["value"] for row in cdp("identity", "report") if not row["dimension"]}
+    assert (figures["persons"], figures["contested"]) == (3, 1)
+    assert cdp("identity", "verify") == []
+
+
+def test_another_policy_is_weighed_applied_and_taken_back(home: Path, cdp: Say) -> None:
+    other = home / "other.yaml"
+    text = (home / "conf" / "identity.yaml").read_text(encoding="utf-8")
+    other.write_text(text.replace("policy: hold ", "policy: last ", 1), encoding="utf-8")
+    before = one_ids(cdp, ANNA, BERT, SHARED)
+    assert cdp("identity", "diff", "--policy", str(other)) == {"merges": [], "splits": []}
+    cdp("identity", "apply", "--policy", str(other))
+    assert one_ids(cdp, SHARED)[0] in before[:2]
+    assert cdp("identity", "verify") == []
+    cdp("identity", "rollback")
+    assert one_ids(cdp, ANNA, BERT, SHARED) == before
+    assert cdp("identity", "rollback", code=ExitCode.USAGE)["code"] == ExitCode.USAGE
+
+
+def test_a_must_link_is_previewed_recorded_and_revoked(home: Path, cdp: Say) -> None:
+    words = ("steward", "must-link", ANNA, "doudian_open_id:key:dAnna", "--actor", "li", "--reason", "called")
+    anna, douyin = one_ids(cdp, ANNA, "doudian_open_id:key:dAnna")
+    effect = cdp(*words, "--preview")
+    assert {effect["merges"][0]["one_id"], *effect["merges"][0]["others"]} == {anna, douyin}
+    assert one_ids(cdp, ANNA, "doudian_open_id:key:dAnna") == [anna, douyin]
+    decision = cdp(*words)["decision"]
+    assert len(set(one_ids(cdp, ANNA, "doudian_open_id:key:dAnna"))) == 1
+    assert [row["decision_id"] for row in cdp("steward", "list")] == [decision]
+    cdp("steward", "revoke", decision, "--actor", "li", "--reason", "mistaken")
+    assert one_ids(cdp, ANNA, "doudian_open_id:key:dAnna") == [anna, douyin]
+    assert cdp("identity", "verify") == []
+
+
+def test_a_decision_against_a_limit_is_refused_and_nothing_is_recorded(home: Path, cdp: Say) -> None:
+    refusal = cdp("steward", "must-link", ANNA, BERT, "--actor", "li", "--reason", "x", code=ExitCode.POLICY)
+    assert "replace" in refusal["hint"]
+    assert cdp("steward", "list") == []
+
+
+def test_every_question_of_the_queue_tells_its_evidence(home: Path, cdp: Say) -> None:
+    (question,) = cdp("steward", "queue")
+    assert (question["kind"], len(question["candidates"])) == ("contested", 2)
+    assert question["evidence"]
+
+
+@pytest.mark.parametrize("form", ["graphml", "json"])
+def test_the_graph_around_a_person_is_a_file_other_tools_read(home: Path, cdp: Say, form: str) -> None:
+    file = home / f"anna.{form}"
+    told = cdp("identity", "export", ANNA, "--out", str(file))
+    text = file.read_text(encoding="utf-8")
+    graph = nx.read_graphml(file) if form == "graphml" else nx.node_link_graph(json.loads(text))
+    assert (graph.number_of_nodes(), graph.number_of_edges()) == (told["nodes"], told["edges"])
+    assert ANNA in graph.nodes
+    assert SHARED not in text
+
+
+def test_an_edited_row_of_the_map_is_found(home: Path, cdp: Say) -> None:
+    from deltalake import DeltaTable
+
+    DeltaTable(home / "lake" / "identity" / "oneid_map").update(
+        updates={"one_id": "'ffffffffffffffffffffffff'"}, predicate="namespace = 'doudian_open_id'"
+    )
+    assert rows_of(home / "lake", "identity.oneid_map", "SELECT 1 FROM t WHERE one_id LIKE 'ffff%'")
+    assert "rebuild would change" in cdp("identity", "verify", code=ExitCode.INTEGRITY)["message"]
