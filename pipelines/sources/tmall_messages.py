@@ -116,7 +116,7 @@ def _event(parsed: Parsed, record: Record, frame: Mapping[str, Any], content: Ma
         "order_id": platform_id(content, "tid"),
         "line_id": platform_id(content, "oid"),
         "payment_fen": yuan(content.get("payment"), "content.payment"),
-        "trade_type": text(content.get("type")),
+        "trade_type" if "tid" in content else "type": text(content.get("type")),
         "refund_id": platform_id(content, "refund_id"),
     }
     told = {name: value for name, value in hint.items() if value is not None}

@@ -140,7 +140,8 @@ def test_a_bind_message_names_nobody_since_its_number_is_encrypted() -> None:
     parsed = parse(MESSAGES, frame("tmall_mei_CrmBind", content))
     assert parsed.observations == []
     assert "MTM5MTIz" not in str(parsed)
-    assert one_row(parsed, "events")["event"] == "tmall_mei_CrmBind"
+    row = one_row(parsed, "events")
+    assert (row["event"], row["properties"]) == ("tmall_mei_CrmBind", '{"type":"1"}')
 
 
 def test_an_unknown_topic_is_an_event_and_a_signal() -> None:
