@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 
+from pipelines.jobs.s2_silver import _write_ended
 from pipelines.jobs.snapshots import CONTACT_LISTINGS, FOLLOWS, QUARANTINE, relations_that_ended
 from pipelines.sources import wecom_contacts
 from pipelines.sources.base import Parsed
@@ -38,6 +40,7 @@ def seen(day: int, contact: str = "wmA", userid: str = GUIDE) -> Step:
         "corp_id": CORP,
         "external_userid": contact,
         "userid": userid,
+        "subject_key": 5,
         "status": "active",
         "added_at": at(1),
         "updated_at": at(day),
@@ -67,18 +70,19 @@ def refused(day: int, status: str = "open") -> Step:
     return QUARANTINE, row
 
 
-def arrive(lake: LocalLake, step: Step) -> None:
-    """The row arrives and what follows from silence is drawn."""
-    table, row = step
-    frame = pl.from_arrow(arrow_table(table, [complete(table, row)]))
-    assert isinstance(frame, pl.DataFrame)
-    if table is QUARANTINE:
-        lake.replace_keys(table, frame, frame.select(table.key))
-    else:
-        lake.upsert_latest(table, frame)
-    found = relations_that_ended(lake, [CORP])
+def arrive(lake: LocalLake, *steps: Step, corps: Sequence[str] = (CORP,)) -> None:
+    """The rows arrive and what follows from silence is drawn."""
+    for table in (QUARANTINE, FOLLOWS, CONTACT_LISTINGS):
+        rows = [complete(table, row) for of, row in steps if of is table]
+        frame = pl.from_arrow(arrow_table(table, rows))
+        assert isinstance(frame, pl.DataFrame)
+        if table is QUARANTINE:
+            lake.replace_keys(table, frame, frame.select(table.key))
+        elif rows:
+            lake.upsert_latest(table, frame)
+    found = relations_that_ended(lake, corps)
     lake.replace_keys(FOLLOWS, found, found.select(FOLLOWS.key))
-    assert relations_that_ended(lake, [CORP]).height == 0
+    assert relations_that_ended(lake, corps).height == 0
 
 
 def relation(lake: LocalLake, contact: str = "wmA") -> tuple[str, datetime | None]:
@@ -106,15 +110,43 @@ CASES: dict[str, tuple[list[Step], tuple[str, datetime | None]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_relation_ends_at_the_first_complete_listing_without_it_in_any_order(tmp_path: Path, name: str) -> None:
-    steps, expected = CASES[name]
-    for number, order in enumerate(permutations(steps)):
-        lake = LocalLake(tmp_path / str(number))
-        for step in (seen(1, "wmB", "wang"), *order):
-            arrive(lake, step)
-        assert relation(lake) == expected
-        assert relation(lake, "wmB")[0] == ("deleted" if name == "another guide's listing" else "active")
+def later(value: Any, days: int) -> Any:
+    """A value of a row so many days later: each case has days of its own, since a day's refusals hold for all corps."""
+    if isinstance(value, date):
+        return value + timedelta(days=days)
+    if isinstance(value, str) and "|" in value:
+        moment, _, rest = value.partition("|")
+        return f"{int(moment) + days * 86_400_000:016d}|{rest}"
+    return value
+
+
+def step_of(number: int, step: Step) -> Step:
+    """A step of the case of that number: in a corp and on days of its own."""
+    table, row = step
+    moved = {name: later(value, 10 * number) for name, value in row.items()}
+    return table, moved | ({"quarantine_id": f"q{number}"} if table is QUARANTINE else {"corp_id": f"ww{number:02d}"})
+
+
+ORDERS: dict[str, Callable[[list[Step]], list[Step]]] = {
+    "in order": lambda steps: steps,
+    "in reverse": lambda steps: steps[::-1],
+    "the first last": lambda steps: [*steps[1:], steps[0]],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_relation_ends_at_the_first_complete_listing_without_it(tmp_path: Path, order: str) -> None:
+    lake = LocalLake(tmp_path)
+    corps = [f"ww{number:02d}" for number in range(len(CASES))]
+    played = [ORDERS[order](steps) for steps, _ in CASES.values()]
+    for place in range(max(map(len, played))):
+        told = [step_of(number, steps[place]) for number, steps in enumerate(played) if place < len(steps)]
+        arrive(lake, *told, corps=corps)
+    found = {row["corp_id"]: (row["status"], row["ended_at"]) for row in lake.scan(FOLLOWS).collect().to_dicts()}
+    expected = [(status, later(ended, 10 * n)) for n, (_, (status, ended)) in enumerate(CASES.values())]
+    assert {name: found[corp] for corp, name in zip(corps, CASES, strict=True)} == dict(
+        zip(CASES, expected, strict=True)
+    )
 
 
 def test_an_inferred_end_keeps_what_was_known_of_the_relation(tmp_path: Path) -> None:
@@ -123,6 +155,25 @@ def test_an_inferred_end_keeps_what_was_known_of_the_relation(tmp_path: Path) ->
         arrive(lake, step)
     (row,) = lake.scan(FOLLOWS).collect().to_dicts()
     assert (row["added_at"], row["updated_at"]) == (at(1), at(2))
+
+
+def test_a_run_that_brings_a_listing_ends_the_relations_and_looks_at_their_customers(tmp_path: Path) -> None:
+    lake, touched = LocalLake(tmp_path), []
+    for step in (seen(1), seen(1, "wmB", "wang")):
+        arrive(lake, step)
+    table, row = listed(2)
+    staged = pl.from_arrow(arrow_table(table, [complete(table, row)]))
+    assert isinstance(staged, pl.DataFrame)
+    lake.upsert_latest(table, staged)
+    spark = SimpleNamespace(createDataFrame=lambda found: touched.append(found.to_pylist()))
+    context: Any = SimpleNamespace(
+        lake=SimpleNamespace(local=lake, spark=spark, exists=lake.exists), state=SimpleNamespace(touched=[])
+    )
+    (written,) = _write_ended(context, {table.full_name: staged})
+    assert (written.inserted, written.updated, written.deleted) == (0, 1, 0)
+    assert relation(lake) == ("deleted", at(2))
+    assert touched == [[{"identifier_key": 5}]]
+    assert _write_ended(context, {"silver.orders": staged}) == []
 
 
 def parsed_list(**params: Any) -> Parsed:
