@@ -95,12 +95,12 @@ def stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None
         collect_results(context, [tuple(row.values()) for row in staged.to_pylist()])
 
 
-def run(settings: Settings, first: str, last: str) -> str:
+def run(settings: Settings, request: runner.RunRequest) -> str:
     """The days are ingested, stitched and published; gives the snapshot's id."""
     session: Any = Session()
     runner.Lake = DirectLake  # type: ignore[misc]  # the one place where the runner makes its lake
     s2_silver._stage_from_bronze = stage_from_bronze
-    context = runner.make_context(session, settings, load_keys(settings.keys), runner.RunRequest(first, last), say)
+    context = runner.make_context(session, settings, load_keys(settings.keys), request, say)
     runner.run_jobs(context, JOBS)
     return publish_snapshot(context)
 
@@ -108,7 +108,7 @@ def run(settings: Settings, first: str, last: str) -> str:
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the days of the command line; gives the exit code."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["run"])
+    parser.add_argument("command", choices=["run", "backfill"])
     parser.add_argument("--from", dest="first", required=True)
     parser.add_argument("--to", dest="last", required=True)
     parser.add_argument("--wait", type=float, default=0.0)
@@ -119,7 +119,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with writing(settings, options.wait):
             refuse_damage(settings.home)
-            run(settings, options.first, options.last)
+            late = options.command == "backfill"
+            run(settings, runner.RunRequest(options.first, options.last, keep_newest=late))
     except BaseException as error:  # noqa: BLE001  # as the command line does
         told = as_failure(error)
         with contextlib.suppress(OSError):

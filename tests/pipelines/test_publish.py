@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,49 @@ def test_a_damaged_manifest_is_named(home: Path, text: str) -> None:
     with pytest.raises(IntegrityError) as caught:
         current(home)
     assert caught.value.where == str(path)
+
+
+def recorded(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What reaches the disk and what becomes visible, in order: `fsync PATH`, `rename PATH`, relative to the home."""
+    steps: list[str] = []
+    fsync, replace, rename = os.fsync, os.replace, Path.rename
+
+    def told_fsync(descriptor: int) -> None:
+        steps.append(f"fsync {os.path.relpath(os.readlink(f'/proc/self/fd/{descriptor}'), home)}")
+        fsync(descriptor)
+
+    def told_replace(source: Path, target: Path) -> None:
+        steps.append(f"rename {os.path.relpath(target, home)}")
+        replace(source, target)
+
+    def told_rename(source: Path, target: Path) -> Path:
+        steps.append(f"rename {os.path.relpath(target, home)}")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", told_fsync)
+    monkeypatch.setattr(os, "replace", told_replace)
+    monkeypatch.setattr(os, "sync", lambda: steps.append("sync"))
+    monkeypatch.setattr(Path, "rename", told_rename)
+    return steps
+
+
+def test_everything_is_on_disk_before_it_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, SHOPS, [shop("1")])
+    steps = recorded(tmp_path, monkeypatch)
+    name = publish_run(tmp_path, 1)
+    partial = f"snapshots/.{name}.partial"
+    shown = [step for step in steps if "backup" not in step]
+    assert shown == [
+        f"fsync {partial}/inventory.json",
+        "sync",
+        f"fsync {partial}/manifest.json",
+        f"fsync {partial}",
+        f"rename snapshots/{name}",
+        "fsync snapshots",
+        "fsync .CURRENT.new",
+        "rename CURRENT",
+        "fsync .",
+    ]
+    copies = [number for number, step in enumerate(steps) if "backup" in step]
+    assert copies
+    assert [steps[number] for number in copies if number > steps.index("rename CURRENT")] == ["rename backup/CURRENT"]
