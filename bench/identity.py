@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from deltalake import write_deltalake
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 SCALE = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000)
 BORDER_SAMPLE = 1_000_000
+REPEATED = 2
+"""The better of two runs counts: the first one pays for what is compiled and loaded once."""
+
 PEERS = Path(os.environ.get("CDP_CACHE", ".cache")) / "peers"
 """Where the packages of bench/peers.txt are; searched after the product's own."""
 
@@ -52,15 +56,17 @@ class Bench:
     truth: Components
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def measure(self, name: str, work: Callable[[], Components | None]) -> None:
-        """The work is timed once and its answer compared."""
-        gc.collect()
-        begun = time.perf_counter()
-        found = work()
-        seconds = time.perf_counter() - begun
-        if found is not None and not same(found, self.truth):
-            raise SystemExit(f"{name}: the components are wrong")
-        self.add(name, seconds)
+    def measure(self, name: str, work: Callable[[], Components | None], times: int = 1) -> None:
+        """The best of several times is kept, and every answer compared."""
+        best = float("inf")
+        for _ in range(times):
+            gc.collect()
+            begun = time.perf_counter()
+            found = work()
+            best = min(best, time.perf_counter() - begun)
+            if found is not None and not same(found, self.truth):
+                raise SystemExit(f"{name}: the components are wrong")
+        self.add(name, best)
 
     def add(self, name: str, seconds: float) -> None:
         """A row of the result, shown at once."""
@@ -125,12 +131,25 @@ def spark_session(folder: Path) -> Iterator[SparkSession]:
         session.stop()
 
 
+def measure_in_process(bench: Bench, folder: Path) -> None:
+    """The same step without a JVM, as the stitcher takes it up to its bound of rows."""
+    edges, target = str(folder / "edges"), str(folder / "in_process")
+
+    def step() -> Components:
+        frame = pl.scan_delta(edges).collect()
+        found = connected_components(frame["src"].to_numpy(), frame["dst"].to_numpy())
+        table = pa.table({"node": found.nodes, "component": found.component})
+        write_deltalake(target, table, mode="overwrite")
+        return found
+
+    bench.measure("Delta to Delta in this process", step, REPEATED)
+
+
 def measure_spark(bench: Bench, folder: Path) -> None:
     """The whole Spark step of each engine: edges from Delta, components, the map to Delta."""
     from pipelines.jobs.s3_components import ComponentsRun, find_components
 
     edges = folder / "edges"
-    write_deltalake(str(edges), pa.table({"src": bench.src, "dst": bench.dst}))
     runs = {
         "one_task": ComponentsRun(forced="one_task"),
         "partitioned": ComponentsRun(forced="partitioned"),
@@ -148,7 +167,7 @@ def measure_spark(bench: Bench, folder: Path) -> None:
                 found.write.format("delta").mode("overwrite").save(target)
                 return None
 
-            bench.measure(f"Spark step, {name}", step)
+            bench.measure(f"Spark step, {name}", step, REPEATED)
             table = spark.read.format("delta").load(target).toArrow().sort_by("node")
             found = Components(table["node"].to_numpy(), table["component"].to_numpy())
             if not same(found, bench.truth):
@@ -163,11 +182,11 @@ def measure_all(edges: int, only: str | None) -> Bench:
     print(f"{src.size:,} edges, {bench.truth.nodes.size:,} nodes, {found:,} components")
     for name, engine in ENGINES.items():
         if only in (None, name):
-            bench.measure(f"in process, {name}", lambda engine=engine: engine(src, dst))  # type: ignore[misc]
+            bench.measure(f"in process, {name}", lambda engine=engine: engine(src, dst), REPEATED)  # type: ignore[misc]
     if only in (None, "networkx"):
         bench.measure("networkx", lambda: run_networkx(src, dst))
     if only in (None, "splink") and find_spec("splink"):
-        bench.measure("Splink, DuckDB clustering", lambda: run_splink(src, dst))
+        bench.measure("Splink, DuckDB clustering", lambda: run_splink(src, dst), REPEATED)
     if only in (None, "border"):
         begun = time.perf_counter()
         string_border(BORDER_SAMPLE)
@@ -175,6 +194,8 @@ def measure_all(edges: int, only: str | None) -> Bench:
     if only in (None, "spark"):
         folder = Path(tempfile.mkdtemp(prefix="bench-identity-"))
         try:
+            write_deltalake(str(folder / "edges"), pa.table({"src": src, "dst": dst}))
+            measure_in_process(bench, folder)
             measure_spark(bench, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

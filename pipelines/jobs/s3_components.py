@@ -29,6 +29,8 @@ from pipelines.errors import IntegrityError
 MAP = "node bigint, component bigint"
 ROUND = "kind tinyint, a bigint, b bigint"
 HOOK, EDGE = 0, 1
+HASHED = "shuffle_hash"
+"""Nodes are unique and a partition of them fits into memory, so that nothing has to be sorted for a join."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _one_round(edges: DataFrame, owners: int) -> tuple[DataFrame, DataFrame]:
     rows = _cut(sided.repartition(owners, "a").mapInArrow(_hook_batches, ROUND))
     hooks = rows.where(F.col("kind") == HOOK).select(F.col("a").alias("node"), F.col("b").alias("parent"))
     half = rows.where(F.col("kind") == EDGE).select("a", F.col("b").alias("root"))
-    joined = half.join(hooks, F.col("a") == F.col("node")).where("root <> parent")
+    joined = half.join(hooks.hint(HASHED), F.col("a") == F.col("node")).where("root <> parent")
     rest = _contract(joined.select(F.col("root").alias("a"), F.col("parent").alias("b")))
     return hooks, _cut(rest.where("a <> b"))
 
@@ -142,12 +144,14 @@ def _round_batches(kind: int, a: Keys, b: Keys) -> Iterator[pa.RecordBatch]:
 def _resolve_level(hooks: DataFrame, found: DataFrame) -> DataFrame:
     """The components of one round's nodes, given those of the roots that went on."""
     roots = found.select(F.col("node").alias("parent"), "component")
-    return hooks.join(roots, "parent", "left").select("node", F.coalesce("component", "parent").alias("component"))
+    return hooks.join(roots.hint(HASHED), "parent", "left").select(
+        "node", F.coalesce("component", "parent").alias("component")
+    )
 
 
 def _prove(pairs: DataFrame, found: DataFrame) -> None:
-    left = found.toDF("a", "a_component")
-    right = found.toDF("b", "b_component")
+    left = found.toDF("a", "a_component").hint(HASHED)
+    right = found.toDF("b", "b_component").hint(HASHED)
     checked = pairs.join(left, "a", "left").join(right, "b", "left")
     broken = checked.where(
         ~F.col("a_component").eqNullSafe(F.col("b_component")) | F.col("a_component").isNull()
