@@ -18,8 +18,8 @@ from features.parameters import Parameters
 from pipelines.jobs import s4_facts
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
-from pipelines.jobs.s4_people import Arrival, touched_people
 from pipelines.jobs.s4_relations import relation_spans
+from pipelines.jobs.s4_touched import Arrival, defined_otherwise, touched_people
 from pipelines.jobs.s4_touches import touchpoints
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
@@ -71,7 +71,7 @@ def run(context: RunContext) -> JobOutcome:
     lake, parameters = context.lake, Parameters.load(context.settings.conf / "features")
     frames = {name: lake.read(ALL[name]) for name in READS}
     touched = touched_of(context)
-    if touched is not None and defined_otherwise(lake, definition(parameters)):
+    if touched is not None and defined_otherwise(lake.local, definition(parameters)):
         context.say("s4_features: the declarations changed, all people are computed again")
         touched = None
     people = context.state.people = None if touched is None else lake.spark.createDataFrame(touched.to_arrow())
@@ -92,12 +92,6 @@ def touched_of(context: RunContext) -> pl.DataFrame | None:
     arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
     former = [] if state.changed_one_ids is None else [state.changed_one_ids]
     return touched_people(context.lake.local, arrival, state.touched, former)
-
-
-def defined_otherwise(lake: Lake, expected: str) -> bool:
-    """Whether the standing features were computed with other declarations or thresholds than the present ones."""
-    first = lake.local.scan(FEATURES).select("definition").head(1).collect()
-    return bool(first.height) and first.item() != expected
 
 
 def touchpoint_rows(of: Population) -> DataFrame:
