@@ -158,21 +158,18 @@ def test_an_inferred_end_keeps_what_was_known_of_the_relation(tmp_path: Path) ->
 
 
 def test_a_run_that_brings_a_listing_ends_the_relations_and_looks_at_their_customers(tmp_path: Path) -> None:
-    lake, touched = LocalLake(tmp_path), []
+    lake, state = LocalLake(tmp_path), SimpleNamespace(touched=[])
     for step in (seen(1), seen(1, "wmB", "wang")):
         arrive(lake, step)
     table, row = listed(2)
     staged = pl.from_arrow(arrow_table(table, [complete(table, row)]))
     assert isinstance(staged, pl.DataFrame)
     lake.upsert_latest(table, staged)
-    spark = SimpleNamespace(createDataFrame=lambda found: touched.append(found.to_pylist()))
-    context: Any = SimpleNamespace(
-        lake=SimpleNamespace(local=lake, spark=spark, exists=lake.exists), state=SimpleNamespace(touched=[])
-    )
+    context: Any = SimpleNamespace(lake=SimpleNamespace(local=lake, exists=lake.exists), state=state)
     (written,) = _write_ended(context, {table.full_name: staged})
     assert (written.inserted, written.updated, written.deleted) == (0, 1, 0)
     assert relation(lake) == ("deleted", at(2))
-    assert touched == [[{"identifier_key": 5}]]
+    assert [frame.to_dicts() for frame in state.touched] == [[{"identifier_key": 5}]]
     assert _write_ended(context, {"silver.orders": staged}) == []
 
 
