@@ -18,9 +18,19 @@ SOURCES = ("sensors", "youshu")
 has sessions of its own."""
 
 NO_USE = ("profile", "preview")
-VIEWED = "event = '$MPViewScreen' OR event LIKE 'browse%'"
+VIEWED = "x.event = '$MPViewScreen' OR x.event LIKE 'browse%'"
 MINUTE_MS = 60_000
 _PLACE = ("visitor", "source", "app_id", "business_date", "in_use")
+_TOLD = (
+    *("event_at", "event_id", "event", "url_path", "scene", "utm_source", "utm_campaign", "product_id"),
+    *("staff_userid", "duration_ms", "clock_flag"),
+)
+_STEP = (*_TOLD[:8], "clock_flag")
+"""What a session is told by, step by step; the first two put the steps in order."""
+
+_FIRST = {"entry_path": "url_path", "scene": "scene", "utm_source": "utm_source", "utm_campaign": "utm_campaign"}
+_READ = ("subject_key", "source", "app_id", "business_date", *_TOLD)
+_KEPT = ("one_id", "kind", *_TOLD)
 
 
 def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) -> DataFrame:
@@ -29,53 +39,48 @@ def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) ->
 
     `events` holds all events of everybody it holds one of.
     """
-    known = events.join(owners, "subject_key", "left").withColumns(
+    needed = events.select(*_READ)
+    known = needed.join(owners, "subject_key", "left").withColumns(
         {
             "business_date": fn.expr(f"coalesce(business_date, {business_day_sql('event_at')})"),
             "kind": fn.expr(KIND),
             "visitor": fn.expr("coalesce(one_id, concat('key:', subject_key), event_id)"),
         }
     )
-    used = (
-        fn.col("source").isin(*SOURCES) & ~fn.col("kind").isin("profile", "preview") & fn.col("subject_key").isNotNull()
-    )
+    used = fn.col("source").isin(*SOURCES) & ~fn.col("kind").isin(*NO_USE) & fn.col("subject_key").isNotNull()
     in_time = Window.partitionBy(*_PLACE).orderBy("event_at", "event_id")
     idle_ms = idle_minutes * MINUTE_MS
     pause = fn.expr("unix_millis(event_at)") - fn.lag(fn.expr("unix_millis(event_at)")).over(in_time)
     marked = known.withColumn("in_use", used).withColumn(
         "begins", fn.when(fn.coalesce(pause > idle_ms, fn.lit(True)), fn.col("event_id"))
     )
-    begun = fn.last("begins", ignorenulls=True).over(in_time)
-    return marked.withColumn("session_id", fn.when(fn.col("in_use"), begun)).drop("visitor", "in_use", "begins")
+    begun = fn.when(fn.col("in_use"), fn.last("begins", ignorenulls=True).over(in_time))
+    return marked.select(*_KEPT, *_PLACE, begun.alias("session_id"))
 
 
 def sessions(events: DataFrame) -> DataFrame:
     """Rows of gold.fact_session from events `with_sessions`."""
-    at = "struct(event_at, event_id)"
-    first = {
-        name: f"min_by({column}, {at}) FILTER (WHERE {column} IS NOT NULL)"
-        for name, column in (
-            ("entry_path", "url_path"),
-            ("scene", "scene"),
-            ("utm_source", "utm_source"),
-            ("utm_campaign", "utm_campaign"),
-        )
-    }
+    step = f"struct({', '.join(_STEP)})"
+    # Grouped by the place too, as the events are laid out: they need not be moved again.
+    grouped = events.where("session_id IS NOT NULL").groupBy(*_PLACE, "session_id")
+    in_order = grouped.agg(fn.expr("first(one_id)").alias("one_id"), fn.expr(f"collect_list({step})").alias("told"))
+    steps = in_order.withColumn("steps", fn.sort_array("told"))
     figures = {
-        "one_id": "first(one_id)",
-        "business_date": "first(business_date)",
-        "source": "first(source)",
-        "app_id": "first(app_id)",
-        "started_at": "min(event_at)",
-        "ended_at": "max(event_at)",
-        "duration_ms": "unix_millis(max(event_at)) - unix_millis(min(event_at))",
-        "events": "count(*)",
-        "views": f"count_if({VIEWED})",
-        "products": "count(DISTINCT product_id)",
-        **first,
-        "exit_path": f"max_by(url_path, {at}) FILTER (WHERE url_path IS NOT NULL)",
-        "clock_flag": "CASE WHEN bool_or(clock_flag = 'suspect') THEN 'suspect'"
-        " WHEN bool_or(clock_flag = 'corrected') THEN 'corrected' ELSE 'ok' END",
+        "started_at": "steps[0].event_at",
+        "ended_at": "element_at(steps, -1).event_at",
+        "duration_ms": "unix_millis(element_at(steps, -1).event_at) - unix_millis(steps[0].event_at)",
+        "events": "CAST(size(steps) AS BIGINT)",
+        "views": f"CAST(size(filter(steps, x -> {VIEWED})) AS BIGINT)",
+        "products": "CAST(size(array_distinct(filter(steps.product_id, x -> x IS NOT NULL))) AS BIGINT)",
+        **{name: _told(column, first=True) for name, column in _FIRST.items()},
+        "exit_path": _told("url_path", first=False),
+        "clock_flag": "CASE WHEN array_contains(steps.clock_flag, 'suspect') THEN 'suspect'"
+        " WHEN array_contains(steps.clock_flag, 'corrected') THEN 'corrected' ELSE 'ok' END",
     }
-    grouped = events.where("session_id IS NOT NULL").groupBy("session_id")
-    return grouped.agg(*(fn.expr(sql).alias(name) for name, sql in figures.items()))
+    names = ("session_id", "one_id", "source", "app_id", "business_date")
+    return steps.select(*names, *(fn.expr(sql).alias(name) for name, sql in figures.items()))
+
+
+def _told(column: str, *, first: bool) -> str:
+    """The first or last that the steps of a session say of something."""
+    return f"try_element_at(filter(steps.{column}, x -> x IS NOT NULL), {1 if first else -1})"
