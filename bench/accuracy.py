@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from identity.components import connected_components
-from pipelines.cli.common import spark_session
+from pipelines.cli.common import cluster_session
 from pipelines.demo import MIX_KEYS, START
 from pipelines.evaluate import Truth, accuracy, evaluate, read_truth
 from pipelines.keys import create_demo_keys, load_keys
@@ -64,8 +64,8 @@ def measure(config: SimulationConfig, role: str) -> list[dict[str, Any]]:
         create_demo_keys(settings.keys, MIX_KEYS)
         simulate(config, home)
         last = (date.fromisoformat(START) + timedelta(days=config.days - 1)).isoformat()
-        with spark_session(settings) as spark:
-            run_pipeline(spark, settings, RunRequest(START, last, only=JOBS), _say)
+        with cluster_session(settings) as cluster:
+            run_pipeline(cluster, settings, RunRequest(START, last, only=JOBS), _say)
         policy, key = read_policy(policy_path(settings)), load_keys(settings.keys).identity
         stitched = evaluate(home, home / "truth", policy, key)
         plain = plain_components(settings, read_truth(home / "truth", policy, key))

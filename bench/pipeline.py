@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli.common import spark_session
+from pipelines.cli.common import cluster_session
 from pipelines.clock import stopwatch
 from pipelines.demo import MIX_KEYS, START, World, simulate_brand
 from pipelines.keys import create_demo_keys
@@ -36,8 +36,8 @@ def main() -> None:
     limit = read_all(settings.landing)
     last = max(path.name for path in settings.landing.glob("*/????-??-??"))
     watch = stopwatch()
-    with spark_session(settings) as spark:
-        report = run_pipeline(spark, settings, RunRequest(START, last), _say)
+    with cluster_session(settings) as cluster:
+        report = run_pipeline(cluster, settings, RunRequest(START, last), _say)
     total = watch()
     jobs = [
         {"job": job["job"], "seconds": job["seconds"], "peak_mib": job["peak_mib"]}

@@ -6,12 +6,15 @@ caller restricts the facts to the people it wants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as fn
 
-from features.spec import Catalog, DeclarationError, Favourite
+from features.spec import Catalog, DeclarationError, Derived, Favourite
+
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
 Hold = Callable[[DataFrame], DataFrame]
 """Keeps a frame in memory and gives it back, so that one long plan falls into short ones."""
@@ -67,7 +70,22 @@ def _finished(joined: DataFrame, catalog: Catalog, definition: str) -> DataFrame
         value = feature.name if feature.default is None else f"coalesce({feature.name}, {feature.default})"
         plain.append(fn.expr(f"CAST({value} AS {feature.type})").alias(feature.name))
     plain.extend(fn.col(favourite.name) for favourite in catalog.favourites)
-    derived = [fn.expr(f"CAST({item.sql} AS {item.type})").alias(item.name) for item in catalog.derived]
     ordered = [item.name for item in catalog.columns]
-    whole = joined.select(*plain).select("*", *derived)
+    whole = joined.select(*plain)
+    for step in _steps(catalog.derived):
+        whole = whole.select("*", *(fn.expr(f"CAST({item.sql} AS {item.type})").alias(item.name) for item in step))
     return whole.select("one_id", "is_visitor", *ordered, fn.lit(definition).alias("definition"))
+
+
+def _steps(derived: Sequence[Derived]) -> list[list[Derived]]:
+    """The derived features in as few steps as can be, each from features of earlier steps only."""
+    steps: list[list[Derived]] = []
+    place: dict[str, int] = {}
+    for item in derived:
+        words = set(_WORD.findall(item.sql))
+        at = max((place[name] + 1 for name in words & place.keys()), default=0)
+        place[item.name] = at
+        if at == len(steps):
+            steps.append([])
+        steps[at].append(item)
+    return steps

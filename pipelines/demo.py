@@ -77,7 +77,7 @@ def run_demo(settings: Settings, world: World, say: Say, *, serve: bool, report:
 
     The demo's keys are fixed so that two demos give equal tables; a lake with demo keys refuses to start in production.
     """
-    from pipelines.cli.common import spark_session, writing
+    from pipelines.cli.common import cluster_session, writing
 
     last = date.fromisoformat(START) + timedelta(days=world.days)
     history_end = (last - timedelta(days=1)).isoformat()
@@ -86,11 +86,11 @@ def run_demo(settings: Settings, world: World, say: Say, *, serve: bool, report:
         create_demo_keys(settings.keys, MIX_KEYS)
         simulated = simulate_brand(settings.home, replace(world, days=world.days + 1), say)
         pipeline = stopwatch()
-        with spark_session(settings) as spark:
+        with cluster_session(settings) as cluster:
             say(f"== history: {START} to {history_end}")
-            history = run_pipeline(spark, settings, RunRequest(START, history_end), say)
+            history = run_pipeline(cluster, settings, RunRequest(START, history_end), say)
             say(f"== one more day: {last.isoformat()}")
-            day = run_pipeline(spark, settings, RunRequest(last.isoformat(), last.isoformat()), say)
+            day = run_pipeline(cluster, settings, RunRequest(last.isoformat(), last.isoformat()), say)
         pipeline_seconds = round(pipeline(), 1)
     summary = build_report(settings, simulated, [history, day]) | {
         "pipeline_seconds": pipeline_seconds,

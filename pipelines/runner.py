@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import polars as pl
 from pyspark.sql import SparkSession
 
 from identity import Policy
 from pipelines.catalog import JOBS, Job
 from pipelines.clock import clock_of, stopwatch, utc
+from pipelines.embedded import connected, embedded_session
 from pipelines.errors import CdpError
 from pipelines.jobs.context import JobOutcome, RunContext, RunState, Say
 from pipelines.jobs.landing import Batch, landing_batches
@@ -20,16 +23,18 @@ from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys, load_keys
 from pipelines.memory import PeakMemory
 from pipelines.quality import check_tables
-from pipelines.session import prepare_for
 from pipelines.settings import Settings
 from pipelines.sources.config import load_mix_keys, load_sources
 from pipelines.store.begun import begun
 from pipelines.store.lake import Lake
 from pipelines.store.ledger import known_files
+from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
 
 RUNS = ALL["ops.job_runs"]
+REBUILT_FROM = ("silver.events", "silver.order_lines", "silver.identity_observations")
+"""The greatest of the tables that a rebuild looks at in full."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +77,19 @@ class RunRequest:
     keep_newest: bool = False
 
 
+Cluster = Callable[[], SparkSession]
+"""Gives the cluster's session, starting it when it is first asked for."""
+
+
 def run_pipeline(
-    spark: SparkSession, settings: Settings, request: RunRequest, say: Say, *, publish: bool = True
+    cluster: Cluster, settings: Settings, request: RunRequest, say: Say, *, publish: bool = True
 ) -> dict[str, object]:
     """The days ran and, unless only some jobs were asked for, the snapshot is published; gives the report as data.
 
     With `keep_newest` the run answers for the newest business day the lake has seen, not for its own last day.
     """
     keys = load_keys(settings.keys)
-    context = make_context(spark, settings, keys, request, say)
+    context = make_context(cluster, settings, keys, request, say)
     report = run_jobs(context, request.only)
     if publish and not request.only:
         report = replace(report, snapshot=publish_snapshot(context))
@@ -93,7 +102,7 @@ def waiting_batches(settings: Settings, first: str, last: str) -> tuple[Batch, .
     return landing_batches(settings.landing, days(first, last), known, begun(settings.home).batches)
 
 
-def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: RunRequest, say: Say) -> RunContext:
+def make_context(cluster: Cluster, settings: Settings, keys: Keys, request: RunRequest, say: Say) -> RunContext:
     """Everything the jobs of a run need, with the run's staging folder empty."""
     policy = Policy.load(settings.conf / settings.identity.policy_file)
     staging = settings.home / "staging"
@@ -108,16 +117,11 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
         known = frozenset() if request.ignore_ledger else known_files(settings.lake, request.first, request.last)
         unfinished = begun(settings.home).batches
         batches = landing_batches(settings.landing, days(request.first, request.last), known, unfinished)
-    # A day's work is little; a rebuild is not, whatever arrives with it.
-    little = (
-        not request.full
-        and sum(file.size for batch in batches for file in batch.files) <= settings.ingest.in_process_bytes
-    )
-    prepare_for(spark, few_rows=little)
-    lake = Lake(spark, settings.lake, in_process=little)
+    lake = open_lake(cluster, settings, request, batches)
     run_id = next_run_id(lake, request.last)
     return RunContext(
         lake=lake,
+        cluster=lambda: clustered_lake(cluster, settings),
         settings=settings,
         keys=keys,
         policy=policy,
@@ -133,6 +137,32 @@ def make_context(spark: SparkSession, settings: Settings, keys: Keys, request: R
         ignore_ledger=request.ignore_ledger,
         state=RunState(),
     )
+
+
+def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches: Sequence[Batch]) -> Lake:
+    """The lake with a session that suits the run: this process for a day's work, the cluster for more."""
+    local, ingest = LocalLake(settings.lake), settings.ingest
+    arriving = sum(file.size for batch in batches for file in batch.files)
+    rebuilt = sum(local.rows(ALL[name]) for name in REBUILT_FROM) if request.full else 0
+    again = unapplied_records(local, request)
+    if arriving < ingest.in_process_bytes and rebuilt + again <= ingest.in_process_rows:
+        return Lake(embedded_session(), settings.lake, in_process=True)
+    return clustered_lake(cluster, settings)
+
+
+def clustered_lake(cluster: Cluster, settings: Settings) -> Lake:
+    """The lake with the cluster's session."""
+    return Lake(cluster(), settings.lake)
+
+
+def unapplied_records(lake: LocalLake, request: RunRequest) -> int:
+    """Records of the days in bronze that silver has not applied, or with `ignore_ledger` all: they are parsed again."""
+    key = ["feed", "interval", "batch_id"]
+    inside = pl.col("interval").cast(pl.String).is_between(pl.lit(request.first), pl.lit(request.last))
+    brought = lake.scan(ALL["ops.batches"]).filter(inside)
+    if not request.ignore_ledger:
+        brought = brought.join(lake.scan(ALL["ops.progress"]), on=key, how="anti")
+    return int(brought.select(pl.col("good").sum()).collect().item() or 0)
 
 
 def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
@@ -194,7 +224,7 @@ def _run_one(context: RunContext, job: Job) -> tuple[JobOutcome, dict[str, objec
     started, watch, peak = utc(context.clock), stopwatch(), PeakMemory()
     status, outcome = "failed", JobOutcome()
     try:
-        with peak:
+        with peak, connected(on=context.lake.in_process):
             outcome = job.run(context)
         status = "skipped" if outcome.skipped else "done"
     except CdpError as error:

@@ -6,8 +6,9 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +83,19 @@ def writing(settings: Settings, wait: float = 0.0) -> Iterator[None]:
     started = utc(clock_of(settings.clock)).isoformat(timespec="seconds")
     with writer_lock(settings.home, command_line(), started=started, wait=wait, tell=say):
         yield
+
+
+@contextmanager
+def cluster_session(settings: Settings) -> Iterator[Callable[[], SparkSession]]:
+    """A function that gives a Spark session, started when it is first asked for and stopped at the end.
+
+    Java is looked for at once: what is little today may be much tomorrow.
+    """
+    from pipelines.setup.java import java_home
+
+    java_home()
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(spark_session(settings)))
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from pipelines.cli.common import (
     ConfigOption,
     JsonOption,
     WaitOption,
+    cluster_session,
     keys_of,
     say,
     settings_of,
     show,
-    spark_session,
     writing,
 )
 from pipelines.clock import clock_of, today
@@ -291,8 +291,8 @@ def _run(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
     try:
-        with spark_session(settings) as spark:
-            report = run_pipeline(spark, settings, request, say, publish=publish)
+        with cluster_session(settings) as cluster:
+            report = run_pipeline(cluster, settings, request, say, publish=publish)
     finally:
         try:
             write_events(settings.home, settings.lake)

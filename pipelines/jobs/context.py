@@ -42,11 +42,13 @@ class RunState:
 class RunContext:
     """One run over the business days `first` to `last` with everything its jobs need.
 
-    `batches`: batches to ingest (None: what lies in landing for the days). `as_of` is the business day the
-    run answers for: its last, or in a backfill the newest the lake has seen.
+    `lake` computes in this process or on the cluster; `cluster` opens it on the cluster whatever its size. `batches`:
+    batches to ingest (None: what lies in landing for the days). `as_of` is the business day the run answers for: its
+    last, or in a backfill the newest the lake has seen.
     """
 
     lake: Lake
+    cluster: Callable[[], Lake]
     settings: Settings
     keys: Keys
     policy: Policy

@@ -21,20 +21,16 @@ from pyspark.sql import functions as F
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
-from pipelines.jobs.landing import Batch, chunks
-from pipelines.jobs.worker import BATCH, QUARANTINE, RESULT_SCHEMA, TABLE, batch_name, read_chunk_row, run_task
+from pipelines.jobs.landing import Batch
+from pipelines.jobs.parsing import BatchKey, parse_landing
+from pipelines.jobs.worker import BATCH, QUARANTINE, TABLE, Result, batch_name
 from pipelines.sources.config import Bounds, load_bounds
 from pipelines.store.begun import Begun, BegunBatch, begin, begun, finish
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
 
-CHUNK_SCHEMA = (
-    "feed string, interval string, batch_id string, path string, name string,"
-    " start bigint, end bigint, first_line bigint"
-)
 LEDGER, FILES = ALL["ops.batches"], ALL["ops.batch_files"]
-BatchKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -89,20 +85,11 @@ def run(context: RunContext) -> JobOutcome:
 
 def parse_batches(context: RunContext, batches: list[Batch]) -> dict[BatchKey, Seen]:
     """Every record of the batches is staged; gives what was found per batch."""
-    rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, context.settings.ingest.chunk_bytes)]
-    rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
-    slices = max(
-        2, min(len(rows), sum(row["end"] - row["start"] for row in rows) // context.settings.ingest.chunk_bytes + 2)
-    )
-    spark = context.lake.spark
-    dealt = [rows[start::slices] for start in range(slices)]
-    frame = spark.createDataFrame([tuple(row.values()) for part in dealt for row in part], CHUNK_SCHEMA)
-    frame = frame.repartitionByRange(slices, F.col("path"), F.col("start")) if slices > 2 else frame.repartition(2)
-    results = frame.mapInArrow(run_task(context.setup, read_chunk_row), RESULT_SCHEMA).collect()
+    results = parse_landing(context, batches)
     return collect_results(context, results)
 
 
-def collect_results(context: RunContext, results: Sequence[Any]) -> dict[BatchKey, Seen]:
+def collect_results(context: RunContext, results: Sequence[Result]) -> dict[BatchKey, Seen]:
     """The staged files are known to the run; gives what was found per batch."""
     seen: dict[BatchKey, Seen] = defaultdict(Seen)
     signals: Counter[tuple[str, str, str]] = Counter()

@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from pipelines.jobs.context import JobOutcome, RunContext
-from pipelines.jobs.s1_bronze import LEDGER, BatchKey, collect_results, staged_parts, staged_rows
+from pipelines.jobs.parsing import BatchKey, parse_bronze
+from pipelines.jobs.s1_bronze import LEDGER, collect_results, staged_parts, staged_rows
 from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
     FOLLOWS,
@@ -26,7 +26,7 @@ from pipelines.jobs.snapshots import (
     members_who_left,
     relations_that_ended,
 )
-from pipelines.jobs.worker import BATCH, RESULT_SCHEMA, TABLE, read_bronze_row, run_task
+from pipelines.jobs.worker import BATCH, TABLE
 from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import collected
@@ -74,22 +74,8 @@ def _pending(context: RunContext) -> list[BatchKey]:
 
 
 def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None:
-    frames: list[DataFrame] = []
-    for feed in sorted({feed for feed, _, _ in batches}):
-        table = ALL[f"bronze.{feed}"]
-        if not context.lake.exists(table):
-            continue
-        days = sorted({day for name, day, _ in batches if name == feed})
-        ids = sorted({batch_id for name, _, batch_id in batches if name == feed})
-        rows = context.lake.read(table).where(F.col("interval").isin(days) & F.col("batch_id").isin(ids))
-        columns = [F.lit(feed).alias("feed"), F.col("interval").cast("string").alias("interval")]
-        frames.append(rows.select(*columns, "batch_id", "source_file", "line", "element", "context", "payload"))
-    if not frames:
-        return
-    union = frames[0]
-    for frame in frames[1:]:
-        union = union.unionByName(frame)
-    results = union.mapInArrow(run_task(context.setup, read_bronze_row), RESULT_SCHEMA).collect()
+    """The silver rows of the batches are staged once more; their bronze rows stay as they are."""
+    results = parse_bronze(context, batches)
     for name in [name for name in context.state.staged if name.startswith("bronze.")]:
         del context.state.staged[name]
     collect_results(context, results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipelines.embedded import connected
 from pipelines.errors import IntegrityError
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
@@ -19,7 +20,8 @@ def run(context: RunContext) -> JobOutcome:
     derived = _derive(context)
     settings = stitch_settings(context.settings, context.policy, context.keys.identity)
     request = StitchRequest(context.as_of, context.run_id, full=context.full)
-    result = stitch(context.settings.lake, settings, request, cluster=lambda: context.lake)
+    with connected(on=False):
+        result = stitch(context.settings.lake, settings, request, cluster=context.cluster)
     _tell_features(context, result)
     if result.gates:
         raise IntegrityError(

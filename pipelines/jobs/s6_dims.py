@@ -9,6 +9,8 @@ from features.channels import SALES_CHANNELS, sales_channel_sql
 from pipelines.tables.gold import DIM_CUSTOMER
 
 CALENDAR_START = "2009-01-01"
+WEEKDAY = "((dayofweek(business_date) + 5) % 7 + 1)"
+"""Monday is 1. Not by `weekday`, which Sail 0.7.2 has as -1 on Sundays."""
 WEEKDAYS = "array('周一', '周二', '周三', '周四', '周五', '周六', '周日')"
 FESTIVALS = "map('03-08', '38', '06-18', '618', '11-11', '1111', '12-12', '1212')"
 
@@ -133,8 +135,8 @@ def calendar(any_frame: DataFrame, *, as_of: str) -> DataFrame:
         fn.month("business_date").alias("month"),
         fn.expr("CAST(trunc(business_date, 'MM') AS DATE)").alias("month_start"),
         fn.expr("CAST(date_trunc('WEEK', business_date) AS DATE)").alias("iso_week_start"),
-        fn.expr("weekday(business_date) + 1").alias("weekday"),
-        fn.expr(f"element_at({WEEKDAYS}, weekday(business_date) + 1)").alias("weekday_label"),
-        fn.expr("weekday(business_date) >= 5").alias("is_weekend"),
+        fn.expr(WEEKDAY).alias("weekday"),
+        fn.expr(f"element_at({WEEKDAYS}, {WEEKDAY})").alias("weekday_label"),
+        fn.expr(f"{WEEKDAY} >= 6").alias("is_weekend"),
         fn.expr(f"try_element_at({FESTIVALS}, date_format(business_date, 'MM-dd'))").alias("festival"),
     )

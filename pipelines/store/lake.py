@@ -29,7 +29,6 @@ from pipelines.store.versions import rows_of
 
 OP = "__op"
 WRITERS = 4
-SMALL_ROWS = 1_000_000
 
 
 class Lake:
@@ -54,7 +53,7 @@ class Lake:
         """Whether the table has been created."""
         if table.full_name in self._present:
             return True
-        found = bool(DeltaTable.isDeltaTable(self.spark, self.path(table)))
+        found = self.local.exists(table)
         if found:
             self._present.add(table.full_name)
         return found
@@ -62,8 +61,11 @@ class Lake:
     def read(self, table: Table, *, version: int | None = None) -> DataFrame:
         """The table's rows, at a version if given; no rows, with the declared columns, when it does not exist."""
         if not self.exists(table):
-            return self.spark.createDataFrame([], table.ddl().replace(" NOT NULL", ""))
+            return self.spark.createDataFrame([], _nullable(table))
         reader = self.spark.read.format("delta")
+        if self.in_process:
+            # Sail 0.7.2 takes a comment for part of a column's type and refuses unions of columns that differ there.
+            reader = reader.schema(_nullable(table))
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
@@ -107,7 +109,7 @@ class Lake:
     def append_new(self, table: Table, frame: DataFrame, *, order: Sequence[str] = ()) -> WriteResult:
         """Rows whose key the table does not hold yet are added; of rows with one key the least by `order` counts."""
         if self.in_process:
-            return self.local.append_new(table, collected(_conform(table, frame)), order=order)
+            return self.local.append_new(table, collected(frame), order=order)
         rows = _first_by_key(_conform(table, frame), table.key, [F.col(name) for name in order])
         if self.exists(table):
             known = self.read(table).select(*table.key)
@@ -124,7 +126,7 @@ class Lake:
         `same`: a column that has to agree; a row that differs there from the one the table holds changes nothing.
         """
         if self.in_process:
-            return self.local.keep_earliest(table, collected(_conform(table, frame)), same=same)
+            return self.local.keep_earliest(table, collected(frame), same=same)
         order = [F.col("interval"), *([F.col(same)] if same else [])]
         rows = _first_by_key(_conform(table, frame), table.key, order)
         if not self.exists(table):
@@ -142,7 +144,7 @@ class Lake:
     def upsert_latest(self, table: Table, frame: DataFrame) -> WriteResult:
         """Each key holds its greatest version with its `keep_min` and `fill` columns, in whatever order they came."""
         if self.in_process:
-            return self.local.upsert_latest(table, collected(_conform(table, frame)))
+            return self.local.upsert_latest(table, collected(frame))
         rows = latest_rows(table, _conform(table, frame))
         if not self.exists(table):
             return self._apply(table, rows.withColumn(OP, F.lit("I")))
@@ -156,11 +158,11 @@ class Lake:
 
     def replace_keys(self, table: Table, frame: DataFrame, keys: DataFrame | None) -> WriteResult:
         """The rows whose columns match a row of `keys` are exactly those of `frame`; others stay (None: all rows)."""
-        new = _conform(table, frame)
         if self.in_process and keys is not None:
-            return self.local.replace_keys(table, collected(new), collected(keys))
-        if self.in_process and self.local.rows(table) <= SMALL_ROWS:
-            return self.local.replace_all(table, collected(new))
+            return self.local.replace_keys(table, collected(frame), collected(keys))
+        if self.in_process:
+            return self.local.replace_all(table, collected(frame))
+        new = _conform(table, frame)
         if not self.exists(table):
             result = self._apply(table, new.withColumn(OP, F.lit("I")))
             self.create(table)  # a table without rows is there for its readers all the same
@@ -173,7 +175,7 @@ class Lake:
     def replace_own(self, table: Table, frame: DataFrame, columns: Sequence[str]) -> WriteResult:
         """The rows whose `columns` are those of a row of `frame` are exactly those of `frame`; others stay."""
         if self.in_process:
-            rows = collected(_conform(table, frame))
+            rows = collected(frame)
             return self.local.replace_keys(table, rows, rows.select(columns))
         with self._materialised(frame) as rows_kept:
             return self.replace_keys(table, rows_kept, rows_kept.select(*columns))
@@ -222,6 +224,10 @@ def collected(frame: DataFrame) -> pl.DataFrame:
     rows = pl.from_arrow(frame.toArrow())
     assert isinstance(rows, pl.DataFrame)
     return rows
+
+
+def _nullable(table: Table) -> str:
+    return table.ddl().replace(" NOT NULL", "")
 
 
 def _conform(table: Table, frame: DataFrame) -> DataFrame:

@@ -117,6 +117,7 @@ def run_context(
     found = landing_batches(home / "landing", days, frozenset()) if batches is None else batches
     given: dict[str, Any] = {
         "lake": lake,
+        "cluster": lambda: lake,
         "settings": Settings(home=home, conf=ROOT / "conf"),  # type: ignore[call-arg]  # the rest has defaults
         "keys": KEYS,
         "policy": POLICY,

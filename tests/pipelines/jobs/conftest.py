@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from pipelines.embedded import embedded_session
 from pipelines.tables import ALL
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def _value(kind: str, given: Any) -> Any:
 @pytest.fixture(scope="session")
 def rows(spark: SparkSession) -> Rows:
     """`rows("silver.orders", {"order_id": "o1"}, ...)`: a frame of the declared table; times are UTC."""
+    return rows_of(spark)
+
+
+@pytest.fixture(scope="session")
+def embedded_rows() -> Rows:
+    """The same in the embedded session."""
+    return rows_of(embedded_session())
+
+
+def rows_of(session: SparkSession) -> Rows:
+    """A maker of frames in the session."""
 
     def make(name: str, *given: dict[str, Any]) -> DataFrame:
         table = ALL[name]
@@ -47,12 +59,12 @@ def rows(spark: SparkSession) -> Rows:
             unknown = set(row) - set(table.column_names)
             assert not unknown, f"{name} has no column {sorted(unknown)}"
         if not given:
-            return spark.createDataFrame([], table.ddl().replace(" NOT NULL", ""))
+            return session.createDataFrame([], table.ddl().replace(" NOT NULL", ""))
         columns = {}
         for column in table.columns:
             default = _HARMLESS.get(column.type, "2025-03-01") if column.required else None
             values = [_value(column.type, row.get(column.name, default)) for row in given]
             columns[column.name] = pa.array(values, _ARROW[column.type])
-        return spark.createDataFrame(pa.table(columns))
+        return session.createDataFrame(pa.table(columns))
 
     return make

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelines.embedded import connected, embedded_session
 from pipelines.jobs import s6_gold, s6_sessions
 from pipelines.tables import ALL
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
     from pipelines.store.creation import WriteResult
 
@@ -136,10 +137,10 @@ def told(events: Iterable[dict[str, Any]], held: Owners) -> dict[str, tuple[str 
 class Gold:
     """Events and sessions in gold, run by run."""
 
-    def __init__(self, spark: SparkSession, rows: Rows, home: Path) -> None:
+    def __init__(self, rows: Rows, home: Path) -> None:
         from pipelines.store.lake import Lake
 
-        self.rows, self.lake = rows, Lake(spark, home, in_process=True)
+        self.rows, self.lake = rows, Lake(embedded_session(), home, in_process=True)
         self.events: list[dict[str, Any]] = []
 
     def run(self, arrived: list[dict[str, Any]], held: Owners, people: set[str] | None) -> list[WriteResult]:
@@ -165,21 +166,23 @@ class Gold:
             tags=(),
         )
         parts = {name: s6_gold.PARTS[name] for name in ("gold.fact_event", "gold.fact_session")}
-        return s6_gold.write_due(self.lake, scope, parts)
+        with connected():
+            return s6_gold.write_due(self.lake, scope, parts)
 
     def sessions(self) -> dict[str, tuple[str | None, int]]:
-        found = self.lake.read(ALL["gold.fact_session"]).collect()
-        return {row["session_id"]: (row["one_id"], row["events"]) for row in found}
+        found = self.lake.local.scan(ALL["gold.fact_session"]).select("session_id", "one_id", "events").collect()
+        return {session: (one_id, events) for session, one_id, events in found.iter_rows()}
 
     def of_events(self) -> dict[str, tuple[str | None, int]]:
         """The sessions as the events name them."""
-        rows = self.lake.read(ALL["gold.fact_event"]).groupBy("session_id", "one_id").count().collect()
-        return {row["session_id"]: (row["one_id"], row["count"]) for row in rows}
+        events = self.lake.local.scan(ALL["gold.fact_event"])
+        rows = events.group_by("session_id", "one_id").len().collect()
+        return {session: (one_id, count) for session, one_id, count in rows.iter_rows()}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_late_events_merges_and_splits_leave_the_sessions_of_a_rebuild(
-    spark: SparkSession, rows: Rows, tmp_path: Path, seed: int
+    embedded_rows: Rows, tmp_path: Path, seed: int
 ) -> None:
     rng = Random(seed)
     given = [
@@ -188,7 +191,7 @@ def test_late_events_merges_and_splits_leave_the_sessions_of_a_rebuild(
     ]
     rng.shuffle(given)
     alone, merged = {A: "A", DEVICE: "D", 3: "B", 4: "C"}, {A: "A", DEVICE: "A", 3: "B", 4: "B"}
-    gold = Gold(spark, rows, tmp_path)
+    gold = Gold(embedded_rows, tmp_path)
     gold.run(given[:40], alone, None)
     gold.run(given[40:60], merged, {"A", "B", "C", "D"})
     assert gold.sessions() == told(gold.events, merged)
@@ -199,9 +202,9 @@ def test_late_events_merges_and_splits_leave_the_sessions_of_a_rebuild(
 
 
 def test_a_late_event_rewrites_the_sessions_it_stands_in_or_beside_and_no_others(
-    spark: SparkSession, rows: Rows, tmp_path: Path
+    embedded_rows: Rows, tmp_path: Path
 ) -> None:
-    gold = Gold(spark, rows, tmp_path)
+    gold = Gold(embedded_rows, tmp_path)
     gold.run([event("a", 0), event("b", 50), event("c", 200), event("x", 0, subject_key=3)], OWNED, None)
     _, written = gold.run([event("l", 25)], OWNED, {"A"})
     assert (written.inserted, written.updated, written.deleted) == (0, 1, 1)

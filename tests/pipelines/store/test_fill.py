@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,14 @@ pytestmark = pytest.mark.spark
 
 
 @pytest.fixture(params=["cluster", "process"])
-def lake(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Lake:
+def lake(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lake]:
     """An empty lake, written on the cluster and in this process: both must do the same."""
+    from pipelines.embedded import connected, embedded_session
     from pipelines.store.lake import Lake
 
-    return Lake(spark, tmp_path / "lake", in_process=request.param == "process")
+    process = request.param == "process"
+    with connected(on=process):
+        yield Lake(embedded_session() if process else spark, tmp_path / "lake", in_process=process)
 
 
 RELATIONS = Table(

@@ -1,0 +1,120 @@
+"""Raw records parsed by several processes: tasks of the cluster, or for a day's files processes of this machine.
+
+Both run the same `Worker`; only counts and names of staged files come back.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any
+
+import polars as pl
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pipelines.jobs.context import RunContext
+from pipelines.jobs.landing import Batch, chunks
+from pipelines.jobs.worker import (
+    RESULT_SCHEMA,
+    Result,
+    Worker,
+    WorkerSetup,
+    parse_rows,
+    read_bronze_row,
+    read_chunk_row,
+    run_task,
+)
+from pipelines.tables import ALL
+
+CHUNK_SCHEMA = (
+    "feed string, interval string, batch_id string, path string, name string,"
+    " start bigint, end bigint, first_line bigint"
+)
+ALONE_BYTES = 4 * 1024 * 1024
+"""Up to so much raw data, or so many bronze records, a second process takes longer to start than it saves."""
+ALONE_ROWS = 2_000
+BatchKey = tuple[str, str, str]
+Read = Callable[[Worker, dict[str, Any]], None]
+_BRONZE = ("source_file", "line", "element", "context", "payload")
+
+
+def parse_landing(context: RunContext, batches: Sequence[Batch]) -> Sequence[Result]:
+    """What parsing the files of the batches gave."""
+    size = context.settings.ingest.chunk_bytes
+    rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, size)]
+    rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
+    total = sum(row["end"] - row["start"] for row in rows)
+    if context.lake.in_process:
+        return _in_processes(context.setup, rows, read_chunk_row, alone=total <= ALONE_BYTES)
+    slices = max(2, min(len(rows), total // size + 2))
+    dealt = [rows[start::slices] for start in range(slices)]
+    frame = context.lake.spark.createDataFrame([tuple(row.values()) for part in dealt for row in part], CHUNK_SCHEMA)
+    frame = frame.repartitionByRange(slices, F.col("path"), F.col("start")) if slices > 2 else frame.repartition(2)
+    return _on_cluster(context.setup, frame, read_chunk_row)
+
+
+def parse_bronze(context: RunContext, batches: Iterable[BatchKey]) -> Sequence[Result]:
+    """What parsing the batches again from bronze gave."""
+    wanted: dict[str, list[BatchKey]] = {}
+    for key in sorted(batches):
+        if context.lake.exists(ALL[f"bronze.{key[0]}"]):
+            wanted.setdefault(key[0], []).append(key)
+    if not wanted:
+        return []
+    if context.lake.in_process:
+        rows = [row for feed, keys in wanted.items() for row in _bronze_rows(context, feed, keys)]
+        return _in_processes(context.setup, rows, read_bronze_row, alone=len(rows) <= ALONE_ROWS)
+    frames = [_bronze_frame(context, feed, keys) for feed, keys in wanted.items()]
+    union = frames[0]
+    for frame in frames[1:]:
+        union = union.unionByName(frame)
+    return _on_cluster(context.setup, union, read_bronze_row)
+
+
+def _bronze_rows(context: RunContext, feed: str, keys: Sequence[BatchKey]) -> list[dict[str, Any]]:
+    rows = context.lake.local.scan(ALL[f"bronze.{feed}"]).with_columns(pl.col("interval").cast(pl.String))
+    own = pl.DataFrame([key[1:] for key in keys], schema=["interval", "batch_id"], orient="row")
+    found = rows.join(own.lazy(), on=["interval", "batch_id"], how="semi").with_columns(feed=pl.lit(feed))
+    return found.select("feed", "interval", "batch_id", *_BRONZE).collect().to_dicts()
+
+
+def _bronze_frame(context: RunContext, feed: str, keys: Sequence[BatchKey]) -> DataFrame:
+    days, ids = sorted({key[1] for key in keys}), sorted({key[2] for key in keys})
+    rows = context.lake.read(ALL[f"bronze.{feed}"]).where(F.col("interval").isin(days) & F.col("batch_id").isin(ids))
+    columns = [F.lit(feed).alias("feed"), F.col("interval").cast("string").alias("interval")]
+    return rows.select(*columns, "batch_id", *_BRONZE)
+
+
+def _on_cluster(setup: WorkerSetup, frame: DataFrame, read: Read) -> Sequence[Result]:
+    return [tuple(row) for row in frame.mapInArrow(run_task(setup, read), RESULT_SCHEMA).collect()]
+
+
+def _in_processes(setup: WorkerSetup, rows: Sequence[dict[str, Any]], read: Read, *, alone: bool) -> list[Result]:
+    """The rows are dealt out to a process per core; a few are read in this one."""
+    cores = len(os.sched_getaffinity(0))
+    if alone or cores == 1 or len(rows) < 2:
+        return parse_rows(setup, read, rows)
+    hands = [rows[start::cores] for start in range(cores)]
+    # Forking a process with threads may leave it with a lock that nobody opens.
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn"), initializer=_die_with_parent) as pool:
+        return [result for part in pool.map(partial(parse_rows, setup, read), hands) for result in part]
+
+
+def _die_with_parent() -> None:
+    """A process whose parent was killed ends instead of waiting for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
