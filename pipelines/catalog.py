@@ -26,7 +26,7 @@ TAGS = tuple(name for name in FEATURES if "tag" in name)
 class Job:
     """A step of the run: a function of the run's context with the tables it reads and writes.
 
-    `shared` tables are appended to by several jobs.
+    `shared` tables are appended to by several jobs; `derives`: all it writes follows from tables of earlier jobs.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Job:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     shared: tuple[str, ...] = ()
+    derives: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,17 @@ JOBS = Catalog(
             s4_features.run,
             (*FACTS, *IDENTITY),
             tuple(n for n in FEATURES if n not in TAGS),
+            derives=True,
         ),
-        Job("s5_tags", "features to tags with reasons", s5_tags.run, FEATURES, TAGS),
-        Job("s6_gold", "facts and features to the star schema", s6_gold.run, (*FACTS, *IDENTITY, *FEATURES), GOLD),
+        Job("s5_tags", "features to tags with reasons", s5_tags.run, FEATURES, TAGS, derives=True),
+        Job(
+            "s6_gold",
+            "facts and features to the star schema",
+            s6_gold.run,
+            (*FACTS, *IDENTITY, *FEATURES),
+            GOLD,
+            derives=True,
+        ),
     )
 )
 """Every job of a run, in order; publishing follows when all are done and the checks hold."""

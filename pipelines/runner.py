@@ -34,7 +34,6 @@ from pipelines.tables import ALL
 
 RUNS = ALL["ops.job_runs"]
 REBUILT_FROM = ("silver.events", "silver.order_lines", "silver.identity_observations")
-"""The greatest of the tables that a rebuild looks at in full."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches
     """The lake with a session that suits the run: this process for a day's work, the cluster for more."""
     local, ingest = LocalLake(settings.lake), settings.ingest
     arriving = sum(file.size for batch in batches for file in batch.files)
-    rebuilt = sum(local.rows(ALL[name]) for name in REBUILT_FROM) if request.full else 0
+    rebuilt = standing_facts(local) if request.full else 0
     again = unapplied_records(local, request)
     if arriving < ingest.in_process_bytes and rebuilt + again <= ingest.in_process_rows:
         return Lake(embedded_session(), settings.lake, in_process=True)
@@ -153,6 +152,23 @@ def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches
 def clustered_lake(cluster: Cluster, settings: Settings) -> Lake:
     """The lake with the cluster's session."""
     return Lake(cluster(), settings.lake)
+
+
+def derived_lake(context: RunContext) -> Lake:
+    """The lake for what follows from facts: this process where few stand, or few people of many are looked at."""
+    settings = context.settings
+    if standing_facts(context.lake.local) <= settings.ingest.in_process_rows:
+        own = context.lake.in_process or settings.ingest.in_process_bytes > 0
+    else:
+        own = context.lake.in_process and not context.state.touch_all
+    if own == context.lake.in_process:
+        return context.lake
+    return Lake(embedded_session(), settings.lake, in_process=True) if own else context.cluster()
+
+
+def standing_facts(lake: LocalLake) -> int:
+    """Rows of the greatest tables that a rebuild looks at in full."""
+    return sum(lake.rows(ALL[name]) for name in REBUILT_FROM)
 
 
 def unapplied_records(lake: LocalLake, request: RunRequest) -> int:
@@ -183,7 +199,8 @@ def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
                 continue
             if job.name == "s2_silver":
                 marks.set("downstream")
-            outcome, record = _run_one(context, job)
+            lake = derived_lake(context) if job.derives else context.lake
+            outcome, record = _run_one(replace(context, lake=lake), job)
             records.append(record)
             changed += sum(write.changed for write in outcome.writes)
             written |= {write.table for write in outcome.writes if write.changed}

@@ -37,10 +37,14 @@ class IngestSettings(_Frozen):
     """How raw files are read and bounded."""
 
     in_process_bytes: int = Field(
-        256 * 1024 * 1024, ge=0, description="Bytes of landing up to which a run's results are written in process"
+        256 * 1024 * 1024,
+        ge=0,
+        description="Bytes of landing below which a run computes in this process, without a JVM; 0: never",
     )
     in_process_rows: int = Field(
-        2_000_000, ge=0, description="Rows of one table up to which facts are merged in process, not on the cluster"
+        2_000_000,
+        ge=0,
+        description="Rows of one table up to which facts are merged, and what follows computed, in process",
     )
     chunk_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="Bytes of one file that one task reads")
     max_refused_share: float = Field(0.05, ge=0, le=1, description="Refused share above which a batch fails as a whole")

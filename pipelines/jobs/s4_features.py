@@ -74,7 +74,9 @@ def run(context: RunContext) -> JobOutcome:
     if touched is not None and defined_otherwise(lake.local, definition(parameters)):
         context.say("s4_features: the declarations changed, all people are computed again")
         touched = None
-    people = context.state.people = None if touched is None else lake.spark.createDataFrame(touched.to_arrow(), "one_id string")
+    people = context.state.people = (
+        None if touched is None else lake.spark.createDataFrame(touched.to_arrow(), "one_id string")
+    )
     if touched is not None and not touched.height:
         return JobOutcome(skipped="nobody's facts or identity changed")
     with holding() as hold:
