@@ -19,6 +19,7 @@ from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
 
 Say = Callable[[str], None]
+MOVED = {"identifier_key": pl.Int64, "was": pl.String, "now": pl.String}
 
 
 @dataclass
@@ -26,7 +27,8 @@ class RunState:
     """What earlier jobs of this run found out; a run that was cut off makes the next one look at everything.
 
     `staged`: staged files by full table name; `staged_batches`: batches they hold; `touched`: surrogate keys whose
-    facts or OneID changed (None: take all as touched); `people`: `one_id` of the people s4 looked at (None: all).
+    facts or OneID changed; `touch_all`: take everybody as touched; `moved`: identifiers whose OneID changed
+    (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at (None: all).
     """
 
     staged: dict[str, list[str]] = field(default_factory=dict)
@@ -34,7 +36,7 @@ class RunState:
     refused_batches: tuple[str, ...] = ()
     touched: list[pl.DataFrame] = field(default_factory=list)
     touch_all: bool = False
-    changed_one_ids: pl.DataFrame | None = None
+    moved: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVED))
     people: DataFrame | None = None
 
 

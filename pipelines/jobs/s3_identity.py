@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from pipelines.embedded import connected
 from pipelines.errors import IntegrityError
-from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.context import MOVED, JobOutcome, RunContext
 from pipelines.jobs.s3_derived import Days, judge_claims, observe_order_phones
 from pipelines.jobs.s3_stitch import StitchRequest, StitchResult, stitch, stitch_settings
 from pipelines.store.creation import WriteResult
@@ -48,7 +46,5 @@ def _tell_features(context: RunContext, result: StitchResult) -> None:
     if result.moved is None:
         context.state.touch_all = True
         return
-    moved = result.moved
-    context.state.touched.append(moved.select("identifier_key"))
-    people = pl.concat([moved.select(one_id="was"), moved.select(one_id="now")])
-    context.state.changed_one_ids = people.drop_nulls().unique()
+    context.state.moved = result.moved.select(*MOVED)
+    context.state.touched.append(result.moved.select("identifier_key"))

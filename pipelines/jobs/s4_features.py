@@ -79,7 +79,7 @@ def run(context: RunContext) -> JobOutcome:
     )
     if touched is not None and not touched.height:
         return JobOutcome(skipped="nobody's facts or identity changed")
-    with holding() as hold:
+    with holding(context.lake, context.staging) as hold:
         known = population(frames, people, hold)
         touches = _write(lake, TOUCHPOINTS.full_name, touchpoint_rows(known), people)
         known = replace(known, frames={**frames, TOUCHPOINTS.full_name: lake.read(TOUCHPOINTS)})
@@ -92,8 +92,8 @@ def touched_of(context: RunContext) -> pl.DataFrame | None:
     if context.full or state.touch_all or not context.lake.exists(FEATURES):
         return None
     arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
-    former = [] if state.changed_one_ids is None else [state.changed_one_ids]
-    return touched_people(context.lake.local, arrival, state.touched, former)
+    owners = [state.moved.select(one_id="was"), state.moved.select(one_id="now")]
+    return touched_people(context.lake.local, arrival, state.touched, owners)
 
 
 def touchpoint_rows(of: Population) -> DataFrame:

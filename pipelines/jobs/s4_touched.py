@@ -45,7 +45,7 @@ def touched_people(
     `keys`: frames of `identifier_key` with new facts; `former`: frames of `one_id` that lost a fact. Added are all who
     were observed or named in a change of identity, and the former owners of corrected orders.
     """
-    parts = [_named_in_changes(lake, arrival), _former_owners(lake, arrival), *former]
+    parts = [named_in_changes(lake, arrival), _former_owners(lake, arrival), *former]
     seen = lake.scan(OBSERVATIONS).filter(arrival.inside).select(pl.col("ids").explode())
     observed = seen.select(pl.col("ids").struct.field("key").alias("identifier_key")).collect()
     changed = pl.concat([observed, *keys]).drop_nulls().unique().lazy()
@@ -54,9 +54,9 @@ def touched_people(
     return pl.concat([*parts, owners.select("one_id").collect()]).drop_nulls().unique().sort("one_id")
 
 
-def _named_in_changes(lake: LocalLake, arrival: Arrival) -> pl.DataFrame:
-    """Everyone on either side of a change that this run made, or a run for the same business day that may have been
-    cut off."""
+def named_in_changes(lake: LocalLake, arrival: Arrival) -> pl.DataFrame:
+    """`one_id` of everyone on either side of a change that this run made, or a run for the same business day that may
+    have been cut off."""
     own = (pl.col("run_id") == arrival.run_id) | (pl.col("as_of").cast(pl.String) == arrival.as_of)
     rows = lake.scan(CHANGES).filter(own).select("one_id", "others").collect()
     others = rows.select(one_id=pl.col("others").explode())
@@ -76,3 +76,12 @@ def defined_otherwise(lake: LocalLake, expected: str) -> bool:
     """Whether the standing features were computed with other declarations or thresholds than the present ones."""
     first = lake.scan(FEATURES).select("definition").head(1).collect()
     return bool(first.height) and first.item() != expected
+
+
+def moved_keys(lake: LocalLake, arrival: Arrival, moved: pl.DataFrame) -> pl.DataFrame:
+    """`subject_key`, `was` of the identifiers whose owner changed in the run, with the former owner where known: those
+    that `moved`, and all that people named in a change of identity hold or held."""
+    named = named_in_changes(lake, arrival).lazy()
+    held = lake.scan(MAP).join(named, on="one_id", how="semi").select(subject_key="identifier_key").collect()
+    told = moved.select(subject_key="identifier_key", was="was")
+    return pl.concat([told, held.with_columns(was=pl.lit(None, pl.String))]).unique()

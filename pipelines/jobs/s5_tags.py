@@ -16,6 +16,7 @@ from features.parameters import Parameters
 from features.spec import Tag
 from features.tagging import build_tags, diff_tags
 from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_people import changes_of_run, people_in_changes
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
@@ -32,18 +33,16 @@ def run(context: RunContext) -> JobOutcome:
     """Tags hold for the run's business day; tag_changes says what changed and why."""
     tags = declared_tags(Parameters.load(context.settings.conf / "features"))
     lake = context.lake
-    difference = tag_difference(
-        lake.read(FEATURES), lake.read(TAGS), tags, as_of=context.as_of, people=context.state.people
-    ).persist()
-    try:
+    with holding(lake, context.staging) as hold:
+        difference = hold(
+            tag_difference(lake.read(FEATURES), lake.read(TAGS), tags, as_of=context.as_of, people=context.state.people)
+        )
         if difference.isEmpty():
             return JobOutcome(skipped="no tag changed")
         changes = changes_of_run(lake.read(ONEID_CHANGES), run_id=context.run_id, as_of=context.as_of)
         known = lake.read(CHANGES).where(fn.col("as_of") == fn.lit(context.as_of).cast("date"))
         history = tag_history(difference, change_causes(changes), known, tags, as_of=context.as_of)
         return JobOutcome(writes=write_tags(lake, difference, history))
-    finally:
-        difference.unpersist()
 
 
 def tag_difference(

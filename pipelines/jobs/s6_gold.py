@@ -22,6 +22,7 @@ from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
 from pipelines.jobs.s4_relations import layer_changes, relation_spans
+from pipelines.jobs.s4_touched import Arrival, moved_keys
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
 from pipelines.tables import ALL
@@ -33,7 +34,8 @@ class Scope:
 
     `read` gives a table's rows by full name; `hold` keeps a frame in memory; `people`: `one_id` of the people touched
     (None: everything is written anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows;
-    `as_of`: the business day answered for; `idle_minutes`: the pause that ends a session.
+    `as_of`: the business day answered for; `idle_minutes`: the pause that ends a session; `moved`: `subject_key`,
+    `was` of the identifiers whose owner changed, with the former owner where known (None: may be any).
     """
 
     read: Callable[[str], DataFrame]
@@ -45,6 +47,7 @@ class Scope:
     arrived: frozenset[str]
     tags: tuple[Tag, ...]
     idle_minutes: int = SHIPPED.sessions.idle_minutes
+    moved: DataFrame | None = None
 
     @cached_property
     def owners(self) -> DataFrame:
@@ -53,21 +56,22 @@ class Scope:
 
     @cached_property
     def keys(self) -> DataFrame | None:
-        """`subject_key` of every identifier that a touched person holds or held; None for all."""
-        if self.people is None:
-            return None
-        held = self.read("identity.oneid_map").join(self.people, "one_id", "left_semi")
-        return self.hold(held.select(fn.col("identifier_key").alias("subject_key")).distinct())
+        """`subject_key` of every identifier whose owner changed; None for all."""
+        return None if self.moved is None else self.hold(self.moved.select("subject_key").distinct())
 
     @cached_property
     def events(self) -> DataFrame:
-        """All events, with their sessions, of the people touched and of every identifier with an event that arrived."""
+        """Events with their sessions: all, or those of the days of persons on which something is new: an event that
+        arrived, or one of an identifier whose owner changed."""
         events = self.read("silver.events")
-        if self.keys is not None:
-            arrived = events.where(self.is_new() & fn.col("subject_key").isNotNull()).select("subject_key")
-            wanted = self.keys.unionByName(arrived).distinct().withColumn("_held", fn.lit(True))
-            marked = events.join(wanted, "subject_key", "left")
-            events = marked.where(self.is_new() | fn.col("_held").isNotNull()).drop("_held")
+        if self.moved is not None and self.keys is not None:
+            named = s6_sessions.with_visitor(events, self.owners)
+            changed = self.due(named).select("subject_key", *s6_sessions.DAY)
+            former = changed.join(self.moved.where("was IS NOT NULL"), "subject_key").select(
+                fn.col("was").alias("visitor"), "day"
+            )
+            days = changed.select(*s6_sessions.DAY).unionByName(former).distinct()
+            events = named.join(days, list(s6_sessions.DAY), "left_semi").select(*events.columns)
         return self.hold(s6_sessions.with_sessions(events, self.owners, idle_minutes=self.idle_minutes))
 
     def is_new(self, column: str = "interval") -> Column:
@@ -75,7 +79,7 @@ class Scope:
         return fn.coalesce(fn.col(column).between(self.first, self.last), fn.lit(False))
 
     def due(self, frame: DataFrame, *more: str) -> DataFrame:
-        """The rows that arrived (also by the columns `more`) or whose person may have changed; all in a rebuild."""
+        """The rows that arrived (also by the columns `more`) or whose owner changed; all in a rebuild."""
         if self.keys is None:
             return frame
         marked = frame.join(self.keys.withColumn("_held", fn.lit(True)), "subject_key", "left")
@@ -101,20 +105,30 @@ def run(context: RunContext) -> JobOutcome:
     """The star schema holds what silver, identity and features hold."""
     lake = context.lake
     parameters = Parameters.load(context.settings.conf / "features")
-    with holding() as hold:
+    state = context.state
+    with holding(lake, context.staging) as hold:
         scope = Scope(
             read=lambda name: lake.read(ALL[name]),
             hold=hold,
-            people=context.state.people if lake.exists(ALL["gold.dim_date"]) else None,
+            people=state.people if lake.exists(ALL["gold.dim_date"]) else None,
+            moved=_moved(context),
             first=context.first,
             last=context.last,
             as_of=context.as_of,
-            arrived=frozenset(context.state.staged),
+            arrived=frozenset(state.staged),
             tags=declared_tags(parameters),
             idle_minutes=parameters.sessions.idle_minutes,
         )
         writes = [*write_due(lake, scope, PARTS), *write_due(lake, scope, AGGREGATES)]
     return JobOutcome(writes=writes)
+
+
+def _moved(context: RunContext) -> DataFrame | None:
+    if context.state.people is None:
+        return None
+    arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
+    found = moved_keys(context.lake.local, arrival, context.state.moved)
+    return context.lake.spark.createDataFrame(found.to_arrow(), "subject_key bigint, was string")
 
 
 def write_due(lake: Lake, scope: Scope, parts: Parts) -> list[WriteResult]:

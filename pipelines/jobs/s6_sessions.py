@@ -28,9 +28,21 @@ _TOLD = (
 _STEP = (*_TOLD[:8], "clock_flag")
 """What a session is told by, step by step; the first two put the steps in order."""
 
+_VISITOR = "coalesce(one_id, concat('key:', subject_key), event_id)"
+_BUSINESS_DAY = f"coalesce(business_date, {business_day_sql('event_at')})"
 _FIRST = {"entry_path": "url_path", "scene": "scene", "utm_source": "utm_source", "utm_campaign": "utm_campaign"}
 _READ = ("subject_key", "source", "app_id", "business_date", *_TOLD)
 _KEPT = ("one_id", "kind", *_TOLD)
+
+
+DAY = ("visitor", "day")
+"""Whose day it is: a session lies within one."""
+
+
+def with_visitor(events: DataFrame, owners: DataFrame) -> DataFrame:
+    """The events with who they are of: their person, else their identifier, else nobody but themselves; and the day."""
+    said = {"visitor": fn.expr(_VISITOR), "day": fn.expr(_BUSINESS_DAY)}
+    return events.join(owners, "subject_key", "left").withColumns(said)
 
 
 def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) -> DataFrame:
@@ -42,9 +54,9 @@ def with_sessions(events: DataFrame, owners: DataFrame, *, idle_minutes: int) ->
     needed = events.select(*_READ)
     known = needed.join(owners, "subject_key", "left").withColumns(
         {
-            "business_date": fn.expr(f"coalesce(business_date, {business_day_sql('event_at')})"),
+            "business_date": fn.expr(_BUSINESS_DAY),
             "kind": fn.expr(KIND),
-            "visitor": fn.expr("coalesce(one_id, concat('key:', subject_key), event_id)"),
+            "visitor": fn.expr(_VISITOR),
         }
     )
     used = fn.col("source").isin(*SOURCES) & ~fn.col("kind").isin(*NO_USE) & fn.col("subject_key").isNotNull()

@@ -104,14 +104,13 @@ def test_the_page_counts_what_left_no_trace(ground: Ground) -> None:
     assert f"| 2 | `CURRENT, all` | yes | exit 0 | {SHOPS} |" in page
 
 
-DIRECT = (sys.executable, "-m", "tests.bench.direct")
 POINTS = 6
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """A brand of a few people with one day published, and its undisturbed second day."""
-    return prepare(tmp_path_factory.mktemp("sweep"), people=40, days=2, program=DIRECT)
+    return prepare(tmp_path_factory.mktemp("sweep"), people=40, days=2)
 
 
 @pytest.mark.e2e
@@ -124,11 +123,13 @@ def test_a_run_that_was_killed_is_made_good_by_the_next(small: Ground, tmp_path:
 
 
 @pytest.mark.e2e
-def test_the_small_run_ingests_stitches_and_publishes(small: Ground) -> None:
+def test_the_small_run_writes_every_layer_and_publishes(small: Ground) -> None:
     assert {name.split("/")[1] for name in small.renames if name.startswith("lake/")} == {
         "bronze",
         "silver",
         "identity",
+        "features",
+        "gold",
         "ops",
     }
     rows = rows_of(small.reference / "lake", "identity.oneids", "SELECT count(*) AS n FROM t")
@@ -137,14 +138,14 @@ def test_the_small_run_ingests_stitches_and_publishes(small: Ground) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("place", ["bronze", "stitch", "manifest", "pointer"])
+@pytest.mark.parametrize("place", ["bronze", "stitch", "gold", "manifest", "pointer"])
 def test_on_full_storage_the_old_snapshot_stands_and_the_next_run_completes(
     small: Ground, tmp_path: Path, place: str
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(small.base, home)
     before = pointed(home)
-    words = [*command(small.program, small.day, small.day), "--full-at", place]
+    words = command((sys.executable, "-m", "tests.bench.full_disk", place), small.day, small.day)
     broken = subprocess.run(words, env=environment(home), capture_output=True, text=True, check=False)
     assert (broken.returncode, pointed(home)) == (ExitCode.STORAGE, before), broken.stderr
     assert "the storage is full" in broken.stderr

@@ -180,7 +180,15 @@ class World:
     ) -> None:
         touched = [polars.DataFrame({"identifier_key": list(keys)}, schema={"identifier_key": polars.Int64})]
         state = RunState(staged={name: [] for name in staged}, touched=touched)
-        given = {"run_id": run_id, "first": day, "last": day, "as_of": day, "full": full, "state": state}
+        given = {
+            "staging": Path(self.lake.root) / "staging",
+            "run_id": run_id,
+            "first": day,
+            "last": day,
+            "as_of": day,
+            "full": full,
+            "state": state,
+        }
         context = cast(
             RunContext,
             SimpleNamespace(

@@ -142,6 +142,7 @@ class Gold:
 
         self.rows, self.lake = rows, Lake(embedded_session(), home, in_process=True)
         self.events: list[dict[str, Any]] = []
+        self.held: dict[int, str] = {}
 
     def run(self, arrived: list[dict[str, Any]], held: Owners, people: set[str] | None) -> list[WriteResult]:
         """Events arrive; `people` are those whose facts or identity changed (None: a rebuild)."""
@@ -155,10 +156,14 @@ class Gold:
             ),
         }
         touched = None if people is None else self.lake.spark.createDataFrame([(p,) for p in people], "one_id string")
+        changed = [(key, self.held.get(key)) for key in {*held, *self.held} if held.get(key) != self.held.get(key)]
+        self.held = dict(held)
+        moved = self.lake.spark.createDataFrame(changed, "subject_key bigint, was string")
         scope = s6_gold.Scope(
             read=frames.__getitem__,
             hold=lambda frame: frame,
             people=touched,
+            moved=None if people is None else moved,
             first=day,
             last=day,
             as_of=day,
