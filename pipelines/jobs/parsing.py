@@ -6,13 +6,8 @@ Both run the same `Worker`; only counts and names of staged files come back.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import partial
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from typing import Any
 
 import polars as pl
@@ -21,10 +16,10 @@ from pyspark.sql import functions as F
 
 from pipelines.jobs.context import RunContext
 from pipelines.jobs.landing import Batch, chunks
+from pipelines.jobs.parse_process import Read, parse_in_processes
 from pipelines.jobs.worker import (
     RESULT_SCHEMA,
     Result,
-    Worker,
     WorkerSetup,
     parse_rows,
     read_bronze_row,
@@ -41,7 +36,6 @@ ALONE_BYTES = 4 * 1024 * 1024
 """Up to so much raw data, or so many bronze records, a second process takes longer to start than it saves."""
 ALONE_ROWS = 2_000
 BatchKey = tuple[str, str, str]
-Read = Callable[[Worker, dict[str, Any]], None]
 _BRONZE = ("source_file", "line", "element", "context", "payload")
 
 
@@ -101,20 +95,4 @@ def _in_processes(setup: WorkerSetup, rows: Sequence[dict[str, Any]], read: Read
     cores = len(os.sched_getaffinity(0))
     if alone or cores == 1 or len(rows) < 2:
         return parse_rows(setup, read, rows)
-    hands = [rows[start::cores] for start in range(cores)]
-    # Forking a process with threads may leave it with a lock that nobody opens.
-    with ProcessPoolExecutor(cores, mp_context=get_context("spawn"), initializer=_die_with_parent) as pool:
-        return [result for part in pool.map(partial(parse_rows, setup, read), hands) for result in part]
-
-
-def _die_with_parent() -> None:
-    """A process whose parent was killed ends instead of waiting for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-
-    def watch() -> None:
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return parse_in_processes(setup, read, [rows[start::cores] for start in range(cores)])
