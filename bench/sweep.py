@@ -2,11 +2,10 @@
 
 Run: `python -m bench.sweep --points 40`; with `--work FOLDER` it is taken up where it stopped. Half of the points are
 moments of the run; the other half are renames, right after which the kill comes: of a commit into a table's log, of a
-snapshot into its place, of `CURRENT`. Killed are all processes of the run, its Python process alone, or its JVM alone.
-Meanwhile a reader follows the published snapshot. After each kill the same command runs again,
-and then every table but `ops` and the stitcher's report has to hold the rows of the undisturbed lake, run numbers left
-out. The killed runs are processes of their own with a JVM of their own; the runs after them, which nobody disturbs, are
-forks on one JVM that stays, but for every fifth.
+snapshot into its place, of `CURRENT`. Killed are all processes of the run, its Python process alone, or, of a run on
+the cluster, its JVM alone. Meanwhile a reader follows the published snapshot. After each kill the same command runs
+again, and then every table but `ops` and the stitcher's report has to hold the rows of the undisturbed lake, run
+numbers left out. So has a lake whose last day ran undisturbed on the cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ from pathlib import Path
 
 import psutil
 
-from bench.warm import Warm
 from pipelines.clock import stopwatch
 from pipelines.demo import MIX_KEYS, START, World, simulate_brand
 from pipelines.errors import IntegrityError
@@ -45,7 +43,6 @@ from pipelines.verify import find_damage, snapshot_damage
 ROOT = Path(__file__).resolve().parents[1]
 CDP = (sys.executable, "-m", "pipelines.cli")
 VICTIMS = ("all", "python", "jvm")
-COLD_EVERY = 5
 LEFT_OUT = ("run_id",)
 NOT_COMPARED = ("identity.report",)
 PUBLISHING = ("snapshots/.r*.partial", "snapshots/r*", "CURRENT")
@@ -53,8 +50,6 @@ PUBLISHING = ("snapshots/.r*.partial", "snapshots/r*", "CURRENT")
 POLL_S = 0.002
 LIMIT_S = 900
 GROUND, OUTCOMES = "ground.json", "outcomes.jsonl"
-Run = Callable[[Path, str, str], int]
-"""The exit code of a run in a home over the days from first to last."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class Outcome:
 class Ground:
     """What all points start from: a lake with all days but the last, and what an undisturbed last day makes of it.
 
-    `program`: the words that start a run.
+    `seconds`: what that took, on the cluster `cluster_seconds`; `program`: the words that start a run.
     """
 
     base: Path
@@ -105,13 +100,14 @@ class Ground:
     seconds: float
     renames: tuple[str, ...]
     program: tuple[str, ...] = CDP
+    cluster_seconds: float = 0.0
 
-    def run(self, home: Path, first: str, last: str) -> int:
-        """A run in a process of its own; its words are in `<home>.log`."""
+    def run(self, home: Path, first: str, last: str, *, cluster: bool = False) -> int:
+        """A run in a process of its own, or with a JVM; its words are in `<home>.log`."""
         with home.with_suffix(".log").open("ab") as log:
             return subprocess.run(
                 command(self.program, first, last),
-                env=environment(home),
+                env=environment(home, cluster=cluster),
                 stdout=log,
                 stderr=log,
                 check=False,
@@ -167,8 +163,26 @@ def prepare(work: Path, *, people: int, days: int, program: tuple[str, ...] = CD
     shutil.copytree(base, reference)
     watch = stopwatch()
     _check(ground.run(reference, ground.day, ground.day))
-    ground = replace(ground, seconds=round(watch(), 1), renames=_targets(base, reference))
-    kept = {"day": ground.day, "seconds": ground.seconds, "renames": ground.renames}
+    return replace(ground, seconds=round(watch(), 1), renames=_targets(base, reference))
+
+
+def on_cluster(ground: Ground, work: Path) -> Ground:
+    """The undisturbed last day ran on the cluster too, and gave what it gave in one process."""
+    home = work / "cluster"
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(ground.base, home)
+    watch = stopwatch()
+    _check(ground.run(home, ground.day, ground.day, cluster=True))
+    ground = replace(ground, cluster_seconds=round(watch(), 1))
+    different = differing(ground.reference, home)
+    if different:
+        raise SystemExit(f"one day gave something else on the cluster in {', '.join(different)}")
+    return _keep(ground, work)
+
+
+def _keep(ground: Ground, work: Path) -> Ground:
+    seconds = {"seconds": ground.seconds, "cluster_seconds": ground.cluster_seconds}
+    kept = {"day": ground.day, **seconds, "renames": ground.renames}
     (work / GROUND).write_text(json.dumps(kept), encoding="utf-8")
     return ground
 
@@ -186,11 +200,8 @@ def points(ground: Ground, count: int, seed: int, victims: Sequence[str] = VICTI
     ]
 
 
-def try_point(ground: Ground, point: Point, work: Path, mend: Run | None = None) -> Outcome:
-    """The last day was killed at the point and run again; says what is different from the undisturbed lake.
-
-    `mend`: how the run after the kill is done; without it by a process of its own.
-    """
+def try_point(ground: Ground, point: Point, work: Path) -> Outcome:
+    """The last day was killed at the point and run again; says what is different from the undisturbed lake."""
     home = work / f"point-{point.number:02d}"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(ground.base, home)
@@ -201,7 +212,7 @@ def try_point(ground: Ground, point: Point, work: Path, mend: Run | None = None)
     reader.finish()
     damage = [f"while disturbed: {wrong}" for wrong in sorted(set(reader.wrong))]
     damage += [f"after the kill: {item.where}: {item.problem}" for item in find_damage(home)]
-    again = (mend or ground.run)(home, ground.day, ground.day)
+    again = ground.run(home, ground.day, ground.day)
     damage += [f"after the next run: {item.where}: {item.problem}" for item in find_damage(home)]
     outcome = Outcome(point, code != 0, again, round(watch(), 1), differing(ground.reference, home), damage)
     outcome.seen = reader.seen
@@ -238,12 +249,13 @@ def _undisturbed(home: Path, name: str) -> tuple[object, ...]:
 
 
 def _disturbed(home: Path, ground: Ground, point: Point) -> int:
-    watch = stopwatch()
-    reached = _watcher(home, point.target) if point.target else lambda: watch() >= ground.seconds * point.share
+    watch, cluster = stopwatch(), point.victim == "jvm"
+    whole = ground.cluster_seconds if cluster else ground.seconds
+    reached = _watcher(home, point.target) if point.target else lambda: watch() >= whole * point.share
     with home.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(
             command(ground.program, ground.day, ground.day),
-            env=environment(home),
+            env=environment(home, cluster=cluster),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -287,11 +299,12 @@ def command(program: Sequence[str], first: str, last: str) -> list[str]:
     return [*program, "run", "--from", first, "--to", last, "--wait", "120"]
 
 
-def environment(home: Path) -> dict[str, str]:
-    """What every run of the sweep is told."""
+def environment(home: Path, *, cluster: bool = False) -> dict[str, str]:
+    """What every run of the sweep is told; `cluster`: to compute with a JVM however little there is to do."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
     given = {"CDP_HOME": str(home), "CDP_CONF": str(ROOT / "conf"), "PYTHONPATH": str(ROOT)}
     given |= {"CDP_CLOCK": "2025-02-01T00:00:00+08:00", "CDP_SPARK__MEMORY": "2g", "CDP_QUALITY__DATA_DOCS": "false"}
+    given |= {"CDP_INGEST__IN_PROCESS_BYTES": "0"} if cluster else {}
     return kept | given
 
 
@@ -326,7 +339,8 @@ def table(outcomes: Sequence[Outcome], ground: Ground) -> str:
         "# Crash sweep",
         "",
         f"Written by `make sweep`: {good} of {len(outcomes)} killed runs left nothing that the next run did not mend.",
-        f"The undisturbed day took {ground.seconds:.0f} s.",
+        f"Undisturbed, the day took {ground.seconds:.0f} s; on the cluster, with the same result,"
+        f" {ground.cluster_seconds:.0f} s.",
         "",
         "| point | killed at | hit | next run | tables that differ | damage | seconds |",
         "|---|---|---|---|---|---|---|",
@@ -342,17 +356,16 @@ def main() -> None:
     """Prints each point as it is done; exits 1 when a killed run left a trace."""
     options = _options()
     work = Path(options.work or tempfile.mkdtemp(prefix="cdp-sweep-"))
-    ground = _kept_ground(work) or prepare(work, people=options.people, days=options.days)
+    ground = _kept_ground(work) or on_cluster(prepare(work, people=options.people, days=options.days), work)
     outcomes = _kept_outcomes(work)
     known = {outcome.point.number for outcome in outcomes}
     waiting = [point for point in points(ground, options.points, options.seed) if point.number not in known]
-    with Warm() as warm:
-        for point in waiting[: options.at_once]:
-            outcome = try_point(ground, point, work, None if point.number % COLD_EVERY == 0 else _mend_by(warm))
-            outcomes.append(outcome)
-            with (work / OUTCOMES).open("a", encoding="utf-8") as kept:
-                kept.write(json.dumps(asdict(outcome)) + "\n")
-            _say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
+    for point in waiting[: options.at_once]:
+        outcome = try_point(ground, point, work)
+        outcomes.append(outcome)
+        with (work / OUTCOMES).open("a", encoding="utf-8") as kept:
+            kept.write(json.dumps(asdict(outcome)) + "\n")
+        _say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
     page = table(outcomes, ground)
     print(page)
     if options.out:
@@ -363,19 +376,13 @@ def main() -> None:
     sys.exit(1 if bad else 0)
 
 
-def _mend_by(warm: Warm) -> Run:
-    def mend(home: Path, first: str, last: str) -> int:
-        return warm.run(command((), first, last), environment(home), home.with_suffix(".log"))
-
-    return mend
-
-
 def _kept_ground(work: Path) -> Ground | None:
     path = work / GROUND
     if not path.is_file():
         return None
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return Ground(work / "base", work / "reference", kept["day"], kept["seconds"], tuple(kept["renames"]))
+    ground = Ground(work / "base", work / "reference", kept["day"], kept["seconds"], tuple(kept["renames"]))
+    return replace(ground, cluster_seconds=kept["cluster_seconds"])
 
 
 def _kept_outcomes(work: Path) -> list[Outcome]:

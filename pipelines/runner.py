@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-import polars as pl
 from pyspark.sql import SparkSession
 
 from identity import Policy
@@ -27,7 +26,7 @@ from pipelines.settings import Settings
 from pipelines.sources.config import load_mix_keys, load_sources
 from pipelines.store.begun import begun
 from pipelines.store.lake import Lake
-from pipelines.store.ledger import known_files
+from pipelines.store.ledger import known_files, unapplied_records
 from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
@@ -143,7 +142,7 @@ def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches
     local, ingest = LocalLake(settings.lake), settings.ingest
     arriving = sum(file.size for batch in batches for file in batch.files)
     rebuilt = standing_facts(local) if request.full else 0
-    again = unapplied_records(local, request)
+    again = unapplied_records(settings.lake, request.first, request.last, ignore_ledger=request.ignore_ledger)
     if arriving < ingest.in_process_bytes and rebuilt + again <= ingest.in_process_rows:
         return Lake(embedded_session(), settings.lake, in_process=True)
     return clustered_lake(cluster, settings)
@@ -169,16 +168,6 @@ def derived_lake(context: RunContext) -> Lake:
 def standing_facts(lake: LocalLake) -> int:
     """Rows of the greatest tables that a rebuild looks at in full."""
     return sum(lake.rows(ALL[name]) for name in REBUILT_FROM)
-
-
-def unapplied_records(lake: LocalLake, request: RunRequest) -> int:
-    """Records of the days in bronze that silver has not applied, or with `ignore_ledger` all: they are parsed again."""
-    key = ["feed", "interval", "batch_id"]
-    inside = pl.col("interval").cast(pl.String).is_between(pl.lit(request.first), pl.lit(request.last))
-    brought = lake.scan(ALL["ops.batches"]).filter(inside)
-    if not request.ignore_ledger:
-        brought = brought.join(lake.scan(ALL["ops.progress"]), on=key, how="anti")
-    return int(brought.select(pl.col("good").sum()).collect().item() or 0)
 
 
 def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:

@@ -6,7 +6,7 @@ holding its parts keeps both small.
 
 from __future__ import annotations
 
-import uuid
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from pipelines.store.lake import Lake
+
+_NUMBERS = itertools.count(1)
 
 
 class Holder:
@@ -38,7 +40,7 @@ class Holder:
         # The embedded session keeps nothing in memory between two questions.
         rows = frame.toArrow()
         self._staging.mkdir(parents=True, exist_ok=True)
-        path = self._staging / f"held-{uuid.uuid4().hex}.parquet"
+        path = self._staging / f"held-{next(_NUMBERS)}.parquet"
         self._files.append(path)
         plain = pa.schema([pa.field(one.name, one.type) for one in rows.schema])
         pq.write_table(rows.cast(plain), path, compression="lz4", write_statistics=False)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipelines.jobs.worker import Result, Worker, WorkerSetup, parse_rows
@@ -37,13 +36,8 @@ def parse_in_processes(setup: WorkerSetup, read: Read, hands: Sequence[Sequence[
 
 def _start(work: Work) -> subprocess.Popen[bytes]:
     # Not by `multiprocessing`: its processes would first import the program that runs this one.
-    found = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": found},
-    )
+    program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     pickle.dump(work, process.stdin)
     process.stdin.flush()
@@ -82,7 +76,3 @@ def main() -> None:
         pickle.dump(answer, out)
         out.flush()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,3 +24,13 @@ def known_files(lake: Path, first: str, last: str) -> frozenset[tuple[str, str, 
         for row in files
         if (row["feed"], row["day"], row["batch_id"]) in batches
     )
+
+
+def unapplied_records(lake: Path, first: str, last: str, *, ignore_ledger: bool = False) -> int:
+    """Records of the business days that lie in bronze and that silver has not applied; with `ignore_ledger` all."""
+    query = f"SELECT feed, interval::VARCHAR, batch_id, good {BETWEEN}"
+    days: dict[str, object] = {"first": first, "last": last}
+    brought = {tuple(row.values())[:3]: int(row["good"]) for row in rows_of(lake, "ops.batches", query, days)}
+    applied = rows_of(lake, "ops.progress", "SELECT feed, interval::VARCHAR, batch_id FROM t")
+    known = set() if ignore_ledger else {tuple(row.values()) for row in applied}
+    return sum(good for key, good in brought.items() if key not in known)

@@ -16,8 +16,8 @@ PRINT_HOMES = ("pipelines.cli", "bench")
 CLOCK_HOMES = ("pipelines.clock", "serving.clock")
 """The only modules that look at the machine's clock; everything else is handed the time."""
 
-ENVIRONMENT_HOMES = ("pipelines.settings", "pipelines.session", "pipelines.setup")
-"""The only modules that read the environment: settings once, and set-up before there are settings."""
+ENVIRONMENT_HOMES = ("pipelines.settings", "pipelines.session", "pipelines.embedded", "pipelines.setup")
+"""The only modules that read the environment: settings once, set-up before that, and what the engines look at."""
 
 SCRATCH_HOMES = ("pipelines.jobs.worker",)
 """The only modules that may draw a name: of scratch files that tasks of one run write side by side."""
@@ -28,6 +28,8 @@ COLLECT_HOMES = (
     "pipelines.jobs.s1_bronze",
     "pipelines.jobs.s2_silver",
     "pipelines.jobs.s3_identity",
+    "pipelines.jobs.parsing",
+    "pipelines.jobs.holding",
 )
 """The only modules that bring rows to the driver: counts and verdicts per batch, results of checks. Modules that work
 with Polars alone have no driver: their frames never left this process."""
