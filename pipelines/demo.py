@@ -17,8 +17,10 @@ from pipelines.keys import create_demo_keys, load_keys
 from pipelines.runner import RunRequest, run_pipeline
 from pipelines.settings import Settings
 from pipelines.simulate import Dirt, SimulationConfig, simulate
+from pipelines.spans import SAFETY, Spans
 from pipelines.store.versions import rows_of
 from pipelines.tables import ALL
+from pipelines.verify import refuse_damage
 from pipelines.via_api import PULLED, bring_via_api
 
 START = "2025-01-01"
@@ -82,19 +84,23 @@ def run_demo(settings: Settings, world: World, say: Say, *, serve: bool, report:
     last = date.fromisoformat(START) + timedelta(days=world.days)
     history_end = (last - timedelta(days=1)).isoformat()
     watch = stopwatch()
-    with writing(settings):
+    with writing(settings) as spans:
         create_demo_keys(settings.keys, MIX_KEYS)
         simulated = simulate_brand(settings.home, replace(world, days=world.days + 1), say)
         pipeline = stopwatch()
         with cluster_session(settings) as cluster:
             say(f"== history: {START} to {history_end}")
-            history = run_pipeline(cluster, settings, RunRequest(START, history_end), say)
+            history = run_pipeline(cluster, settings, RunRequest(START, history_end), say, spans=spans)
             say(f"== one more day: {last.isoformat()}")
-            day = run_pipeline(cluster, settings, RunRequest(last.isoformat(), last.isoformat()), say)
+            spans = Spans()
+            with spans.measure("verify"):
+                refuse_damage(settings.home)
+            day = run_pipeline(cluster, settings, RunRequest(last.isoformat(), last.isoformat()), say, spans=spans)
         pipeline_seconds = round(pipeline(), 1)
     summary = build_report(settings, simulated, [history, day]) | {
         "pipeline_seconds": pipeline_seconds,
         "total_seconds": round(watch(), 1),
+        "safety_share": safety_share([history, day], pipeline_seconds),
     }
     report.write_text(json.dumps(summary, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
     _tell(summary, report, say)
@@ -102,6 +108,12 @@ def run_demo(settings: Settings, world: World, say: Say, *, serve: bool, report:
         from pipelines.cli.server import serve_demo
 
         serve_demo(settings, load_keys(settings.keys), say)
+
+
+def safety_share(runs: list[dict[str, Any]], seconds: float) -> float:
+    """The share of the time that went into lock, verification, quarantine and manifests."""
+    spent = sum(float(run["spans"].get(name, 0.0)) for run in runs for name in SAFETY)
+    return round(spent / seconds, 4)
 
 
 def build_report(settings: Settings, simulated: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -178,4 +190,5 @@ def _tell(summary: dict[str, Any], report: Path, say: Say) -> None:
             book["paid_fen_books"] == book["paid_fen_lake"] and book["refunded_fen_books"] == book["refunded_fen_lake"]
         )
         say(f"books {book['platform']}: {'equal to the fen' if same else book}")
+    say(f"lock, verification, quarantine and manifests took {summary['safety_share']:.1%} of the pipeline")
     say(f"pipeline {summary['pipeline_seconds']} s, with simulation {summary['total_seconds']} s; report in {report}")

@@ -16,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.catalog import JOBS, Catalog, Job
+from pipelines.spans import SPANS
 from pipelines.store.versions import rows_of
 
 NAMESPACE = "oneid-cdp"
@@ -34,8 +35,10 @@ def write_events(home: Path, lake: Path, run_ids: Iterable[str] | None = None) -
     """
     newest = "run_id = (SELECT max(run_id) FROM t)"
     wanted = newest if run_ids is None else "list_contains($ids, run_id)"
-    query = f"SELECT * FROM t WHERE {wanted} ORDER BY run_id, job"
-    given: dict[str, object] | None = None if run_ids is None else {"ids": list(run_ids)}
+    query = f"SELECT * FROM t WHERE {wanted} AND NOT list_contains($spans, job) ORDER BY run_id, job"
+    given: dict[str, object] = {"spans": list(SPANS)}
+    if run_ids is not None:
+        given["ids"] = list(run_ids)
     rows = rows_of(lake, "ops.job_runs", query, given)
     path = home / "lineage" / "events.jsonl"
     known = path.read_text(encoding="utf-8") if path.is_file() else ""

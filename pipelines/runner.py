@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from pyspark.sql import SparkSession
 
@@ -24,6 +24,7 @@ from pipelines.memory import PeakMemory
 from pipelines.quality import check_tables
 from pipelines.settings import Settings
 from pipelines.sources.config import load_mix_keys, load_sources
+from pipelines.spans import Spans
 from pipelines.store.begun import begun
 from pipelines.store.lake import Lake
 from pipelines.store.ledger import known_files, unapplied_records
@@ -80,18 +81,28 @@ Cluster = Callable[[], SparkSession]
 
 
 def run_pipeline(
-    cluster: Cluster, settings: Settings, request: RunRequest, say: Say, *, publish: bool = True
+    cluster: Cluster,
+    settings: Settings,
+    request: RunRequest,
+    say: Say,
+    *,
+    publish: bool = True,
+    spans: Spans | None = None,
 ) -> dict[str, object]:
     """The days ran and, unless only some jobs were asked for, the snapshot is published; gives the report as data.
 
-    With `keep_newest` the run answers for the newest business day the lake has seen, not for its own last day.
+    With `keep_newest` the run answers for the newest business day the lake has seen, not for its own last day. `spans`:
+    what was measured before.
     """
     keys = load_keys(settings.keys)
     context = make_context(cluster, settings, keys, request, say)
+    context.state.spans = spans or context.state.spans
+    started = utc(context.clock)
     report = run_jobs(context, request.only)
     if publish and not request.only:
         report = replace(report, snapshot=publish_snapshot(context))
-    return report.as_dict()
+    spent = _record_spans(context, started)
+    return report.as_dict() | {"spans": spent}
 
 
 def waiting_batches(settings: Settings, first: str, last: str) -> tuple[Batch, ...]:
@@ -194,7 +205,8 @@ def run_jobs(context: RunContext, only: tuple[str, ...] = ()) -> RunReport:
             changed += sum(write.changed for write in outcome.writes)
             written |= {write.table for write in outcome.writes if write.changed}
         if not only:
-            check_tables(context, _existing(context.lake) if unsure else written)
+            with context.state.spans.measure("quality"):
+                check_tables(context, _existing(context.lake) if unsure else written)
             marks.clear("downstream")
     finally:
         _record(context, records)
@@ -265,6 +277,15 @@ def _row(
         "peak_mib": figures[1],
         "detail": outcome.skipped or outcome.detail,
     }
+
+
+def _record_spans(context: RunContext, started: datetime) -> dict[str, float]:
+    """The run's spans stand beside its jobs; gives them."""
+    spent = {name: round(seconds, 3) for name, seconds in sorted(context.state.spans.seconds.items())}
+    shared = {"run_id": context.run_id, "interval_from": context.first, "interval_to": context.last}
+    kept = {"status": "done", "started_at": started, "inputs": "{}", "outputs": "{}"}
+    _record(context, [{**shared, **kept, "job": name, "seconds": seconds} for name, seconds in spent.items()])
+    return spent
 
 
 def _record(context: RunContext, records: list[dict[str, object]]) -> None:

@@ -20,6 +20,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.jobs.landing import check_interval
 from pipelines.keys import Keys, load_keys, refuse_demo_keys
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import Spans
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -76,13 +77,19 @@ def business_days(first: str | None, last: str | None) -> tuple[str, str] | None
 
 
 @contextmanager
-def writing(settings: Settings, wait: float = 0.0) -> Iterator[None]:
-    """This process is the lake's only writer; the lock is taken before anything heavy starts."""
+def writing(settings: Settings, wait: float = 0.0) -> Iterator[Spans]:
+    """This process is the lake's only writer; the lock is taken before anything heavy starts.
+
+    Gives spans that know what taking the lock took.
+    """
     from pipelines.store.lock import writer_lock
 
     started = utc(clock_of(settings.clock)).isoformat(timespec="seconds")
-    with writer_lock(settings.home, command_line(), started=started, wait=wait, tell=say):
-        yield
+    spans = Spans()
+    with ExitStack() as stack:
+        with spans.measure("lock"):
+            stack.enter_context(writer_lock(settings.home, command_line(), started=started, wait=wait, tell=say))
+        yield spans
 
 
 @contextmanager

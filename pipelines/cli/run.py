@@ -24,6 +24,7 @@ from pipelines.errors import ConfigurationError, InputRefusedError
 from pipelines.jobs.landing import Batch, check_interval, find_files, interval_of, make_batch
 from pipelines.keys import create_keys
 from pipelines.settings import Settings
+from pipelines.spans import Spans
 
 if TYPE_CHECKING:
     from pipelines.imports.mapping import ImportMapping
@@ -138,10 +139,10 @@ def run(
     """Run the pipeline for business days: landing to published snapshot."""
     settings = settings_of(config)
     keys_of(settings)
-    with writing(settings, wait):
+    with writing(settings, wait) as spans:
         collect_pushes(settings)
         begin, end = _days(settings, first or date, last or date)
-        report = _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=publish)
+        report = _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=publish, spans=spans)
     show(report, as_json=as_json, text=_text(report))
 
 
@@ -170,10 +171,10 @@ def backfill(
     """Run days that lie before the newest one; the snapshot still answers for the newest."""
     settings = settings_of(config)
     keys_of(settings)
-    with writing(settings, wait):
+    with writing(settings, wait) as spans:
         collect_pushes(settings)
         begin, end = _days(settings, first, last)
-        report = _run(settings, begin, end, publish=True, keep_newest=True)
+        report = _run(settings, begin, end, publish=True, keep_newest=True, spans=spans)
     show(report, as_json=as_json, text=_text(report))
 
 
@@ -278,6 +279,7 @@ def _run(
     ignore_ledger: bool = False,
     publish: bool = False,
     keep_newest: bool = False,
+    spans: Spans | None = None,
 ) -> dict[str, object]:
     from pipelines.lineage import write_events
     from pipelines.migrate import refuse_other_schemas
@@ -285,14 +287,16 @@ def _run(
     from pipelines.runner import RunRequest, run_pipeline
     from pipelines.verify import refuse_damage
 
-    refuse_damage(settings.home)
-    refuse_other_schemas(settings.lake)
+    spans = spans or Spans()
+    with spans.measure("verify"):
+        refuse_damage(settings.home)
+        refuse_other_schemas(settings.lake)
     request = RunRequest(
         first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
     )
     try:
         with cluster_session(settings) as cluster:
-            report = run_pipeline(cluster, settings, request, say, publish=publish)
+            report = run_pipeline(cluster, settings, request, say, publish=publish, spans=spans)
     finally:
         try:
             write_events(settings.home, settings.lake)

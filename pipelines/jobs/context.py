@@ -15,6 +15,7 @@ from pipelines.jobs.landing import Batch
 from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys
 from pipelines.settings import Settings
+from pipelines.spans import Spans
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
 
@@ -28,7 +29,8 @@ class RunState:
 
     `staged`: staged files by full table name; `staged_batches`: batches they hold; `touched`: surrogate keys whose
     facts or OneID changed; `touch_all`: take everybody as touched; `moved`: identifiers whose OneID changed
-    (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at (None: all).
+    (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at (None: all). `spans`: where
+    its time went beside the jobs.
     """
 
     staged: dict[str, list[str]] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class RunState:
     touch_all: bool = False
     moved: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVED))
     people: DataFrame | None = None
+    spans: Spans = field(default_factory=Spans)
 
 
 @dataclass

@@ -74,7 +74,8 @@ def run(context: RunContext) -> JobOutcome:
     balances = {_key(batch): Balance() for batch in accepted}
     before = begin(context.settings.home, [_begun(batch) for batch in accepted])
     outcome.writes += _write_bronze(context, balances, before)
-    outcome.writes.append(_write_quarantine(context, frozenset(balances), balances))
+    with context.state.spans.measure("quarantine"):
+        outcome.writes.append(_write_quarantine(context, frozenset(balances), balances))
     outcome.writes.append(_write_ledger(context, accepted, balances))
     finish(context.settings.home, balances)
     context.state.staged_batches = frozenset(balances)

@@ -61,14 +61,16 @@ class Building(Protocol):
 def publish_snapshot(context: RunContext) -> str:
     """The lake as it stands is published; gives the snapshot's id."""
     home = context.settings.home
-    manifest = build_manifest(home, context.run_id, context.as_of)
     built_at = clock_of(context.settings.clock)()
 
     def build(folder: Path, named: Manifest) -> None:
-        counts = build_serving(context, named, folder, built_at)
+        with context.state.spans.measure("serving"):
+            counts = build_serving(context, named, folder, built_at)
         context.say("serving snapshot: " + ", ".join(f"{name} {rows}" for name, rows in sorted(counts.items())))
 
-    publish(home, manifest, build, context.settings.publish.keep)
+    with context.state.spans.measure("manifest"):
+        manifest = build_manifest(home, context.run_id, context.as_of)
+        publish(home, manifest, build, context.settings.publish.keep)
     context.say(f"published snapshot {manifest.snapshot_id}")
     return manifest.snapshot_id
 
