@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelines.embedded import connected, embedded_session
 from pipelines.errors import ExitCode, InputRefusedError
 from pipelines.jobs import s1_bronze, s2_silver
 from pipelines.jobs.landing import find_files, landing_batches, make_batch
 from pipelines.keys import unseal
 from pipelines.spec import Table
 from pipelines.store.begun import begun
+from pipelines.store.lake import Lake
 from pipelines.store.ledger import known_files
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
@@ -41,9 +44,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from pipelines.jobs.context import RunContext
-    from pipelines.store.lake import Lake
 
-pytestmark = pytest.mark.spark
+pytestmark = pytest.mark.e2e
 
 DAYS = (DAY1, DAY2, DAY3)
 EVENING = "T23:00:00+08:00"
@@ -77,11 +79,11 @@ def state(lake: Lake) -> State:
     found: State = {}
     for table in (*SILVER, ALL["identity.rejections"]):
         if table.full_name != "silver.quarantine":
-            found[table.full_name] = sorted(key(row.asDict(True)) for row in lake.read(table).collect())
+            found[table.full_name] = sorted(key(row) for row in lake.local.scan(table).collect().iter_rows(named=True))
     for feed in FEEDS:
         table = ALL[f"bronze.{feed}"]
-        rows = lake.read(table).select("interval", "record_hash", "payload").collect()
-        found[table.full_name] = sorted(key({**row.asDict(), "payload": None}) for row in rows)
+        rows = lake.local.scan(table).select("interval", "record_hash").collect()
+        found[table.full_name] = sorted(key(row) for row in rows.iter_rows(named=True))
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -102,10 +104,20 @@ def ingest(context: RunContext) -> RunContext:
     return context
 
 
-def new_lake(spark: SparkSession, home: Path) -> Lake:
-    from pipelines.store.lake import Lake
+def new_lake(home: Path) -> Lake:
+    """A lake as a small run sees it: everything is computed in this process."""
+    return Lake(embedded_session(), home / "lake", in_process=True)
 
-    return Lake(spark, home / "lake")
+
+@pytest.fixture(autouse=True, scope="module")
+def _in_process() -> Iterator[None]:
+    with connected():
+        yield
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return new_lake(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +128,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(spark: SparkSession, home: Path) -> Lake:
+def base(home: Path) -> Lake:
     """The lake after all days in one run."""
-    lake = new_lake(spark, home)
+    lake = new_lake(home)
     ingest(run_context(lake, home, DAYS))
     return lake
 
@@ -208,26 +220,36 @@ def test_the_same_lines_in_other_files_change_nothing(base: Lake, home: Path, tm
     assert state(base) == before
 
 
-def test_days_run_one_by_one_and_backwards_from_shuffled_files_give_the_same_tables(
-    spark: SparkSession, base: Lake, tmp_path: Path
-) -> None:
+def test_days_run_one_by_one_and_backwards_from_shuffled_files_give_the_same_tables(base: Lake, tmp_path: Path) -> None:
     shuffled: dict[str, list[str]] = {}
     for path, lines in FILES.items():
         for number, text in enumerate(reversed(lines)):
             shuffled.setdefault(path.replace("a.jsonl", f"z{number % 2}.jsonl"), []).append(text)
     land(tmp_path, shuffled)
-    lake = new_lake(spark, tmp_path)
+    lake = new_lake(tmp_path)
     for number, day in enumerate(reversed(DAYS)):
         ingest(run_context(lake, tmp_path, (day,), run_id=f"r{number:06d}-{day}"))
     assert state(lake) == state(base)
 
 
 def test_silver_read_again_from_bronze_equals_the_rows_staged_on_arrival(
-    spark: SparkSession, base: Lake, home: Path, tmp_path: Path
+    base: Lake, home: Path, tmp_path: Path
 ) -> None:
-    lake = new_lake(spark, tmp_path)
+    lake = new_lake(tmp_path)
     s1_bronze.run(run_context(lake, home, DAYS))
     s2_silver.run(run_context(lake, home, DAYS, batches=()))
+    assert state(lake) == state(base)
+
+
+@pytest.mark.spark
+def test_the_cluster_gives_the_same_tables_on_arrival_and_again_from_bronze(
+    spark: SparkSession, base: Lake, home: Path, tmp_path: Path
+) -> None:
+    lake = Lake(spark, tmp_path / "lake")
+    with connected(on=False):
+        s1_bronze.run(run_context(lake, home, DAYS))
+        s2_silver.run(run_context(lake, home, DAYS[:1], batches=()))
+        ingest(run_context(lake, home, DAYS, ignore_ledger=True))
     assert state(lake) == state(base)
 
 
