@@ -96,11 +96,12 @@ def writing(settings: Settings, wait: float = 0.0) -> Iterator[Spans]:
 def cluster_session(settings: Settings) -> Iterator[Callable[[], SparkSession]]:
     """A function that gives a Spark session, started when it is first asked for and stopped at the end.
 
-    Java is looked for at once: what is little today may be much tomorrow.
+    Java is looked for at once: what is little today may be much tomorrow. So is what a killed run left on disk.
     """
     from pipelines.setup.java import java_home
 
     java_home()
+    _scratch(settings)
     with ExitStack() as stack:
         yield cache(lambda: stack.enter_context(spark_session(settings)))
 
@@ -116,11 +117,8 @@ def spark_session(settings: Settings) -> Iterator[SparkSession]:
     from pipelines.store.lock import held_locks
 
     say("starting Spark")
-    work = settings.home / ("spark" if held_locks() else "spark-reading")
-    if held_locks():
-        shutil.rmtree(work, ignore_errors=True)
     spark = build_session(
-        work_dir=work,
+        work_dir=_scratch(settings),
         master=settings.spark.master,
         memory=settings.spark.memory,
         shuffle_partitions=settings.spark.shuffle_partitions,
@@ -130,3 +128,13 @@ def spark_session(settings: Settings) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+def _scratch(settings: Settings) -> Path:
+    """The folder of the session's scratch files, without those of a killed run where this process holds the lock."""
+    from pipelines.store.lock import held_locks
+
+    if not held_locks():
+        return settings.home / "spark-reading"
+    shutil.rmtree(settings.home / "spark", ignore_errors=True)
+    return settings.home / "spark"

@@ -1,6 +1,6 @@
-"""A process that parses its share of a run's raw records: work comes pickled on stdin, what it gave goes to stdout.
+"""Processes that parse their shares of a run's raw records: work comes pickled on stdin, what it gave goes to stdout.
 
-It ends with its parent: when stdin closes before the work is done, nobody waits for it any more.
+Such a process ends with its parent: when stdin closes before the work is done, nobody waits for it any more.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ Work = tuple[WorkerSetup, Read, Sequence[dict[str, Any]]]
 
 
 def parse_in_processes(setup: WorkerSetup, read: Read, hands: Sequence[Sequence[dict[str, Any]]]) -> list[Result]:
-    """What a process for each hand of rows gave, in their order.
+    """What the hands of rows gave, in their order; this process reads the first, one more each of the others.
 
     Raises what a process raised, and RuntimeError for one that ended without an answer.
     """
-    processes = [_start((setup, read, rows)) for rows in hands]
+    processes = [_start((setup, read, rows)) for rows in hands[1:]]
     try:
-        return [result for process in processes for result in _answer(process)]
+        own = parse_rows(setup, read, hands[0])
+        return [*own, *(result for process in processes for result in _answer(process))]
     finally:
         for process in processes:
             if process.poll() is None:

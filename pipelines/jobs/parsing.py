@@ -91,7 +91,7 @@ def _on_cluster(setup: WorkerSetup, frame: DataFrame, read: Read) -> Sequence[Re
 
 
 def _in_processes(setup: WorkerSetup, rows: Sequence[dict[str, Any]], read: Read, *, alone: bool) -> list[Result]:
-    """The rows are dealt out to a process per core; a few are read in this one."""
+    """The rows are dealt out to a process per core, this one among them; a few are read in this one alone."""
     cores = len(os.sched_getaffinity(0))
     if alone or cores == 1 or len(rows) < 2:
         return parse_rows(setup, read, rows)

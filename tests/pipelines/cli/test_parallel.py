@@ -19,12 +19,12 @@ from tests.pipelines.jobs.composed import DAY1, consent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark]
 
-SMALL = {"CDP_SPARK__MEMORY": "1g"}
+ON_CLUSTER = {"CDP_SPARK__MEMORY": "1g", "CDP_INGEST__IN_PROCESS_BYTES": "0"}
 
 
 def start(home: Path) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
-    given = {"CDP_HOME": str(home), "CDP_CONF": str(ROOT / "conf"), "PYTHONPATH": str(ROOT), **SMALL}
+    given = {"CDP_HOME": str(home), "CDP_CONF": str(ROOT / "conf"), "PYTHONPATH": str(ROOT), **ON_CLUSTER}
     words = [sys.executable, "-m", "pipelines.cli", "ingest", "--feed", "consents", str(home / "landing" / "consents")]
     return subprocess.Popen(
         words, env=kept | given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -56,9 +56,7 @@ def test_a_second_run_is_turned_away_and_a_killed_first_one_is_made_good(tmp_pat
     first.wait()
     left = tmp_path / "spark" / "local" / "blockmgr-left"
     left.mkdir(parents=True, exist_ok=True)
-    done = cdp(
-        tmp_path, "ingest", "--feed", "consents", "--wait", "60", str(tmp_path / "landing" / "consents"), **SMALL
-    )
+    done = cdp(tmp_path, "ingest", "--feed", "consents", "--wait", "60", str(tmp_path / "landing" / "consents"))
     assert done.code == ExitCode.DONE, done.err
     assert not left.exists()
     balance = "SELECT records_in, good, duplicate FROM t"

@@ -68,13 +68,13 @@ def test_processes_give_together_what_one_gives(tmp_path: Path) -> None:
 
 def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as told:
-        parse_in_processes(worker_setup(tmp_path), fill, [ROWS[:1]])
+        parse_in_processes(worker_setup(tmp_path), fill, [[], ROWS[:1]])
     assert told.value.errno == 28
 
 
 def test_a_process_that_is_killed_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with -9"):
-        parse_in_processes(worker_setup(tmp_path), end, [ROWS[:1]])
+        parse_in_processes(worker_setup(tmp_path), end, [[], ROWS[:1]])
 
 
 def test_a_process_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
