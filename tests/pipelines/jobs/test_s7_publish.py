@@ -13,6 +13,7 @@ import pytest
 from identity.identifier import key64
 from identity.token import phone_forms, pii_token
 from pipelines.errors import IntegrityError
+from pipelines.jobs.context import RunState
 from pipelines.jobs.s7_publish import build_serving, mask_phone, publish_snapshot
 from pipelines.keys import Keys, seal
 from pipelines.publish import build_manifest, current
@@ -66,7 +67,7 @@ def home(tmp_path: Path) -> Path:
 def context(home: Path, keys: Keys = KEYS) -> Any:
     settings = Settings(home=home, conf=ROOT / "conf", clock="2025-01-02T00:00:00+08:00")  # type: ignore[call-arg]
     names: dict[str, Any] = {"settings": settings, "keys": keys, "policy": POLICY, "run_id": "r000001", "as_of": DAY1}
-    return SimpleNamespace(**names, say=lambda text: None)
+    return SimpleNamespace(**names, say=lambda text: None, state=RunState())
 
 
 def built(home: Path) -> sqlite3.Connection:
