@@ -16,6 +16,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from pipelines.embedded import connected
 from pipelines.setup.jars import jar_paths
 from pipelines.setup.java import java_home
 
@@ -104,13 +105,14 @@ def build_session(
     for folder in ("local", "warehouse"):
         (work_dir / folder).mkdir(parents=True, exist_ok=True)
     os.environ |= environment
-    if keep_open and SparkContext._gateway is None:
-        conf = SparkConf().setAppName("cdp").setAll(list(config.items()))
-        SparkContext(conf=conf, gateway=_gateway(conf, keep_open))
-    builder = SparkSession.builder.appName("cdp")
-    for key, value in config.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    with connected(on=False):
+        if keep_open and SparkContext._gateway is None:
+            conf = SparkConf().setAppName("cdp").setAll(list(config.items()))
+            SparkContext(conf=conf, gateway=_gateway(conf, keep_open))
+        builder = SparkSession.builder.appName("cdp")
+        for key, value in config.items():
+            builder = builder.config(key, value)
+        return builder.getOrCreate()
 
 
 def launch_environment(master: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pipelines.store.creation import WriteResult
 from pipelines.store.lake import Lake
 
 Say = Callable[[str], None]
+DOUBLED = {"__batch": pl.String, "__place": pl.String}
 MOVED = {"identifier_key": pl.Int64, "was": pl.String, "now": pl.String}
 
 
@@ -27,7 +28,8 @@ MOVED = {"identifier_key": pl.Int64, "was": pl.String, "now": pl.String}
 class RunState:
     """What earlier jobs of this run found out; a run that was cut off makes the next one look at everything.
 
-    `staged`: staged files by full table name; `staged_batches`: batches they hold; `touched`: surrogate keys whose
+    `staged`: staged files by full table name; `staged_batches`: batches they hold; `doubled`: their records that came
+    twice, by `__batch` and `__place`; `touched`: surrogate keys whose
     facts or OneID changed; `touch_all`: take everybody as touched; `moved`: identifiers whose OneID changed
     (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at (None: all). `spans`: where
     its time went beside the jobs.
@@ -35,6 +37,7 @@ class RunState:
 
     staged: dict[str, list[str]] = field(default_factory=dict)
     staged_batches: frozenset[tuple[str, str, str]] = frozenset()
+    doubled: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DOUBLED))
     refused_batches: tuple[str, ...] = ()
     touched: list[pl.DataFrame] = field(default_factory=list)
     touch_all: bool = False

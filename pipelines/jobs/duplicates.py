@@ -24,20 +24,27 @@ SELECT s.__table, s.interval, s.batch_id, s.source_file, s.line, s.element,
             WHEN k.owner = s.batch_id THEN 'again' ELSE 'duplicate' END AS verdict
 FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY __table, interval, record_hash ORDER BY batch_id, source_file, line, element) AS n
+    PARTITION BY __table, interval, record_hash ORDER BY received_at, batch_id, source_file, line, element) AS n
   FROM read_parquet($files) SEMI JOIN accepted USING (__batch)
 ) s LEFT JOIN known k ON s.__table = k.tbl AND s.interval = k.interval AND s.record_hash = k.record_hash
 """
 COUNTED = "SELECT __table, interval::VARCHAR, batch_id, verdict, count(*) FROM verdicts GROUP BY ALL ORDER BY ALL"
 DROPPED = f"SELECT interval, {', '.join(POSITION)} FROM verdicts WHERE verdict <> 'new' AND __table = $name"
+DOUBLED = """
+SELECT concat_ws('/', replace(__table, 'bronze.', ''), interval, batch_id) AS __batch,
+       concat_ws('|', source_file, line, element) AS __place
+FROM verdicts WHERE verdict = 'duplicate'
+"""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Records by (table, interval, batch, verdict), and per table the positions of those that are not new."""
+    """Records by (table, interval, batch, verdict), per table the positions of those that are not new, and batch and
+    place of all duplicates."""
 
     counted: Sequence[tuple[str, str, str, str, int]]
     dropped: Mapping[str, pa.Table]
+    doubled: pa.Table
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Days:
 def find_duplicates(
     files: Mapping[str, Sequence[str]], accepted: Sequence[str], *, lake: Path, check: Sequence[str], days: Days
 ) -> Verdicts:
-    """A record counts once per table and interval: of several the least position, and none that bronze holds.
+    """A record counts once per table and interval: of several the first received, and none that bronze holds.
 
     `files`: staged files by table; `accepted`: the `__batch` names that count; `check`: tables that may hold records
     of these days already.
@@ -62,7 +69,8 @@ def find_duplicates(
         connection.execute(VERDICTS, {"files": [file for some in files.values() for file in some]})
         counted: list[Any] = connection.execute(COUNTED).fetchall()
         names = sorted({row[0] for row in counted if row[3] != "new"})
-        return Verdicts(counted, {name: connection.execute(DROPPED, {"name": name}).to_arrow_table() for name in names})
+        dropped = {name: connection.execute(DROPPED, {"name": name}).to_arrow_table() for name in names}
+        return Verdicts(counted, dropped, connection.execute(DOUBLED).to_arrow_table())
 
 
 def _known(connection: duckdb.DuckDBPyConnection, lake: Path, check: Sequence[str], days: Days) -> None:

@@ -19,11 +19,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.errors import InputRefusedError
-from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.context import DOUBLED, JobOutcome, RunContext
 from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch
 from pipelines.jobs.parsing import BatchKey, parse_landing
-from pipelines.jobs.worker import BATCH, QUARANTINE, TABLE, Result, batch_name
+from pipelines.jobs.worker import BATCH, PLACE, QUARANTINE, TABLE, Result, batch_name
 from pipelines.sources.config import Bounds, load_bounds
 from pipelines.store.begun import Begun, BegunBatch, begin, begun, finish
 from pipelines.store.creation import WriteResult
@@ -119,16 +119,21 @@ def staged_rows(lake: Lake, files: list[str], batches: frozenset[BatchKey]) -> D
 
 
 def staged_parts(
-    files: Sequence[str], batches: frozenset[BatchKey], dropped: pa.Table | None = None
+    files: Sequence[str],
+    batches: frozenset[BatchKey],
+    dropped: pa.Table | None = None,
+    doubled: pl.DataFrame | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """The same rows file by file in this process, without those at the `dropped` places."""
+    """The same rows file by file in this process, without those of the `dropped` positions or `doubled` records."""
     names = pl.DataFrame({BATCH: sorted(batch_name(*key) for key in batches)}, schema={BATCH: pl.String})
     for file in sorted(files):
         rows = pl.read_parquet(file).join(names, on=BATCH, how="semi")
         if dropped is not None:
             gone = pl.DataFrame(dropped)
             rows = rows.join(gone, on=["interval", *POSITION], how="anti")
-        yield rows.drop(BATCH, TABLE)
+        if doubled is not None:
+            rows = rows.join(doubled, on=list(DOUBLED), how="anti")
+        yield rows.drop(BATCH, TABLE, PLACE)
 
 
 def _semi(lake: Lake, frame: DataFrame, names: list[str]) -> DataFrame:
@@ -250,6 +255,7 @@ def _write_bronze(context: RunContext, balances: dict[BatchKey, Balance], before
         check=_tables_to_check(context, batches, before),
         days=Days(context.first, context.last),
     )
+    context.state.doubled = pl.DataFrame(verdicts.doubled, schema=DOUBLED)
     new = _count(verdicts.counted, balances)
 
     def append(name: str) -> WriteResult:

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
-from pipelines.jobs.context import JobOutcome, RunContext
+from pipelines.jobs.context import DOUBLED, JobOutcome, RunContext
 from pipelines.jobs.parsing import BatchKey, parse_bronze
 from pipelines.jobs.s1_bronze import LEDGER, collect_results, staged_parts, staged_rows
 from pipelines.jobs.snapshots import (
@@ -26,7 +26,7 @@ from pipelines.jobs.snapshots import (
     members_who_left,
     relations_that_ended,
 )
-from pipelines.jobs.worker import BATCH, TABLE
+from pipelines.jobs.worker import BATCH, PLACE, TABLE
 from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import collected
@@ -51,7 +51,7 @@ def run(context: RunContext) -> JobOutcome:
         _stage_from_bronze(context, unstaged)
     outcome = JobOutcome(rows_in={"batches": len(pending)})
     staged = {
-        table.full_name: _rows(context, files, frozenset(pending))
+        table.full_name: _rows(context, table, files, frozenset(pending))
         for table in (*SILVER, REJECTIONS)
         if (files := context.state.staged.get(table.full_name))
     }
@@ -81,11 +81,19 @@ def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> Non
     collect_results(context, results)
 
 
-def _rows(context: RunContext, files: list[str], batches: frozenset[BatchKey]) -> Rows:
-    """The staged rows of a table: in this process up to the configured number, else on the cluster."""
+def _rows(context: RunContext, table: Table, files: list[str], batches: frozenset[BatchKey]) -> Rows:
+    """The staged rows of a table: in this process up to the configured number, else on the cluster.
+
+    A fact that came twice says nothing the second time, as it would if its one row in bronze were read again. Evidence
+    and ciphers, which many records state alike, are staged for one of them, be it a double.
+    """
+    doubled = context.state.doubled if "record_hash" in table.column_names else context.state.doubled.clear()
     if sum(pq.read_metadata(file).num_rows for file in files) <= context.settings.ingest.in_process_rows:
-        return pl.concat(staged_parts(files, batches))
-    return staged_rows(context.lake, files, batches).drop(BATCH, TABLE)
+        return pl.concat(staged_parts(files, batches, doubled=doubled))
+    rows = staged_rows(context.lake, files, batches)
+    if doubled.height:
+        rows = rows.join(context.lake.spark.createDataFrame(doubled.to_arrow()), list(DOUBLED), "left_anti")
+    return rows.drop(BATCH, TABLE, PLACE)
 
 
 def _write(context: RunContext, table: Table, rows: Rows) -> WriteResult:

@@ -39,6 +39,8 @@ Result = tuple[str, str, str, str, str, str, int]
 QUARANTINE = "silver.quarantine"
 BATCH = "__batch"
 TABLE = "__table"
+PLACE = "__place"
+"""Columns of staged rows only: their batch, table, and record (file, line and element)."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,11 @@ class Stage:
         """So many more of a kind of result."""
         self.counts[kind, name, place.feed, place.interval, place.batch_id] += rows
 
-    def add(self, table: str, rows: Sequence[dict[str, Any]], batch: str) -> None:
-        """The rows are kept with their batch; a full table is written out."""
+    def add(self, table: str, rows: Sequence[dict[str, Any]], batch: str, place: str) -> None:
+        """The rows are kept with their batch and their record's place in it; a full table is written out."""
         kept = self.rows.setdefault(table, [])
         for row in rows:
-            row[BATCH] = batch
+            row[BATCH], row[PLACE] = batch, place
         kept.extend(rows)
         if len(kept) >= FLUSH_ROWS:
             self.flush(table)
@@ -109,6 +111,7 @@ class Stage:
         content = arrow_table(ALL[table], rows)
         content = content.append_column(BATCH, pa.array([row[BATCH] for row in rows], pa.string()))
         content = content.append_column(TABLE, pa.array([table] * len(rows), pa.string()))
+        content = content.append_column(PLACE, pa.array([row[PLACE] for row in rows], pa.string()))
         pq.write_table(content, path, compression="zstd", use_dictionary=True, write_statistics=False)
         self.results.append(("staged", table, str(path), "", "", "", len(rows)))
 
@@ -140,7 +143,8 @@ class Worker:
                 for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
                     accepted = self._accept(record, place)
                     if accepted is not None:
-                        self.stage.add(f"bronze.{chunk.feed}", [_bronze_row(record, accepted, place)], place.batch)
+                        row = _bronze_row(record, accepted, place)
+                        self.stage.add(f"bronze.{chunk.feed}", [row], place.batch, record_place(record, place))
         except DamagedFileError:
             self.stage.count("damaged", chunk.name, place)
 
@@ -165,8 +169,9 @@ class Worker:
             self._refuse(raw, refusal, place)
             return None
         self.stage.count("good", "", place)
+        at = record_place(raw, place)
         for table, rows in shaped.rows.items():
-            self.stage.add(table, rows, place.batch)
+            self.stage.add(table, rows, place.batch, at)
         for path, count in shaped.unknown.items():
             self.stage.count("unknown_field", path, place, count)
         for (path, _), count in shaped.unknown_values.items():
@@ -192,7 +197,12 @@ class Worker:
             "status": "open",
         }
         self.stage.count("quarantined", refusal.reason, place)
-        self.stage.add(QUARANTINE, [row], place.batch)
+        self.stage.add(QUARANTINE, [row], place.batch, record_place(raw, place))
+
+
+def record_place(raw: RawRecord, place: Place) -> str:
+    """Where in its batch a record stands, as `find_duplicates` names it."""
+    return f"{place.name}|{raw.line}|{raw.element}"
 
 
 def _bronze_row(raw: RawRecord, record: Record, place: Place) -> dict[str, Any]:

@@ -63,7 +63,10 @@ FILES: dict[str, list[str]] = {
     f"staff/{DAY1}/a.jsonl": [guide("g1", DAY1)],
     f"observations/{DAY1}/a.jsonl": [registration(1, PHONE), registration(2, "13800138000")],
     f"wecom_group_chats/{DAY1}/a.jsonl": [listing("wrA", ["wmA", "wmB", "wmC"], DAY1 + EVENING)],
-    f"wecom_group_chats/{DAY2}/a.jsonl": [listing("wrA", ["wmA", "wmC"], DAY2 + EVENING)],
+    f"wecom_group_chats/{DAY2}/a.jsonl": [
+        listing("wrA", ["wmA", "wmC"], DAY2 + "T23:30:00+08:00"),
+        listing("wrA", ["wmA", "wmC"], DAY2 + EVENING),
+    ],
     f"wecom_group_chats/{DAY3}/a.jsonl": [listing("wrA", ["wmA"], DAY3 + EVENING)],
 }
 
@@ -239,6 +242,11 @@ def test_silver_read_again_from_bronze_equals_the_rows_staged_on_arrival(
     s1_bronze.run(run_context(lake, home, DAYS))
     s2_silver.run(run_context(lake, home, DAYS, batches=()))
     assert state(lake) == state(base)
+
+
+def test_what_comes_twice_is_known_since_it_first_came(base: Lake) -> None:
+    listed = base.local.scan(ALL["silver.group_listings"]).sort("listed_at").collect()["listed_at"]
+    assert [at.strftime("%d %H:%M") for at in listed] == ["01 15:00", "02 15:00", "03 15:00"]
 
 
 @pytest.mark.spark

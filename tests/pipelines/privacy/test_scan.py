@@ -18,7 +18,7 @@ import pytest
 from pipelines.jobs.landing import chunks, landing_batches
 from pipelines.jobs.s3_stitch import StitchRequest, stitch, stitch_settings
 from pipelines.jobs.s7_publish import build_serving
-from pipelines.jobs.worker import BATCH, TABLE, Worker
+from pipelines.jobs.worker import BATCH, PLACE, TABLE, Worker
 from pipelines.privacy.scan import Finding, contents, forms_of, leaks, scan
 from pipelines.publish import Manifest, build_manifest, publish
 from pipelines.settings import Settings
@@ -176,7 +176,7 @@ def ingest(home: Path) -> None:
     for kind, name, file, *_ in reader.stage.finish():
         if kind == "staged":
             create_table(home / "lake", ALL[name])
-            rows = pl.read_parquet(file).drop(BATCH, TABLE)
+            rows = pl.read_parquet(file).drop(BATCH, TABLE, PLACE)
             LocalLake(home / "lake").append(ALL[name], rows)
             Path(file).unlink()
 
