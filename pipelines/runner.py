@@ -27,7 +27,7 @@ from pipelines.sources.config import load_mix_keys, load_sources
 from pipelines.spans import Spans
 from pipelines.store.begun import begun
 from pipelines.store.lake import Lake
-from pipelines.store.ledger import known_files, unapplied_records
+from pipelines.store.ledger import known_files, unapplied_batches
 from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL
@@ -153,7 +153,8 @@ def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches
     local, ingest = LocalLake(settings.lake), settings.ingest
     arriving = sum(file.size for batch in batches for file in batch.files)
     rebuilt = standing_facts(local) if request.full else 0
-    again = unapplied_records(settings.lake, request.first, request.last, ignore_ledger=request.ignore_ledger)
+    waiting = unapplied_batches(settings.lake, request.first, request.last, ignore_ledger=request.ignore_ledger)
+    again = sum(waiting.values())
     if arriving < ingest.in_process_bytes and rebuilt + again <= ingest.in_process_rows:
         return Lake(embedded_session(), settings.lake, in_process=True)
     return clustered_lake(cluster, settings)

@@ -8,6 +8,7 @@ applied is kept in ops.progress, so the work follows the new data.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from pyspark.sql import DataFrame
 
 from pipelines.jobs.context import DOUBLED, JobOutcome, RunContext
 from pipelines.jobs.parsing import BatchKey, parse_bronze
-from pipelines.jobs.s1_bronze import LEDGER, collect_results, staged_parts, staged_rows
+from pipelines.jobs.s1_bronze import collect_results, staged_parts, staged_rows
 from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
     FOLLOWS,
@@ -30,9 +31,9 @@ from pipelines.jobs.worker import BATCH, PLACE, TABLE
 from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import collected
+from pipelines.store.ledger import SILVER_JOB, unapplied_batches
 from pipelines.tables import ALL, SILVER
 
-JOB = "s2_silver"
 OBSERVATIONS = ALL["silver.identity_observations"]
 PROGRESS = ALL["ops.progress"]
 REJECTIONS = ALL["identity.rejections"]
@@ -66,11 +67,8 @@ def run(context: RunContext) -> JobOutcome:
 
 
 def _pending(context: RunContext) -> list[BatchKey]:
-    columns = "SELECT feed, interval::VARCHAR AS day, batch_id FROM t WHERE"
-    days: dict[str, object] = {"first": context.first, "last": context.last}
-    brought = context.lake.query(LEDGER, f"{columns} interval BETWEEN $first::DATE AND $last::DATE", days)
-    applied = [] if context.ignore_ledger else context.lake.query(PROGRESS, f"{columns} job = $job", {"job": JOB})
-    return sorted({tuple(row.values()) for row in brought} - {tuple(row.values()) for row in applied})
+    lake = Path(context.lake.root)
+    return sorted(unapplied_batches(lake, context.first, context.last, ignore_ledger=context.ignore_ledger))
 
 
 def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None:
@@ -179,5 +177,5 @@ def _record(context: RunContext, batches: list[BatchKey]) -> WriteResult:
     names = ("feed", "interval", "batch_id")
     return context.lake.add_rows(
         PROGRESS,
-        [{"job": JOB, **dict(zip(names, key, strict=True)), "run_id": context.run_id} for key in batches],
+        [{"job": SILVER_JOB, **dict(zip(names, key, strict=True)), "run_id": context.run_id} for key in batches],
     )

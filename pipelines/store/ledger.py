@@ -8,6 +8,8 @@ from pipelines.store.versions import rows_of
 
 BETWEEN = "FROM t WHERE interval BETWEEN $first::DATE AND $last::DATE"
 FILES = f"SELECT feed, interval::VARCHAR AS day, batch_id, sha256 {BETWEEN}"
+SILVER_JOB = "s2_silver"
+APPLIED = "SELECT feed, interval::VARCHAR, batch_id FROM t WHERE job = $job"
 BATCHES = f"SELECT feed, interval::VARCHAR AS day, batch_id {BETWEEN}"
 
 
@@ -26,11 +28,14 @@ def known_files(lake: Path, first: str, last: str) -> frozenset[tuple[str, str, 
     )
 
 
-def unapplied_records(lake: Path, first: str, last: str, *, ignore_ledger: bool = False) -> int:
-    """Records of the business days that lie in bronze and that silver has not applied; with `ignore_ledger` all."""
+def unapplied_batches(
+    lake: Path, first: str, last: str, *, ignore_ledger: bool = False
+) -> dict[tuple[str, str, str], int]:
+    """(feed, interval, batch id) of the days' batches that silver has not applied, with their records in bronze; with
+    `ignore_ledger` all of the days."""
     query = f"SELECT feed, interval::VARCHAR, batch_id, good {BETWEEN}"
     days: dict[str, object] = {"first": first, "last": last}
     brought = {tuple(row.values())[:3]: int(row["good"]) for row in rows_of(lake, "ops.batches", query, days)}
-    applied = rows_of(lake, "ops.progress", "SELECT feed, interval::VARCHAR, batch_id FROM t")
-    known = set() if ignore_ledger else {tuple(row.values()) for row in applied}
-    return sum(good for key, good in brought.items() if key not in known)
+    applied = [] if ignore_ledger else rows_of(lake, "ops.progress", APPLIED, {"job": SILVER_JOB})
+    known = {tuple(row.values()) for row in applied}
+    return {key: good for key, good in brought.items() if key not in known}
