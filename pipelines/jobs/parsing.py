@@ -16,12 +16,11 @@ from pyspark.sql import functions as F
 
 from pipelines.jobs.context import RunContext
 from pipelines.jobs.landing import Batch, chunks
-from pipelines.jobs.parse_process import Read, parse_in_processes
+from pipelines.jobs.parse_process import Hand, Read, parse_in_processes
 from pipelines.jobs.worker import (
     RESULT_SCHEMA,
     Result,
     WorkerSetup,
-    parse_rows,
     read_bronze_row,
     read_chunk_row,
     run_task,
@@ -35,6 +34,9 @@ CHUNK_SCHEMA = (
 ALONE_BYTES = 4 * 1024 * 1024
 """Up to so much raw data, or so many bronze records, a second process takes longer to start than it saves."""
 ALONE_ROWS = 2_000
+HAND_BYTES = 1024 * 1024
+"""What a process takes at a time: much less than its share, so that all end together."""
+HAND_ROWS = 500
 BatchKey = tuple[str, str, str]
 _BRONZE = ("source_file", "line", "element", "context", "payload")
 
@@ -42,11 +44,13 @@ _BRONZE = ("source_file", "line", "element", "context", "payload")
 def parse_landing(context: RunContext, batches: Sequence[Batch]) -> Sequence[Result]:
     """What parsing the files of the batches gave."""
     size = context.settings.ingest.chunk_bytes
+    if context.lake.in_process:
+        size = min(size, HAND_BYTES)
     rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, size)]
     rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
     total = sum(row["end"] - row["start"] for row in rows)
     if context.lake.in_process:
-        return _in_processes(context.setup, rows, read_chunk_row, alone=total <= ALONE_BYTES)
+        return _in_processes(context.setup, [[row] for row in rows], read_chunk_row, alone=total <= ALONE_BYTES)
     slices = max(2, min(len(rows), total // size + 2))
     dealt = [rows[start::slices] for start in range(slices)]
     frame = context.lake.spark.createDataFrame([tuple(row.values()) for part in dealt for row in part], CHUNK_SCHEMA)
@@ -64,7 +68,8 @@ def parse_bronze(context: RunContext, batches: Iterable[BatchKey]) -> Sequence[R
         return []
     if context.lake.in_process:
         rows = [row for feed, keys in wanted.items() for row in _bronze_rows(context, feed, keys)]
-        return _in_processes(context.setup, rows, read_bronze_row, alone=len(rows) <= ALONE_ROWS)
+        hands = [rows[start : start + HAND_ROWS] for start in range(0, len(rows), HAND_ROWS)]
+        return _in_processes(context.setup, hands, read_bronze_row, alone=len(rows) <= ALONE_ROWS)
     frames = [_bronze_frame(context, feed, keys) for feed, keys in wanted.items()]
     union = frames[0]
     for frame in frames[1:]:
@@ -90,9 +95,7 @@ def _on_cluster(setup: WorkerSetup, frame: DataFrame, read: Read) -> Sequence[Re
     return [tuple(row) for row in frame.mapInArrow(run_task(setup, read), RESULT_SCHEMA).collect()]
 
 
-def _in_processes(setup: WorkerSetup, rows: Sequence[dict[str, Any]], read: Read, *, alone: bool) -> list[Result]:
-    """The rows are dealt out to a process per core, this one among them; a few are read in this one alone."""
+def _in_processes(setup: WorkerSetup, hands: Sequence[Hand], read: Read, *, alone: bool) -> list[Result]:
+    """The hands are read by a process per core, this one among them; a few rows by this one alone."""
     cores = len(os.sched_getaffinity(0))
-    if alone or cores == 1 or len(rows) < 2:
-        return parse_rows(setup, read, rows)
-    return parse_in_processes(setup, read, [rows[start::cores] for start in range(cores)])
+    return parse_in_processes(setup, read, hands, processes=1 if alone else min(cores, len(hands)))

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from pipelines.jobs import parse_process
-from pipelines.jobs.parse_process import parse_in_processes
-from pipelines.jobs.worker import Result, Worker, parse_rows
+from pipelines.jobs.parse_process import Helper, parse_in_processes
+from pipelines.jobs.worker import Place, Result, Worker, parse_rows
 from tests.pipelines.jobs.composed import DAY1, guide, worker_setup
 
 GIVEN = json.loads(guide("g", DAY1))
@@ -40,15 +39,29 @@ def read(worker: Worker, row: dict[str, Any]) -> None:
 
 
 def fill(worker: Worker, row: dict[str, Any]) -> None:
+    in_the_helper(row)
     raise OSError(28, "No space left on device")
 
 
 def end(worker: Worker, row: dict[str, Any]) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    if in_the_helper(row):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait(worker: Worker, row: dict[str, Any]) -> None:
     time.sleep(600)
+
+
+def in_the_helper(row: dict[str, Any]) -> bool:
+    """Whether another process than the one that dealt the row reads it; the dealer leaves it time to take some."""
+    if os.getpid() != row["dealer"]:
+        return True
+    time.sleep(0.2)
+    return False
+
+
+def dealt() -> list[list[dict[str, Any]]]:
+    return [[row | {"dealer": os.getpid()}] for row in ROWS]
 
 
 def counts(results: Sequence[Result]) -> Counter[tuple[str, str]]:
@@ -59,27 +72,40 @@ def counts(results: Sequence[Result]) -> Counter[tuple[str, str]]:
     return found
 
 
-def test_processes_give_together_what_one_gives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hands", [[ROWS[::2], ROWS[1::2]], [[row] for row in ROWS], [ROWS], []])
+def test_processes_give_together_what_one_gives(tmp_path: Path, hands: list[list[dict[str, Any]]]) -> None:
     setup = worker_setup(tmp_path)
-    alone = counts(parse_rows(setup, read, ROWS))
-    assert alone["good", ""] == 32
-    assert counts(parse_in_processes(setup, read, [ROWS[::2], ROWS[1::2]])) == alone
+    rows = [row for hand in hands for row in hand]
+    alone = counts(parse_rows(setup, read, rows))
+    assert alone["good", ""] == len(rows) * 4 // 5
+    assert counts(parse_in_processes(setup, read, hands, processes=2)) == alone
+
+
+def test_the_rows_are_shared(tmp_path: Path) -> None:
+    setup = worker_setup(tmp_path)
+    results = parse_in_processes(setup, share, dealt(), processes=3)
+    assert {name for kind, name, *_ in results if kind == "good"} == {"dealer", "helper"}
+    assert sum(rows for kind, *_, rows in results if kind == "good") == len(ROWS)
+
+
+def share(worker: Worker, row: dict[str, Any]) -> None:
+    place = Place("staff", DAY1, "b", "a.jsonl")
+    worker.stage.count("good", "helper" if in_the_helper(row) else "dealer", place)
 
 
 def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as told:
-        parse_in_processes(worker_setup(tmp_path), fill, [[], ROWS[:1]])
+        parse_in_processes(worker_setup(tmp_path), fill, dealt(), processes=2)
     assert told.value.errno == 28
 
 
 def test_a_process_that_is_killed_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with -9"):
-        parse_in_processes(worker_setup(tmp_path), end, [[], ROWS[:1]])
+        parse_in_processes(worker_setup(tmp_path), end, dealt(), processes=2)
 
 
 def test_a_process_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
-    process = parse_process._start((worker_setup(tmp_path), wait, ROWS[:1]))
-    assert process.stdin is not None
-    assert psutil.pid_exists(process.pid)
-    process.stdin.close()
-    assert process.wait(timeout=30) == 1
+    helper = Helper(worker_setup(tmp_path), wait, deque([ROWS[:1]]))
+    assert psutil.pid_exists(helper.process.pid)
+    os.close(helper._held)
+    assert helper.process.wait(timeout=30) == 1
