@@ -46,7 +46,7 @@ class Table:
     `key` columns identify a row; `version` (if any) orders the versions of one key, greatest wins; columns in
     `keep_min` hold the smallest value any version had; columns in `fill` that a version leaves null keep what the
     newest other version says (an event tells a part, a pull the rest); `published` tables are named in the snapshot
-    manifest.
+    manifest; files of a table with `cluster_by` hold a range of that column each.
     """
 
     layer: str
@@ -57,6 +57,7 @@ class Table:
     columns: tuple[Column, ...]
     owner: str = "data-platform"
     partition_by: tuple[str, ...] = ()
+    cluster_by: str | None = None
     version: str | None = None
     keep_min: tuple[str, ...] = ()
     fill: tuple[str, ...] = ()

@@ -92,7 +92,7 @@ def optimise(home: Path, say: Callable[[str], None]) -> list[Swept]:
         folder = table_path(home / "lake", table)
         if not commit_versions(folder):
             continue
-        together = compact(folder)
+        together = compact(table, folder)
         checkpoint(folder)
         if together:
             say(f"{table.full_name}: {together} files put together")

@@ -29,10 +29,10 @@ class RunState:
     """What earlier jobs of this run found out; a run that was cut off makes the next one look at everything.
 
     `staged`: staged files by full table name; `staged_batches`: batches they hold; `doubled`: their records that came
-    twice, by `__batch` and `__place`; `touched`: surrogate keys whose
-    facts or OneID changed; `touch_all`: take everybody as touched; `moved`: identifiers whose OneID changed
-    (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at (None: all). `spans`: where
-    its time went beside the jobs.
+    twice, by `__batch` and `__place`; `touched`: surrogate keys whose facts or OneID changed; `touch_all`: take
+    everybody as touched; `moved`: identifiers whose OneID changed (`identifier_key`, `was`, `now`); `people`: `one_id`
+    of the people s4 looked at (None: all); `retagged`: `one_id`, `tag` of the tags that s5 wrote or took away (None:
+    may be any); `spans`: where its time went beside the jobs.
     """
 
     staged: dict[str, list[str]] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class RunState:
     touch_all: bool = False
     moved: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVED))
     people: DataFrame | None = None
+    retagged: pl.DataFrame | None = None
     spans: Spans = field(default_factory=Spans)
 
 

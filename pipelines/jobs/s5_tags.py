@@ -19,7 +19,7 @@ from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_people import changes_of_run, people_in_changes
 from pipelines.store.creation import WriteResult
-from pipelines.store.lake import Lake
+from pipelines.store.lake import Lake, collected
 from pipelines.tables import ALL
 
 FEATURES = ALL["features.customer_features"]
@@ -37,6 +37,8 @@ def run(context: RunContext) -> JobOutcome:
         difference = hold(
             tag_difference(lake.read(FEATURES), lake.read(TAGS), tags, as_of=context.as_of, people=context.state.people)
         )
+        if context.state.people is not None:
+            context.state.retagged = collected(difference.select(*KEY))
         if difference.isEmpty():
             return JobOutcome(skipped="no tag changed")
         changes = changes_of_run(lake.read(ONEID_CHANGES), run_id=context.run_id, as_of=context.as_of)

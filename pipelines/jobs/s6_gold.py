@@ -17,7 +17,7 @@ from features.catalog import declared_tags
 from features.engine import Hold
 from features.parameters import SHIPPED, Parameters
 from features.spec import Tag
-from pipelines.jobs import s6_aggregates, s6_dims, s6_facts, s6_sessions
+from pipelines.jobs import s5_tags, s6_aggregates, s6_dims, s6_facts, s6_sessions
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
@@ -35,7 +35,8 @@ class Scope:
     `read` gives a table's rows by full name; `hold` keeps a frame in memory; `people`: `one_id` of the people touched
     (None: everything is written anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows;
     `as_of`: the business day answered for; `idle_minutes`: the pause that ends a session; `moved`: `subject_key`,
-    `was` of the identifiers whose owner changed, with the former owner where known (None: may be any).
+    `was` of the identifiers whose owner changed, with the former owner where known (None: may be any); `retagged`:
+    `one_id`, `tag` of the tags that changed (None: may be any).
     """
 
     read: Callable[[str], DataFrame]
@@ -48,6 +49,7 @@ class Scope:
     tags: tuple[Tag, ...]
     idle_minutes: int = SHIPPED.sessions.idle_minutes
     moved: DataFrame | None = None
+    retagged: DataFrame | None = None
 
     @cached_property
     def owners(self) -> DataFrame:
@@ -112,6 +114,7 @@ def run(context: RunContext) -> JobOutcome:
             hold=hold,
             people=state.people if lake.exists(ALL["gold.dim_date"]) else None,
             moved=_moved(context),
+            retagged=_retagged(context),
             first=context.first,
             last=context.last,
             as_of=context.as_of,
@@ -129,6 +132,13 @@ def _moved(context: RunContext) -> DataFrame | None:
     arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
     found = moved_keys(context.lake.local, arrival, context.state.moved)
     return context.lake.spark.createDataFrame(found.to_arrow(), "subject_key bigint, was string")
+
+
+def _retagged(context: RunContext) -> DataFrame | None:
+    tags = context.state.retagged
+    if tags is None or context.state.people is None:
+        return None
+    return context.lake.spark.createDataFrame(tags.to_arrow(), "one_id string, tag string")
 
 
 def write_due(lake: Lake, scope: Scope, parts: Parts) -> list[WriteResult]:
@@ -208,7 +218,7 @@ def relation_part(scope: Scope) -> Part:
         scope.read("silver.contact_follows"),
         owners,
     )
-    return Part(s6_facts.relation_days(layer_changes(spans)), scope.people)
+    return Part(s6_facts.relation_days(layer_changes(scope.hold(spans))), scope.people)
 
 
 def customer_part(scope: Scope) -> Part:
@@ -218,12 +228,11 @@ def customer_part(scope: Scope) -> Part:
 
 
 def bridge_part(scope: Scope) -> Part:
-    """Tags of the people touched and of those whose tags changed in the run."""
-    people = scope.people
-    if people is not None:
-        today = scope.read("features.tag_changes").where(fn.col("as_of") == fn.lit(scope.as_of).cast("date"))
-        people = people.unionByName(today.select("one_id")).distinct()
-    return Part(s6_facts.tag_bridge(_of_people(scope.read("features.customer_tags"), people), scope.tags), people)
+    """The tags that the run wrote or took away."""
+    tags = scope.read("features.customer_tags")
+    if scope.retagged is not None:
+        tags = tags.join(scope.retagged, list(s5_tags.KEY), "left_semi")
+    return Part(s6_facts.tag_bridge(tags, scope.tags), scope.retagged)
 
 
 def product_part(scope: Scope) -> Part:

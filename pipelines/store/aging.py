@@ -7,7 +7,10 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
+from pipelines.spec import Table
+from pipelines.store.commit import active
 from pipelines.store.inventory import checkpoint_versions, commit_versions, log_files, logged_files, version_of
+from pipelines.store.layout import bytes_per_file
 
 CHECKPOINT_EVERY = 20
 """Commits after the last checkpoint from which a new one is worth its while."""
@@ -50,9 +53,11 @@ def checkpoint(folder: Path) -> bool:
     return True
 
 
-def compact(folder: Path) -> int:
+def compact(table: Table, folder: Path) -> int:
     """Small files of the table lie together in larger ones, the rows unchanged; gives the files put together."""
-    return int(DeltaTable(str(folder)).optimize.compact()["numFilesRemoved"])
+    delta = DeltaTable(str(folder))
+    standing = sum(file.size for file in active(delta).values())
+    return int(delta.optimize.compact(target_size=bytes_per_file(table, standing))["numFilesRemoved"])
 
 
 def delete_before(folder: Path, column: str, day: str) -> None:

@@ -25,9 +25,9 @@ from deltalake import DeltaTable
 from pipelines.errors import CdpError, ExitCode
 from pipelines.spec import Table
 from pipelines.store.creation import stats_columns
+from pipelines.store.layout import rows_per_file
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-ROWS_PER_FILE = 1_000_000
 ROWS_PER_GROUP = 131_072
 CHECKPOINT_EVERY = 10
 LONGEST = 32
@@ -35,11 +35,12 @@ LONGEST = 32
 
 @dataclass(frozen=True)
 class DataFile:
-    """An active data file: its name in the log, the values of its partition, bytes."""
+    """An active data file: its name in the log, the values of its partition, bytes and rows."""
 
     path: str
     partition: dict[str, str | None]
     size: int
+    rows: int
 
 
 def active(delta: DeltaTable) -> dict[str, DataFile]:
@@ -53,29 +54,32 @@ def active(delta: DeltaTable) -> dict[str, DataFile]:
             for name, value in row.items()
             if name.startswith("partition.")
         }
-        found[str(root / unquote(row["path"]))] = DataFile(row["path"], partition, int(row["size_bytes"]))
+        found[str(root / unquote(row["path"]))] = DataFile(
+            row["path"], partition, int(row["size_bytes"]), int(row.get("num_records") or 0)
+        )
     return found
 
 
 def swap_files(delta: DeltaTable, table: Table, removed: Iterable[str], rows: pa.Table) -> int:
     """The table's next version is without the removed files and has files with these rows; gives its number.
 
-    `removed`: places in the file system; `rows`: the declared columns in their types. Raises CdpError (exit 5) where
-    another writer committed in between.
+    `removed`: places in the file system; `rows`: the declared columns in their types, `laid_out`. Raises CdpError
+    (exit 5) where another writer committed in between.
     """
     root = Path(unquote(str(delta.table_uri).removeprefix("file://")))
     files = active(delta)
     version = delta.version() + 1
+    gone = set(removed)
+    most = rows_per_file(table, rows.num_rows + sum(file.rows for path, file in files.items() if path not in gone))
     added = [
-        action
+        _write_file(root, table, values, piece)
         for values, part in _partitions(table, rows)
-        for start in range(0, part.num_rows, ROWS_PER_FILE)
-        for action in [_write_file(root, table, values, part.slice(start, ROWS_PER_FILE))]
+        for piece in _pieces(part, most)
     ]
     log = root / "_delta_log"
     stamp = _stamp(log)
     actions: list[dict[str, Any]] = [_commit_info(version, stamp)]
-    actions += [_remove(files[path], stamp) for path in sorted(removed)]
+    actions += [_remove(files[path], stamp) for path in sorted(gone)]
     actions += [{"add": {**add, "modificationTime": stamp}} for add in added]
     _publish(log, version, actions)
     if version % CHECKPOINT_EVERY == 0:
@@ -93,6 +97,14 @@ def _partitions(table: Table, rows: pa.Table) -> Iterator[tuple[dict[str, str | 
     for value in sorted(pc.unique(column).to_pylist(), key=lambda one: (one is not None, one)):
         mask = pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), fill_value=False)
         yield {name: value}, rows.filter(mask).drop_columns([name])
+
+
+def _pieces(rows: pa.Table, most: int) -> Iterator[pa.Table]:
+    """The rows in pieces of one size, none above the most."""
+    number = -(-rows.num_rows // most)
+    for place in range(number):
+        start, end = (rows.num_rows * edge // number for edge in (place, place + 1))
+        yield rows.slice(start, end - start)
 
 
 def _write_file(root: Path, table: Table, values: dict[str, str | None], rows: pa.Table) -> dict[str, Any]:

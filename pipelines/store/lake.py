@@ -24,6 +24,7 @@ from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table
 from pipelines.store.creation import WriteResult, create_table
 from pipelines.store.latest import KNOWN, assignments, changed_rows, latest_rows
+from pipelines.store.layout import rows_per_file
 from pipelines.store.local import LocalLake
 from pipelines.store.versions import rows_of
 
@@ -117,7 +118,7 @@ class Lake:
         with self._materialised(rows) as new:
             count = new.count()
             if count:
-                self._append(table, new)
+                self._append(table, new, count)
         return WriteResult(table.full_name, inserted=count, version=self.version(table))
 
     def keep_earliest(self, table: Table, frame: DataFrame, *, same: str | None = None) -> WriteResult:
@@ -191,7 +192,7 @@ class Lake:
             if updated or deleted:
                 self._merge(table, rows, assignments)
             elif inserted:
-                self._append(table, rows.drop(OP))
+                self._append(table, rows.drop(OP), inserted)
         return WriteResult(table.full_name, inserted, updated, deleted, self.version(table))
 
     def _merge(self, table: Table, rows: DataFrame, assignments: dict[str, SparkColumn] | None) -> None:
@@ -204,10 +205,12 @@ class Lake:
         merge = merge.whenNotMatchedInsert(F.col(f"s.{OP}") != "D", values)  # type: ignore[arg-type]
         merge.execute()
 
-    def _append(self, table: Table, rows: DataFrame) -> None:
+    def _append(self, table: Table, rows: DataFrame, count: int) -> None:
         self.create(table)
         if table.partition_by:
             rows = rows.repartition(*table.partition_by)
+        elif table.cluster_by and (files := -(-count // rows_per_file(table, count))) > 1:
+            rows = rows.repartitionByRange(files, table.cluster_by).sortWithinPartitions(table.cluster_by)
         rows.select(*table.column_names).write.format("delta").mode("append").save(self.path(table))
 
     @contextmanager

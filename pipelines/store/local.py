@@ -20,6 +20,7 @@ from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table, arrow_type
 from pipelines.store.commit import swap_files
 from pipelines.store.creation import WriteResult, create_table
+from pipelines.store.layout import laid_out, rows_per_file
 from pipelines.store.local_latest import changed_rows, first_rows, latest_rows
 from pipelines.store.versions import data_files, table_path
 
@@ -148,7 +149,11 @@ class LocalLake:
         """The rows are added."""
         if rows.height:
             create_table(self.root, table)
-            write_deltalake(self._path(table), to_arrow(table, rows), mode="append")
+            content = to_arrow(table, laid_out(table, rows))
+            if rows.height > rows_per_file(table, rows.height):
+                swap_files(DeltaTable(self._path(table)), table, (), content)
+            else:
+                write_deltalake(self._path(table), content, mode="append")
         return WriteResult(table.full_name, inserted=rows.height, version=self.version(table))
 
     def restore(self, table: Table, version: int) -> None:
@@ -182,7 +187,8 @@ class LocalLake:
         touched = sorted(hit[FILE])
         kept = read_files(table, touched).join(changed.lazy(), on=key, how="anti", nulls_equal=True)
         new = staged.lazy().filter(pl.col(OP) != "D").select(table.column_names)
-        swap_files(delta, table, touched, to_arrow(table, pl.concat([kept, new]).collect()))
+        rows = laid_out(table, pl.concat([kept, new]).collect())
+        swap_files(delta, table, touched, to_arrow(table, rows))
 
     def _held(self, table: Table, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         """What the table holds under the keys of the rows."""

@@ -100,6 +100,7 @@ POINTS_LEDGER = Table(
     grain="one movement",
     key=("source", "record_id"),
     version="version_key",
+    cluster_by="moved_at",
     columns=columns(
         Column("source", "string", "tmall, wechat_mall or brand", required=True),
         Column("record_id", "string", "Movement id of the source", required=True),
