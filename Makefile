@@ -8,6 +8,7 @@ PYTHON ?= python3.11
 VENV := .venv
 PY := $(VENV)/bin/python
 CACHE := $(or $(CDP_CACHE),.cache)
+SCHEDULERS := $(CACHE)/schedulers/airflow/.installed $(CACHE)/schedulers/dagster/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 PEOPLE ?= 20000
@@ -15,7 +16,7 @@ DAYS ?= 90
 SERVE ?= 1
 POINTS ?= 40
 
-.PHONY: help install check test-fast test demo bench sweep golden lock clean
+.PHONY: help install check test-fast test test-orchestration demo bench sweep golden lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -49,10 +50,19 @@ check: install ## Lint, format and type checks
 	@$(VENV)/bin/mypy
 
 test-fast: install ## Tests that start no JVM, under a minute
-	@$(PY) -m pytest -n 2 --dist worksteal -m "not spark and not e2e"
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
 
-test: test-fast check ## Everything: set-up, checks and all tests
-	@$(PY) -m pytest -m "spark or e2e"
+test: test-fast check $(SCHEDULERS) ## Everything: set-up, checks and all tests
+	@$(PY) -m pytest -m "spark or e2e or orchestration"
+
+$(CACHE)/schedulers/%/.installed: tests/orchestration/%.lock $(VENV)/.machine
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@echo "Installing $* into an environment of its own ..."
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+test-orchestration: install $(SCHEDULERS) ## The exported schedules in real Airflow and Dagster
+	@$(PY) -m pytest -m orchestration
 
 demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
 	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -70,11 +80,11 @@ sweep: install ## Kill a run at many points and compare with an undisturbed one,
 
 golden: install ## Rewrite golden files and generated documentation; review the difference
 	@$(PY) -m pipelines.setup.docs
-	@$(PY) -m pytest --golden -m "not spark and not e2e" -q
+	@$(PY) -m pytest --golden -m "not spark and not e2e and not orchestration" -q
 
-lock: ## Pin requirements.in anew into requirements.lock
+lock: ## Pin requirements.in and those of the schedulers anew into their lock files
 	@test -x $(CACHE)/tools/bin/uv || { $(PYTHON) -m venv $(CACHE)/tools && $(CACHE)/tools/bin/pip install --quiet uv; }
-	@$(CACHE)/tools/bin/uv pip compile requirements.in --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.lock --quiet
+	@for file in requirements tests/orchestration/airflow tests/orchestration/dagster; do $(CACHE)/tools/bin/uv pip compile $$file.in --generate-hashes --no-emit-index-url --python-version 3.11 -o $$file.lock --quiet; done
 
 clean: ## Remove what the tools left behind; .venv, .cache and data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis spark-warehouse metastore_db derby.log

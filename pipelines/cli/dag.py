@@ -31,6 +31,9 @@ def dag_export(
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder of the scheduler's definitions (airflow, dagster).")
     ] = None,
+    pull: Annotated[
+        bool, typer.Option("--pull/--no-pull", help="Whether the day begins with `cdp pull`, or all feeds are files.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Write the schedules with their commands, or ready definitions for a scheduler."""
@@ -38,12 +41,12 @@ def dag_export(
     from pipelines.orchestration.export import as_mermaid, write_definitions
 
     if form in ("json", "mermaid"):
-        text = plan_json() if form == "json" else as_mermaid()
+        text = plan_json(pull=pull) if form == "json" else as_mermaid()
         show({"format": form, "text": text}, as_json=as_json and form != "json", text=text.rstrip("\n"))
         return
     if output is None:
         raise ConfigurationError(
             f"--format {form} writes files and needs a folder", where="--output", hint="name the scheduler's folder"
         )
-    paths = [str(path) for path in write_definitions(output, form)]
+    paths = [str(path) for path in write_definitions(output, form, pull=pull)]
     show({"files": paths}, as_json=as_json, text="\n".join(paths))

@@ -1,10 +1,8 @@
 """Dagster: the daily schedule of `dag.json` as one multi-asset of all tables, partitioned by business day.
 
 Exit codes that may pass by themselves are retried, all others fail at once. Needs `cdp` on the PATH and nothing else of
-the product.
+the product. Dagster looks at annotations as they are when a function is decorated, so none is postponed here.
 """
-
-from __future__ import annotations
 
 import json
 import subprocess
@@ -36,7 +34,7 @@ TABLES = [
 
 
 @dg.multi_asset(specs=TABLES, partitions_def=DAYS, name=DAILY["name"], can_subset=False)  # type: ignore[untyped-decorator]
-def tables(context: Any) -> Any:
+def tables(context: dg.AssetExecutionContext) -> Any:
     """All tables of the lake for one business day."""
     for step in DAILY["tasks"]:
         call(step["command"], context.partition_key)

@@ -22,19 +22,19 @@ DAY = "{day}"
 LOCK_WAIT_S = 1800
 
 
-def plan(catalog: Catalog = JOBS) -> dict[str, Any]:
+def plan(catalog: Catalog = JOBS, *, pull: bool = True) -> dict[str, Any]:
     """The schedules with their tasks, and the jobs of a run with the edges between them.
 
-    A task's `command` holds `{day}`, the business day of its data interval in Asia/Shanghai.
+    A task's `command` holds `{day}`, the business day of its data interval in Asia/Shanghai. Without `pull` nothing is
+    fetched from the platforms: all feeds come as files.
     """
     reads, writes = _interface(catalog)
     wait = ("--wait", str(LOCK_WAIT_S))
-    daily = [
-        _task("pull", "What the platforms changed comes to the landing.", ("cdp", "pull")),
-        _task("run", "Landing to published snapshot.", ("cdp", "run", "--date", DAY, *wait), after=("pull",)),
-        _task("verify", "The lake and its snapshots are whole.", ("cdp", "verify"), after=("run",)),
-    ]
-    daily[1] |= {"reads": reads, "writes": writes}
+    pulled = [_task("pull", "What the platforms changed comes to the landing.", ("cdp", "pull"))] if pull else []
+    after = tuple(task["name"] for task in pulled)
+    run = _task("run", "Landing to published snapshot.", ("cdp", "run", "--date", DAY, *wait), after=after)
+    whole = _task("verify", "The lake and its snapshots are whole.", ("cdp", "verify"), after=("run",))
+    daily = [*pulled, run | {"reads": reads, "writes": writes}, whole]
     weekly = [
         _task("retention", "Rows past their time go.", ("cdp", "retention", *wait)),
         _task("vacuum", "Files that nobody needs go.", ("cdp", "vacuum", *wait), after=("retention",)),
@@ -65,9 +65,9 @@ def edges(catalog: Catalog = JOBS) -> list[dict[str, Any]]:
     return found
 
 
-def as_json(catalog: Catalog = JOBS) -> str:
+def as_json(catalog: Catalog = JOBS, *, pull: bool = True) -> str:
     """The plan as stable JSON."""
-    return json.dumps(plan(catalog), indent=1) + "\n"
+    return json.dumps(plan(catalog, pull=pull), indent=1) + "\n"
 
 
 def as_mermaid(catalog: Catalog = JOBS) -> str:
@@ -77,10 +77,10 @@ def as_mermaid(catalog: Catalog = JOBS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_definitions(folder: Path, scheduler: str) -> list[Path]:
+def write_definitions(folder: Path, scheduler: str, *, pull: bool = True) -> list[Path]:
     """The plan and the scheduler's thin definition stand in the folder, where the scheduler looks for them."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PLAN).write_text(as_json(), encoding="utf-8")
+    (folder / PLAN).write_text(as_json(pull=pull), encoding="utf-8")
     target = folder / DEFINITIONS[scheduler]
     shutil.copyfile(Path(__file__).with_name(DEFINITIONS[scheduler]), target)
     return [folder / PLAN, target]
