@@ -127,12 +127,6 @@ def launch_environment(master: str) -> dict[str, str]:
     }
 
 
-def prepare_for(session: SparkSession, *, few_rows: bool) -> None:
-    """Plans are compiled only where their rows are worth it: a day's few rows take less time than a compiler."""
-    session.conf.set("spark.sql.codegen.wholeStage", str(not few_rows).lower())
-    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if few_rows else "FALLBACK")
-
-
 def _gateway(conf: SparkConf, keep_open: Sequence[int]) -> Any:
     """A JVM that inherits these descriptors."""
     return launch_gateway(conf, {"pass_fds": tuple(keep_open)})  # type: ignore[no-untyped-call]  # pyspark has none

@@ -41,13 +41,14 @@ def _seeded() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session of the test run, small and with Delta."""
-    from pipelines.session import build_session, prepare_for
+    from pipelines.session import build_session
 
     session = build_session(
         work_dir=tmp_path_factory.mktemp("spark"), memory=os.environ.get("CDP_TEST_MEMORY", "2g"), shuffle_partitions=2
     )
     # A test's rows are few and its plans many: compiling each plan would cost more than all rows together.
-    prepare_for(session, few_rows=True)
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 
