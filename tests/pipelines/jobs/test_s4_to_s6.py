@@ -330,6 +330,19 @@ def test_a_quiet_day_writes_only_what_the_calendar_changes(world: World) -> None
     }
 
 
+@pytest.mark.parametrize("run_id", ["r1", "r2", "r4", "summer"])
+def test_gold_tells_of_the_tags_that_stand(world: World, run_id: str) -> None:
+    told = {
+        (row["one_id"], row["tag"], row["value"], row["reason"], row["since"])
+        for row in world.after[run_id]["gold.bridge_customer_tag"]
+    }
+    standing = {
+        (row["one_id"], row["tag"], row["value"], row["reason"], row["as_of"])
+        for row in world.after[run_id]["features.customer_tags"]
+    }
+    assert told == standing
+
+
 @pytest.mark.parametrize("run_id", ["r1", "r2", "r4"])
 def test_gold_sums_equal_silver_facts_of_nobody_included(world: World, run_id: str) -> None:
     given = DAY_ONE if run_id == "r1" else {**DAY_ONE, **DAY_TWO}

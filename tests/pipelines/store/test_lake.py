@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from pipelines.spec import Check, Column, Table
+from pipelines.store import layout
 from pipelines.tables import ALL
 
 if TYPE_CHECKING:
@@ -296,3 +297,18 @@ def test_results_of_parallel_writes_come_in_the_order_of_their_names(lake: Lake)
     tables = {f"silver.t{n}": table(f"t{n}") for n in range(6)}
     results = lake.each(lambda name: lake.append_new(tables[name], things(lake, (name, 1))), list(tables))
     assert [(result.table, result.inserted) for result in results] == [(name, 1) for name in tables]
+
+
+def test_a_bulk_of_facts_lies_in_files_by_their_column(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "LEAST_ROWS", 50)
+    spread = table(name="spread", cluster_by="amount")
+    rows = [
+        {"thing": f"t{number}", "day": date(2025, 3, 1), "amount": number * 7 % 200, "holder": "h"}
+        for number in range(200)
+    ]
+    lake.append_new(spread, lake.spark.createDataFrame([tuple(row.values()) for row in rows], spread.ddl()))
+    actions = pl.DataFrame(deltalake.DeltaTable(lake.path(spread)).get_add_actions(flatten=True))
+    bounds = sorted(actions.select("min.amount", "max.amount").iter_rows())
+    assert len(bounds) == 4
+    assert all(end < begin for (_, end), (begin, _) in pairwise(bounds))
+    assert sorted(row["amount"] for row in lake.query(spread, "SELECT amount FROM t")) == list(range(200))

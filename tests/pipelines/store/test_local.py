@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 
 from pipelines.errors import CdpError, IntegrityError
 from pipelines.spec import Column, Table
+from pipelines.store import layout
+from pipelines.store.aging import compact
 from pipelines.store.commit import swap_files
 from pipelines.store.local import LocalLake, to_arrow
 
@@ -57,6 +61,55 @@ def changed(lake: LocalLake) -> deltalake.DeltaTable:
     lake.append(THINGS, rows(row("c", 3)))
     lake.replace_keys(THINGS, rows(row("a", 9, status=LONG)), rows(row("a", 9)).select("thing"))
     return deltalake.DeltaTable(lake.root / "silver" / "things")
+
+
+SPREAD = replace(THINGS, name="spread", cluster_by="seen_at")
+
+
+def spread(*numbers: int) -> pl.DataFrame:
+    """Things by number, each seen a minute after the one before."""
+    start = datetime(2025, 3, 1, tzinfo=UTC)
+    return rows(*(row(f"t{number:05d}", number, seen_at=start + timedelta(minutes=number)) for number in numbers))
+
+
+def files_of(lake: LocalLake, table: Table) -> dict[str, tuple[int, int]]:
+    """The least and greatest amount in each data file."""
+    found = lake.scan(table).select("thing")  # the table is there
+    assert found.collect().height
+    delta = deltalake.DeltaTable(lake.root / table.layer / table.name)
+    actions = pl.DataFrame(delta.get_add_actions(flatten=True))
+    return {row["path"]: (row["min.amount"], row["max.amount"]) for row in actions.iter_rows(named=True)}
+
+
+def test_a_change_of_young_rows_leaves_the_files_of_old_ones(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "LEAST_ROWS", 100)
+    numbers = list(range(1000))
+    random.shuffle(numbers)
+    lake.append(SPREAD, spread(*numbers))
+    before = files_of(lake, SPREAD)
+    assert sorted(before.values()) == [(first, first + 99) for first in range(0, 1000, 100)]
+    late = spread(*range(990, 1040)).with_columns(status=pl.lit("seen"))
+    lake.replace_keys(SPREAD, late, late.select("thing"))
+    after = files_of(lake, SPREAD)
+    assert len(set(before) & set(after)) == 9
+    assert sorted(set(after.values()) - set(before.values())) == [(900, 969), (970, 1039)]
+    stand = lake.scan(SPREAD).sort("amount").collect()
+    assert stand["amount"].to_list() == list(range(1040))
+    assert stand.filter(status="seen").height == 50
+
+
+def test_small_files_are_put_together_and_whole_ones_left(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "LEAST_ROWS", 2_000)
+    monkeypatch.setattr(layout, "LEAST_BYTES", 16_000)
+    lake.append(SPREAD, spread(*range(10_000)))
+    whole = set(files_of(lake, SPREAD))
+    assert len(whole) == 5
+    for number in range(10_000, 10_003):
+        lake.append(SPREAD, spread(number))
+    assert compact(SPREAD, lake.root / "silver" / "spread") == 3
+    after = files_of(lake, SPREAD)
+    assert whole < set(after)
+    assert len(after) == 6
 
 
 def test_every_reader_sees_the_same_rows_and_filters_them_alike(lake: LocalLake) -> None:
