@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from identity.components import Keys
+from identity.dense import Keys
 
 CHAIN = 2_000
 CHAIN_SHARE = 0.045

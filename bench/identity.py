@@ -32,7 +32,8 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from bench._identity_graph import identity_graph
-from identity.components import ENGINES, Components, Keys, connected_components, distinct
+from identity.components import ENGINES, Components, connected_components, distinct
+from identity.dense import Keys
 from identity.identifier import key64
 
 if TYPE_CHECKING:

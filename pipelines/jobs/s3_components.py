@@ -19,11 +19,11 @@ from identity.components import (
     Components,
     EngineLimits,
     EngineName,
-    Keys,
     choose_engine,
     connected_components,
     hook_partition,
 )
+from identity.dense import Keys
 from pipelines.errors import IntegrityError
 
 MAP = "node bigint, component bigint"

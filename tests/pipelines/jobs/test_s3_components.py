@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from identity.components import EngineLimits, Keys, connected_components
+from identity.components import EngineLimits, connected_components
+from identity.dense import Keys
 from pipelines.errors import IntegrityError
 from pipelines.jobs import s3_components
 from pipelines.jobs.s3_components import ComponentsRun, find_components
