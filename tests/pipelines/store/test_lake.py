@@ -311,4 +311,4 @@ def test_a_bulk_of_facts_lies_in_files_by_their_column(lake: Lake, monkeypatch: 
     bounds = sorted(actions.select("min.amount", "max.amount").iter_rows())
     assert len(bounds) == 4
     assert all(end < begin for (_, end), (begin, _) in pairwise(bounds))
-    assert sorted(row["amount"] for row in lake.query(spread, "SELECT amount FROM t")) == list(range(200))
+    assert sorted(row["amount"] for row in lake.read(spread).collect()) == list(range(200))
