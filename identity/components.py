@@ -21,7 +21,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components as label_graph
 
-from identity.dense import Keys, Positions, dense
+from identity.dense import Keys, Positions, dense, gather
 
 EngineName = Literal["one_task", "partitioned", "distributed"]
 
@@ -60,7 +60,7 @@ def connected_components(src: Keys, dst: Keys, nodes: Keys | None = None) -> Com
         return Components(ends, ends.copy())
     keys, codes = dense(ends)
     labels = _smallest_label(keys.size, codes[: src.size], codes[src.size : 2 * src.size])
-    return Components(keys, keys[labels])
+    return Components(keys, gather(keys, labels))
 
 
 def _checked_ends(src: Keys, dst: Keys, nodes: Keys | None) -> Keys:
@@ -75,7 +75,7 @@ def _smallest_label(count: int, a: Positions, b: Positions, rounds: int = HOOK_R
     if rounds == 0 or a.size < HOOK_FROM_EDGES:
         return _scipy_labels(count, a, b)
     parent = _hook(count, a, b)
-    a, b = parent[a], parent[b]
+    a, b = gather(parent, a), gather(parent, b)
     crossing = a != b
     a, b = a[crossing], b[crossing]
     active = np.zeros(count, dtype=np.bool_)
@@ -87,7 +87,7 @@ def _smallest_label(count: int, a: Positions, b: Positions, rounds: int = HOOK_R
     rest = _smallest_label(survivors.size, position[a], position[b], rounds - 1)
     root = np.arange(count, dtype=np.int32)
     root[survivors] = survivors[rest]
-    return root[parent]
+    return gather(root, parent)
 
 
 def _hook(count: int, a: Positions, b: Positions) -> Positions:
@@ -98,7 +98,7 @@ def _hook(count: int, a: Positions, b: Positions) -> Positions:
     parent = np.arange(count, dtype=np.int32)
     parent[np.maximum(a, b)] = np.minimum(a, b)
     while True:
-        jumped = parent[parent]
+        jumped = gather(parent, parent)
         if np.array_equal(jumped, parent):
             return parent
         parent = jumped

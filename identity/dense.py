@@ -9,7 +9,7 @@ order afterwards, and where they often do, polars ranks them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import polars as pl
 
 Keys = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.int32]
+Value = TypeVar("Value", np.int64, np.int32)
 
 WORD = 64
 MOST_MENDED = 10_000
@@ -40,7 +41,7 @@ def dense(entries: Keys) -> Dense:
     order = _order(entries)
     if order is None:
         return _ranked(entries)
-    ordered = entries[order]
+    ordered = gather(entries, order)
     first = np.ones(ordered.size, dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     rank = np.cumsum(first, dtype=np.int32)
@@ -48,6 +49,11 @@ def dense(entries: Keys) -> Dense:
     codes = np.empty(entries.size, dtype=np.int32)
     codes[order] = rank
     return Dense(pl.Series(ordered).filter(pl.Series(first)).to_numpy(), codes)
+
+
+def gather(values: npt.NDArray[Value], places: npt.NDArray[np.int32] | Keys) -> npt.NDArray[Value]:
+    """The values at places that are known to lie within: without a check of each, in half the time of an index."""
+    return np.take(values, places, mode="clip")
 
 
 def _order(entries: Keys) -> Keys | None:
