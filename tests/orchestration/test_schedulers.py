@@ -52,14 +52,10 @@ class Scheduler:
         return done.stdout
 
 
-Make = Callable[[Path, Path], Scheduler]
-
-
-def scheduler_of(name: str, bin_folder: Path, **variables: str) -> Scheduler:
+def scheduler_of(name: str, bin_folder: Path, home: Path, **variables: str) -> Scheduler:
     path = f"{bin_folder}:/usr/local/bin:/usr/bin:/bin"
-    return Scheduler(
-        CACHE / "schedulers" / name / "bin" / name, {"PATH": path, "LANG": "C.UTF-8", "HOME": str(ROOT), **variables}
-    )
+    given = {"PATH": path, "LANG": "C.UTF-8", "HOME": str(home), **variables}
+    return Scheduler(CACHE / "schedulers" / name / "bin" / name, given)
 
 
 def script(path: Path, text: str) -> None:
@@ -111,6 +107,7 @@ def airflow(tmp_path: Path, bin_folder: Path, *, pull: bool) -> Scheduler:
     found = scheduler_of(
         "airflow",
         bin_folder,
+        tmp_path,
         AIRFLOW_HOME=str(tmp_path / "airflow"),
         AIRFLOW__CORE__DAGS_FOLDER=str(tmp_path / "dags"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
@@ -123,7 +120,9 @@ def dagster(tmp_path: Path, bin_folder: Path, *, pull: bool) -> Scheduler:
     """Dagster with the exported definitions and an instance of its own."""
     write_definitions(tmp_path / "defs", "dagster", pull=pull)
     (tmp_path / "dagster").mkdir()
-    return scheduler_of("dagster", bin_folder, DAGSTER_HOME=str(tmp_path / "dagster"))
+    # It would tell its maker about each run, and leave an id for that in the home.
+    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    return scheduler_of("dagster", bin_folder, tmp_path, DAGSTER_HOME=str(tmp_path / "dagster"))
 
 
 def materialize(tmp_path: Path, day: str) -> list[str]:
