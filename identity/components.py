@@ -21,7 +21,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components as label_graph
 
-from identity.dense import Keys, Positions, dense, gather
+from identity.dense import Keys, Positions, dense, first_of_each, gather
 
 EngineName = Literal["one_task", "partitioned", "distributed"]
 
@@ -151,9 +151,7 @@ def distinct(keys: Keys) -> Keys:
     if keys.size == 0:
         return keys.astype(np.int64)
     ordered = np.sort(keys)
-    first = np.ones(ordered.size, dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+    return ordered[first_of_each(ordered)]
 
 
 class Hooks(NamedTuple):

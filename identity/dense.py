@@ -38,12 +38,15 @@ def dense(entries: Keys) -> Dense:
     """
     if entries.size == 0:
         return Dense(entries.astype(np.int64), np.empty(0, dtype=np.int32))
-    order = _order(entries)
-    if order is None:
-        return _ranked(entries)
+    packed, place_bits = _packed(entries)
+    order: Keys = (packed & ((np.uint64(1) << place_bits) - np.uint64(1))).view(np.int64)
     ordered = gather(entries, order)
-    first = np.ones(ordered.size, dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
+    if wrong.size > MOST_MENDED:
+        return _ranked(entries)
+    if wrong.size:
+        _mend(order, ordered, packed >> place_bits, wrong)
+    first = first_of_each(ordered)
     rank = np.cumsum(first, dtype=np.int32)
     rank -= 1
     codes = np.empty(entries.size, dtype=np.int32)
@@ -51,36 +54,35 @@ def dense(entries: Keys) -> Dense:
     return Dense(pl.Series(ordered).filter(pl.Series(first)).to_numpy(), codes)
 
 
+def first_of_each(ordered: Keys) -> npt.NDArray[np.bool_]:
+    """Whether a key is the first of its kind among keys in order."""
+    first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return first
+
+
 def gather(values: npt.NDArray[Value], places: npt.NDArray[np.int32] | Keys) -> npt.NDArray[Value]:
     """The values at places that are known to lie within: without a check of each, in half the time of an index."""
     return np.take(values, places, mode="clip")
 
 
-def _order(entries: Keys) -> Keys | None:
-    """The places of the entries in the order of their keys; None where too many share their leading bits."""
+def _packed(entries: Keys) -> tuple[npt.NDArray[np.uint64], np.uint64]:
+    """The leading bits of each key and its place in the input as one number, sorted; and the bits of a place."""
     place_bits = np.uint64(max(1, int(entries.size - 1).bit_length()))
     # The difference of two int64 may not fit into one; as unsigned numbers it always does.
     word = entries.view(np.uint64) - entries.min().view(np.uint64)
-    cut = np.uint64(max(0, int(word.max()).bit_length() + int(place_bits) - WORD))
-    word >>= cut
+    word >>= np.uint64(max(0, int(word.max()).bit_length() + int(place_bits) - WORD))
     word <<= place_bits
     word |= np.arange(entries.size, dtype=np.uint64)
-    packed = pl.Series(word).sort().to_numpy()
-    order: Keys = (packed & ((np.uint64(1) << place_bits) - np.uint64(1))).view(np.int64)
-    return order if cut == 0 else _mended(entries, order, packed >> place_bits)
+    return pl.Series(word).sort().to_numpy(), place_bits
 
 
-def _mended(entries: Keys, order: Keys, leading: npt.NDArray[np.uint64]) -> Keys | None:
-    """The order with entries of the same leading bits sorted by the rest of their keys."""
-    ordered = entries[order]
-    wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
-    if wrong.size > MOST_MENDED:
-        return None
+def _mend(order: Keys, ordered: Keys, leading: npt.NDArray[np.uint64], wrong: npt.NDArray[np.intp]) -> None:
+    """Runs of the same leading bits that hold a `wrong` place are in the order of the rest of their keys."""
     for value in sorted(set(leading[wrong].tolist())):
         start, end = (np.searchsorted(leading, np.uint64(value), side=side) for side in ("left", "right"))
-        run = order[start:end]
-        order[start:end] = run[np.argsort(entries[run], kind="stable")]
-    return order
+        by_key = start + np.argsort(ordered[start:end], kind="stable")
+        order[start:end], ordered[start:end] = order[by_key], ordered[by_key]
 
 
 def _ranked(entries: Keys) -> Dense:

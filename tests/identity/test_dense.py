@@ -41,6 +41,6 @@ def test_keys_that_differ_in_their_last_bits_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_that_is_not_mended_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_mended", lambda entries, order, leading: order)
+    monkeypatch.setattr(module, "_mend", lambda *given: None)
     entries = np.array([3, 2, 1, -(2**63), 2**63 - 1], dtype=np.int64)
     assert found(entries) != expected(entries)
