@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
+from operator import attrgetter
 from pathlib import Path
+from statistics import linear_regression
 
 from pipelines.clock import stopwatch
 from pipelines.demo import MIX_KEYS, START, World, simulate_brand
@@ -70,7 +72,7 @@ def _history(home: Path, people: int, days: int, last: date) -> Cost:
         create_demo_keys(settings.keys, MIX_KEYS)
         simulate_brand(home, World(people, days + MOST_DAYS), _say)
         cost = _run(home, days, date.fromisoformat(START), last)
-        known.write_text(json.dumps([cost.days, cost.records, cost.jobs, cost.whole]), encoding="utf-8")
+        known.write_text(json.dumps(astuple(cost)), encoding="utf-8")
     return Cost(*json.loads(known.read_text(encoding="utf-8")))
 
 
@@ -92,26 +94,16 @@ def best(costs: Sequence[Cost]) -> list[Cost]:
     return [min((cost for cost in costs if cost.days == span), key=lambda cost: cost.jobs) for span in SPANS]
 
 
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Where the least-squares line through the points begins, and how steep it is.
-
-    >>> line([(1, 5), (2, 7), (3, 9)])
-    (3.0, 2.0)
-    """
-    n, sum_x, sum_y = len(points), sum(x for x, _ in points), sum(y for _, y in points)
-    steep = (n * sum(x * y for x, y in points) - sum_x * sum_y) / (n * sum(x * x for x, _ in points) - sum_x**2)
-    return (sum_y - steep * sum_x) / n, steep
-
-
 def table(bulk: Cost, costs: Sequence[Cost]) -> str:
     """The runs, and the cost of a record beside that of the bulk load: by jobs and by whole processes."""
     rows = ["| run | records | jobs s | whole s |", "|---|---|---|---|"]
     for name, cost in [(f"bulk, {bulk.days} days", bulk), *((f"{cost.days} days", cost) for cost in costs)]:
         rows.append(f"| {name} | {cost.records:,} | {cost.jobs} | {cost.whole} |")
     bringing = [cost for cost in costs if cost.records]
-    for name, seconds in (("jobs", _jobs), ("whole", _whole)):
+    for name in ("jobs", "whole"):
+        seconds = attrgetter(name)
         peer = seconds(bulk) / bulk.records
-        fixed, steep = line([(cost.records, seconds(cost)) for cost in bringing])
+        steep, fixed = linear_regression([cost.records for cost in bringing], [seconds(cost) for cost in bringing])
         one, empty = bringing[0], costs[0]
         over = (seconds(one) - seconds(empty)) / one.records
         rows += [
@@ -121,14 +113,6 @@ def table(bulk: Cost, costs: Sequence[Cost]) -> str:
             f"a whole day over an empty one {over * 1000:.3f} ms a record, {over / peer:.2f} times bulk",
         ]
     return "\n".join(rows)
-
-
-def _jobs(cost: Cost) -> float:
-    return cost.jobs
-
-
-def _whole(cost: Cost) -> float:
-    return cost.whole
 
 
 def _options() -> argparse.Namespace:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import IO, Any
 
@@ -66,13 +66,11 @@ class Helper:
         asked, given = self.process.stdout, self.process.stdin
         assert asked is not None
         assert given is not None
-        try:
+        with suppress(EOFError, BrokenPipeError):
             _send(given, self._work)
             while asked.read(1) == MORE:
                 _send(given, _next(self._hands))
             self._answer = pickle.load(asked)  # of our own process
-        except (EOFError, BrokenPipeError):
-            self._answer = None
 
 
 def parse_in_processes(setup: WorkerSetup, read: Read, hands: Iterable[Hand], *, processes: int) -> list[Result]:
