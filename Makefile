@@ -70,6 +70,7 @@ demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] 
 $(CACHE)/peers/.installed: bench/peers.txt $(VENV)/.packages
 	@rm -rf $(CACHE)/peers
 	@$(PIP) install --no-deps --target $(CACHE)/peers -r bench/peers.txt
+	@$(PIP) install --no-deps --target $(CACHE)/peers/splink4 splink==4.0.17
 	@touch $@
 
 bench: install $(CACHE)/peers/.installed ## Measure: every program of bench/, or one with ONLY=name

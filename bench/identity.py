@@ -1,9 +1,10 @@
 """How fast components are found: our engines beside networkx and Splink, on the same graph of 64-bit keys, in one run.
 
     python -m bench.identity --edges 4_400_000          everything that is installed
-    python -m bench.identity --only one_task --scale     ours alone from 1 M to 20 M edges
+    python -m bench.identity --scale                     ours alone from 1 M to 20 M edges
 
-Splink is no dependency of the product: `make bench ONLY=identity` installs it beside it, into a folder of the cache.
+Splink is no dependency of the product: `make bench ONLY=identity` installs it beside it, into a folder of the cache,
+in two versions, as the older one is the faster.
 Every engine's answer is compared with the others': a fast wrong answer fails the run.
 """
 
@@ -15,13 +16,14 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +41,15 @@ from identity.identifier import key64
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from pipelines.jobs.s3_components import ComponentsRun
+
 SCALE = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000)
 BORDER_SAMPLE = 1_000_000
 REPEATED = 3
 """The best of so many runs counts: the first one pays for what is compiled, loaded and allocated once."""
 
 PEERS = Path(os.environ.get("CDP_CACHE", ".cache")) / "peers"
-"""Where the packages of bench/peers.txt are; searched after the product's own."""
+"""Where the packages of bench/peers.txt are, and in `splink4` an older Splink; searched after the product's own."""
 
 
 @dataclass
@@ -75,6 +79,17 @@ class Bench:
         print(f"{name:48s} {seconds:8.2f} s", flush=True)
 
 
+def best_seconds(work: Callable[[], object]) -> float:
+    """The seconds of the best of several runs."""
+    best = float("inf")
+    for _ in range(REPEATED):
+        gc.collect()
+        begun = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begun)
+    return round(best, 2)
+
+
 def same(a: Components, b: Components) -> bool:
     """Whether two answers name the same components."""
     return bool(np.array_equal(a.nodes, b.nodes) and np.array_equal(a.component, b.component))
@@ -90,28 +105,23 @@ def run_networkx(src: Keys, dst: Keys) -> Components:
     return Components(table[order, 0], table[order, 1])
 
 
-def run_splink(src: Keys, dst: Keys) -> Components:
-    """Splink's clustering in DuckDB, deterministic edges; its cluster names are any member's, so minima are taken."""
-    import duckdb
-    from splink import DuckDBAPI
-    from splink.clustering import cluster_pairwise_predictions_at_threshold
-
-    connection = duckdb.connect()
-    connection.register("e", pa.table({"l": src, "r": dst}))
-    connection.register("n", pa.table({"k": distinct(np.concatenate([src, dst]))}))
-    connection.execute("CREATE TABLE edges AS SELECT l AS k_l, r AS k_r FROM e")
-    connection.execute("CREATE TABLE nodes AS SELECT k FROM n")
-    found = cluster_pairwise_predictions_at_threshold(
-        "nodes", "edges", DuckDBAPI(connection=connection), node_id_column_name="k"
-    )
-    table = found.as_duckdbpyrelation().select("k, cluster_id").arrow()
-    reader = table.read_all() if hasattr(table, "read_all") else table
-    nodes, cluster = (reader.column(name).to_numpy() for name in ("k", "cluster_id"))
-    codes = np.unique(cluster, return_inverse=True)[1]
-    least = np.full(int(codes.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(least, codes, nodes)
-    order = np.argsort(nodes)
-    return Components(nodes[order], least[codes][order])
+def measure_splink(bench: Bench, edges: int) -> None:
+    """Splink, the version of today and the last one before, each in a process of its own on the same graph."""
+    for folders in ([PEERS], [PEERS / "splink4", PEERS]):
+        if not (folders[0] / "splink").exists():
+            continue
+        with tempfile.TemporaryDirectory(prefix="bench-splink-") as work:
+            answer = Path(work) / "answer.npz"
+            words = [str(edges), str(answer), *map(str, folders)]
+            done = subprocess.run(
+                [sys.executable, "-m", "bench._splink", *words], stdout=subprocess.PIPE, check=True, text=True
+            )
+            said = json.loads(done.stdout.splitlines()[-1])
+            with np.load(answer) as found:
+                right = same(Components(found["nodes"], found["component"]), bench.truth)
+        if not right:
+            raise SystemExit(f"Splink {said['version']}: the components are wrong")
+        bench.add(f"Splink {said['version']}, DuckDB clustering", min(said["seconds"]))
 
 
 def string_border(count: int) -> None:
@@ -132,25 +142,26 @@ def spark_session(folder: Path) -> Iterator[SparkSession]:
         session.stop()
 
 
-def measure_in_process(bench: Bench, folder: Path) -> None:
-    """The same step without a JVM, as the stitcher takes it up to its bound of rows."""
-    edges, target = str(folder / "edges"), str(folder / "in_process")
+def in_process_step(edges: str, target: str) -> Components:
+    """The whole step without a JVM, as the stitcher takes it up to its bound of rows: Delta to Delta."""
+    frame = pl.scan_delta(edges).collect()
+    found = connected_components(frame["src"].to_numpy(), frame["dst"].to_numpy())
+    write_deltalake(target, pa.table({"node": found.nodes, "component": found.component}), mode="overwrite")
+    return found
 
-    def step() -> Components:
-        frame = pl.scan_delta(edges).collect()
-        found = connected_components(frame["src"].to_numpy(), frame["dst"].to_numpy())
-        table = pa.table({"node": found.nodes, "component": found.component})
-        write_deltalake(target, table, mode="overwrite")
-        return found
 
-    bench.measure("Delta to Delta in this process", step, REPEATED)
+def spark_step(spark: SparkSession, edges: str, target: str, run: ComponentsRun) -> None:
+    """The whole step on Spark: edges from Delta, components, the map to Delta."""
+    from pipelines.jobs.s3_components import find_components
+
+    found = find_components(spark.read.format("delta").load(edges), run=run)
+    found.write.format("delta").mode("overwrite").save(target)
 
 
 def measure_spark(bench: Bench, folder: Path) -> None:
-    """The whole Spark step of each engine: edges from Delta, components, the map to Delta."""
+    """The whole Spark step of each engine."""
     from pipelines.jobs.s3_components import ComponentsRun, find_components
 
-    edges = folder / "edges"
     runs = {
         "one_task": ComponentsRun(forced="one_task"),
         "partitioned": ComponentsRun(forced="partitioned"),
@@ -160,13 +171,11 @@ def measure_spark(bench: Bench, folder: Path) -> None:
     with spark_session(folder / "spark") as spark:
         small = spark.createDataFrame([(1, 2)], "src bigint, dst bigint")
         find_components(small, run=runs["one_task"]).write.format("delta").save(str(folder / "warm"))
-        for name, settings in runs.items():
+        for name, run in runs.items():
             target = str(folder / name.replace(" ", "_"))
 
-            def step(settings: ComponentsRun = settings, target: str = target) -> Components | None:
-                found = find_components(spark.read.format("delta").load(str(edges)), run=settings)
-                found.write.format("delta").mode("overwrite").save(target)
-                return None
+            def step(run: ComponentsRun = run, target: str = target) -> None:
+                spark_step(spark, str(folder / "edges"), target, run)
 
             bench.measure(f"Spark step, {name}", step, REPEATED)
             table = spark.read.format("delta").load(target).toArrow().sort_by("node")
@@ -181,8 +190,8 @@ def measure_all(edges: int, only: str | None) -> Bench:
     bench = Bench(src, dst, connected_components(src, dst))
     found = distinct(bench.truth.component).size
     print(f"{src.size:,} edges, {bench.truth.nodes.size:,} nodes, {found:,} components")
-    if only in (None, "splink") and find_spec("splink"):
-        bench.measure("Splink, DuckDB clustering", lambda: run_splink(src, dst), REPEATED)
+    if only in (None, "splink"):
+        measure_splink(bench, edges)
     for name, engine in ENGINES.items():
         if only in (None, name):
             bench.measure(f"in process, {name}", lambda engine=engine: engine(src, dst), REPEATED)  # type: ignore[misc]
@@ -196,28 +205,47 @@ def measure_all(edges: int, only: str | None) -> Bench:
         folder = Path(tempfile.mkdtemp(prefix="bench-identity-"))
         try:
             write_deltalake(str(folder / "edges"), pa.table({"src": src, "dst": dst}))
-            measure_in_process(bench, folder)
+            step = partial(in_process_step, str(folder / "edges"), str(folder / "in_process"))
+            bench.measure("Delta to Delta in this process", step, REPEATED)
             measure_spark(bench, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return bench
 
 
-def measure_scale() -> list[dict[str, Any]]:
-    """Ours alone over growing graphs: seconds per million edges, and the peak memory so far."""
+def measure_scale(only: str | None) -> list[dict[str, Any]]:
+    """Ours alone over growing graphs: seconds of the bare step and of the whole steps, and this process's peak memory.
+
+    The engine of the Spark step is the one that the product would choose.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bench-identity-"))
     rows = []
-    for edges in SCALE:
-        src, dst = identity_graph(edges)
-        seconds = float("inf")
-        for _ in range(REPEATED):
-            gc.collect()
-            begun = time.perf_counter()
-            connected_components(src, dst)
-            seconds = min(seconds, time.perf_counter() - begun)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        rows.append({"edges": int(src.size), "seconds": round(seconds, 2), "peak_mib": peak})
-        print(f"{src.size:>12,} edges {seconds:7.2f} s {seconds / src.size * 1e6:6.3f} s per million {peak:7,} MiB")
+    try:
+        with ExitStack() as stack:
+            spark = stack.enter_context(spark_session(folder / "spark")) if only in (None, "spark") else None
+            for edges in SCALE:
+                row = _scale_row(edges, spark, folder)
+                rows.append(row)
+                print("  ".join(f"{name} {value:,}" for name, value in row.items()), flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return rows
+
+
+def _scale_row(edges: int, spark: SparkSession | None, folder: Path) -> dict[str, Any]:
+    src, dst = identity_graph(edges)
+    bare = best_seconds(lambda: connected_components(src, dst))
+    place, target = str(folder / f"edges{edges}"), str(folder / f"map{edges}")
+    write_deltalake(place, pa.table({"src": src, "dst": dst}))
+    row = {"edges": int(src.size), "bare": bare, "in_process": best_seconds(lambda: in_process_step(place, target))}
+    if spark is not None:
+        from pipelines.jobs.s3_components import ComponentsRun
+
+        row["spark"] = best_seconds(lambda: spark_step(spark, place, target, ComponentsRun()))
+    row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    shutil.rmtree(place)
+    shutil.rmtree(target)
+    return row
 
 
 def main(arguments: list[str]) -> None:
@@ -228,8 +256,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--scale", action="store_true", help="ours alone from 1 M to 20 M edges")
     parser.add_argument("--json", type=Path, help="file for the rows")
     given = parser.parse_args(arguments)
-    sys.path.append(str(PEERS))
-    rows = measure_scale() if given.scale else measure_all(given.edges, given.only).rows
+    rows = measure_scale(given.only) if given.scale else measure_all(given.edges, given.only).rows
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

@@ -147,7 +147,9 @@ class LocalTables:
 
     def _claims(self) -> pl.DataFrame:
         """Claims to look at, with the people that claimant and buyer are now."""
-        held = dict(self.owners.drop_nulls().iter_rows())
+        reviewed = self.lake.scan(CLAIMS).filter(pl.col("verdict") == "review").collect().to_dicts()
+        keys = {one["key"] for row in reviewed for one in row["claimant"] + row["buyer"]}
+        held = dict(self.owners.filter(pl.col("identifier_key").is_in(sorted(keys))).drop_nulls().iter_rows())
         rows = [
             {
                 "kind": "rival_claim",
@@ -155,7 +157,7 @@ class LocalTables:
                 "candidates": sorted({held[o["key"]] for o in row["claimant"] + row["buyer"] if o["key"] in held}),
                 "evidence": json.dumps({name: row[name] for name in ("claim_id", "order_key", "rule")}, sort_keys=True),
             }
-            for row in self.lake.scan(CLAIMS).filter(pl.col("verdict") == "review").collect().iter_rows(named=True)
+            for row in reviewed
         ]
         return pl.DataFrame(
             rows, schema={n: SCHEMAS["questions"][n] for n in ("kind", "identifier", "candidates", "evidence")}

@@ -60,21 +60,22 @@ def active(delta: DeltaTable) -> dict[str, DataFile]:
     return found
 
 
-def swap_files(delta: DeltaTable, table: Table, removed: Iterable[str], rows: pa.Table) -> int:
+def swap_files(delta: DeltaTable, table: Table, removed: Iterable[str], parts: Iterable[pa.Table]) -> int:
     """The table's next version is without the removed files and has files with these rows; gives its number.
 
-    `removed`: places in the file system; `rows`: the declared columns in their types, `laid_out`. Raises CdpError
-    (exit 5) where another writer committed in between.
+    `removed`: places in the file system; `parts`: rows with the declared columns in their types, `laid_out`, part by
+    part, none of which shares a file with another. Raises CdpError (exit 5) where another writer committed in between.
     """
     root = Path(unquote(str(delta.table_uri).removeprefix("file://")))
     files = active(delta)
     version = delta.version() + 1
     gone = set(removed)
-    most = rows_per_file(table, rows.num_rows + sum(file.rows for path, file in files.items() if path not in gone))
+    standing = sum(file.rows for path, file in files.items() if path not in gone)
     added = [
         _write_file(root, table, values, piece)
+        for rows in parts
         for values, part in _partitions(table, rows)
-        for piece in _pieces(part, most)
+        for piece in _pieces(part, rows_per_file(table, rows.num_rows + standing))
     ]
     log = root / "_delta_log"
     stamp = _stamp(log)

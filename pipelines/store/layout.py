@@ -7,6 +7,8 @@ opening them costs nothing. Rows that a cluster's MERGE writes lie anyhow until 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from pipelines.spec import Table
@@ -31,6 +33,26 @@ def rows_per_file(table: Table, standing: int) -> int:
 def bytes_per_file(table: Table, standing: int) -> int | None:
     """From which size on a file is no small one in a table of so many bytes; None where the default will do."""
     return None if table.cluster_by is None else max(standing // FILES, LEAST_BYTES)
+
+
+def bundled(table: Table, files: Mapping[str, int]) -> list[list[str]]:
+    """The files in bundles that are rewritten at once, of no more rows than a file may have; `files`: rows by name.
+
+    A table with `cluster_by` is one bundle, as its rows are put in order; without files there is an empty one.
+
+    >>> from pipelines.tables import ALL
+    >>> bundled(ALL["gold.dim_customer"], {"a": 600_000, "b": 300_000, "c": 200_000})
+    [['a', 'b'], ['c']]
+    """
+    bundles: list[list[str]] = [[]]
+    held = 0
+    for name, rows in files.items():
+        if bundles[-1] and held + rows > MOST_ROWS and table.cluster_by is None:
+            bundles.append([])
+            held = 0
+        bundles[-1].append(name)
+        held += rows
+    return bundles
 
 
 def laid_out(table: Table, rows: pl.DataFrame) -> pl.DataFrame:

@@ -18,9 +18,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from pipelines.errors import IntegrityError
 from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table, arrow_type
-from pipelines.store.commit import swap_files
+from pipelines.store.commit import active, swap_files
 from pipelines.store.creation import WriteResult, create_table
-from pipelines.store.layout import laid_out, rows_per_file
+from pipelines.store.layout import bundled, laid_out, rows_per_file
 from pipelines.store.local_latest import changed_rows, first_rows, latest_rows
 from pipelines.store.versions import data_files, table_path
 
@@ -151,7 +151,7 @@ class LocalLake:
             create_table(self.root, table)
             content = to_arrow(table, laid_out(table, rows))
             if rows.height > rows_per_file(table, rows.height):
-                swap_files(DeltaTable(self._path(table)), table, (), content)
+                swap_files(DeltaTable(self._path(table)), table, (), [content])
             else:
                 write_deltalake(self._path(table), content, mode="append")
         return WriteResult(table.full_name, inserted=rows.height, version=self.version(table))
@@ -180,15 +180,13 @@ class LocalLake:
         """The files that hold a changed or deleted row are swapped for files with what the rows are now."""
         key = list(table.key)
         delta = DeltaTable(self._path(table))
-        files = data_files(delta)
+        files = active(delta)
         changed = staged.filter(pl.col(OP) != "I").select(key)
-        keys = read_files(table, files, place=FILE).select(*key, FILE)
-        hit = keys.join(changed.lazy(), on=key, how="semi", nulls_equal=True).select(FILE).unique().collect()
-        touched = sorted(hit[FILE])
-        kept = read_files(table, touched).join(changed.lazy(), on=key, how="anti", nulls_equal=True)
-        new = staged.lazy().filter(pl.col(OP) != "D").select(table.column_names)
-        rows = laid_out(table, pl.concat([kept, new]).collect())
-        swap_files(delta, table, touched, to_arrow(table, rows))
+        keys = read_files(table, sorted(files), place=FILE).select(*key, FILE)
+        hit = keys.join(changed.lazy(), on=key, how="semi", nulls_equal=True).collect()
+        touched = sorted(set(hit[FILE]))
+        bundles = bundled(table, {path: files[path].rows for path in touched})
+        swap_files(delta, table, touched, _rewritten(table, staged, hit, bundles))
 
     def _held(self, table: Table, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         """What the table holds under the keys of the rows."""
@@ -198,6 +196,26 @@ class LocalLake:
 
     def _path(self, table: Table) -> str:
         return str(table_path(self.root, table))
+
+
+def _rewritten(
+    table: Table, staged: pl.DataFrame, hit: pl.DataFrame, bundles: Sequence[Sequence[str]]
+) -> Iterator[pa.Table]:
+    """What the rows of each bundle of files are now; new ones come with the last. One bundle at a time is in memory.
+
+    `hit`: the key and file of each row that changes or goes.
+    """
+    key = list(table.key)
+    there = staged.filter(pl.col(OP) != "D").select(table.column_names)
+    for number, bundle in enumerate(bundles, start=1):
+        own = hit.filter(pl.col(FILE).is_in(bundle)).select(key)
+        parts = [there.join(own, on=key, how="semi", nulls_equal=True)]
+        if bundle:
+            kept = read_files(table, bundle).join(own.lazy(), on=key, how="anti", nulls_equal=True)
+            parts.insert(0, kept.collect())
+        if number == len(bundles):
+            parts.append(there.join(hit, on=key, how="anti", nulls_equal=True))
+        yield to_arrow(table, laid_out(table, pl.concat(parts)))
 
 
 def read_files(table: Table, files: Sequence[str], *, place: str | None = None) -> pl.LazyFrame:

@@ -81,6 +81,11 @@ def files_of(lake: LocalLake, table: Table) -> dict[str, tuple[int, int]]:
     return {row["path"]: (row["min.amount"], row["max.amount"]) for row in actions.iter_rows(named=True)}
 
 
+def rows_of_files(lake: LocalLake, table: Table) -> list[int]:
+    delta = deltalake.DeltaTable(lake.root / table.layer / table.name)
+    return [int(rows) for rows in pl.DataFrame(delta.get_add_actions(flatten=True))["num_records"]]
+
+
 def test_a_change_of_young_rows_leaves_the_files_of_old_ones(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "LEAST_ROWS", 100)
     numbers = list(range(1000))
@@ -96,6 +101,25 @@ def test_a_change_of_young_rows_leaves_the_files_of_old_ones(lake: LocalLake, mo
     stand = lake.scan(SPREAD).sort("amount").collect()
     assert stand["amount"].to_list() == list(range(1040))
     assert stand.filter(status="seen").height == 50
+
+
+@pytest.mark.parametrize("most", [3, 7, 1000])
+def test_a_change_of_many_files_leaves_every_row_in_one_of_them(
+    lake: LocalLake, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(layout, "MOST_ROWS", most)
+    numbers = list(range(40))
+    for start in range(0, 40, 4):
+        lake.append(THINGS, spread(*numbers[start : start + 4]).with_columns(status=pl.lit("old")))
+    changed = spread(*range(2, 36, 3), 90, 91).with_columns(status=pl.lit("seen"))
+    gone = spread(0, 39, 77)
+    result = lake.replace_keys(THINGS, changed, pl.concat([changed, gone]).select("thing"))
+    assert (result.inserted, result.updated, result.deleted) == (2, 12, 2)
+    stand = lake.scan(THINGS).sort("amount").collect()
+    assert stand["amount"].to_list() == [*range(1, 39), 90, 91]
+    assert stand.filter(status="seen")["amount"].to_list() == [*range(2, 36, 3), 90, 91]
+    assert max(held for held in rows_of_files(lake, THINGS)) <= max(most, 4)
+    assert (len(rows_of_files(lake, THINGS)) == 1) == (most == 1000)
 
 
 def test_small_files_are_put_together_and_whole_ones_left(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +176,7 @@ def test_a_swap_that_another_writer_overtook_is_refused(lake: LocalLake) -> None
     delta = changed(lake)
     lake.append(THINGS, rows(row("d", 4)))
     with pytest.raises(CdpError, match="another writer") as refused:
-        swap_files(delta, THINGS, [], to_arrow(THINGS, rows(row("e", 5))))
+        swap_files(delta, THINGS, [], [to_arrow(THINGS, rows(row("e", 5)))])
     assert refused.value.code == 5
     assert lake.rows(THINGS) == 4
     assert not list((lake.root / "silver" / "things" / "_delta_log").glob(".*draft"))
