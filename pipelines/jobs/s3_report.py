@@ -18,6 +18,8 @@ from pipelines.tables import ALL
 
 REPORT = ALL["identity.report"]
 CURRENT = "valid_to IS NULL"
+OWNED = f"{CURRENT} AND one_id IS NOT NULL"
+WORD_BITS = 62
 Figure = tuple[str, str, float]
 """Metric, dimension, value."""
 
@@ -55,19 +57,13 @@ def _counts(lake: Path, table: Table, column: str, where: str = "true") -> dict[
 
 def _reach(lake: Path, policy: Policy) -> list[Figure]:
     """By channel its persons, by pair of channels the persons in both and their share of the persons in either."""
-    rows = rows_of(
-        lake,
-        MAP.full_name,
-        f"WITH p AS (SELECT one_id, list(DISTINCT namespace) AS names FROM t WHERE {CURRENT} AND one_id IS NOT NULL"
-        " GROUP BY one_id) SELECT list_sort(names) AS names, count(*) AS n FROM p GROUP BY 1",
-    )
     persons: Counter[str] = Counter()
     both: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        if not _visitor(row["names"], policy):
-            channels = sorted({channel(Identifier(name, "", "")) for name in row["names"]})
-            persons.update(dict.fromkeys(channels, row["n"]))
-            both.update(dict.fromkeys(combinations(channels, 2), row["n"]))
+    for names, n in _namespace_sets(lake):
+        if not _visitor(names, policy):
+            channels = sorted({channel(Identifier(name, "", "")) for name in names})
+            persons.update(dict.fromkeys(channels, n))
+            both.update(dict.fromkeys(combinations(channels, 2), n))
     figures: list[Figure] = [("reach", name, float(n)) for name, n in sorted(persons.items())]
     for a, b in combinations(sorted(persons), 2):
         figures += [
@@ -76,6 +72,22 @@ def _reach(lake: Path, policy: Policy) -> list[Figure]:
             ("reach_of_second", f"{a}+{b}", both[a, b] / persons[b]),
         ]
     return figures
+
+
+def _namespace_sets(lake: Path) -> list[tuple[list[str], int]]:
+    """The sets of namespaces that OneIDs hold, each with the number of those OneIDs."""
+    names = list(_counts(lake, MAP, "namespace", OWNED))
+    words = {f"w{start}": names[start : start + WORD_BITS] for start in range(0, len(names), WORD_BITS)}
+    if not words:
+        return []
+    # A bit a namespace: lists of texts for each OneID would take ten times as long.
+    bits = (f"coalesce(bit_or(1::BIGINT << (list_position(${w}, namespace) - 1)), 0) AS {w}" for w in words)
+    held = f"SELECT {', '.join(bits)} FROM t WHERE {OWNED} GROUP BY one_id"
+    query = f"SELECT {', '.join(words)}, count(*) AS n FROM ({held}) GROUP BY ALL"
+    return [
+        ([name for w, own in words.items() for bit, name in enumerate(own) if row[w] >> bit & 1], row["n"])
+        for row in rows_of(lake, MAP.full_name, query, dict(words))
+    ]
 
 
 def _visitor(namespaces: Sequence[str], policy: Policy) -> bool:

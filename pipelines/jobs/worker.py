@@ -25,7 +25,7 @@ from pipelines.jobs.shaping import Shaped, Shaper
 from pipelines.keys import Keys, seal
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import Record, RecordRefusedError, Settings
-from pipelines.store.arrow import arrow_table
+from pipelines.store.arrow import arrow_table, dictionary_columns
 from pipelines.tables import ALL
 
 FLUSH_ROWS = 40_000
@@ -112,7 +112,8 @@ class Stage:
         content = content.append_column(BATCH, pa.array([row[BATCH] for row in rows], pa.string()))
         content = content.append_column(TABLE, pa.array([table] * len(rows), pa.string()))
         content = content.append_column(PLACE, pa.array([row[PLACE] for row in rows], pa.string()))
-        pq.write_table(content, path, compression="zstd", use_dictionary=True, write_statistics=False)
+        repeated = dictionary_columns(content)
+        pq.write_table(content, path, compression="zstd", use_dictionary=repeated, write_statistics=False)
         self.results.append(("staged", table, str(path), "", "", "", len(rows)))
 
     def finish(self) -> Iterator[Result]:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.spec import Table
 
@@ -21,6 +22,10 @@ _PRIMITIVES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+SAMPLE = 8_192
+LEAST_REPEATS = 4
+"""A value has to come so often on average for a dictionary to be worth its while."""
+
 _ARRAY = re.compile(r"^array<(.*)>$")
 _STRUCT = re.compile(r"^struct<(.*)>$")
 
@@ -49,6 +54,33 @@ def arrow_table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """
     arrays = [_column(column.type, [row.get(column.name) for row in rows]) for column in table.columns]
     return pa.table(arrays, names=list(table.column_names))
+
+
+def dictionary_columns(rows: pa.Table) -> list[str]:
+    """The Parquet columns worth a dictionary: those whose values repeat among the first rows, and all nested ones.
+
+    A dictionary of values that hardly repeat is built, found too large and thrown away: a third of the writing time.
+
+    >>> dictionary_columns(pa.table({"name": ["a", "b", "c"] * 9, "key": range(27), "tags": [["x"]] * 27}))
+    ['name', 'tags.list.element']
+    """
+    sample = rows.slice(0, SAMPLE)
+    worth: list[str] = []
+    for field in rows.schema:
+        if pa.types.is_nested(field.type):
+            worth += _leaves(field.name, field.type)
+        elif pc.count_distinct(sample[field.name]).as_py() * LEAST_REPEATS <= sample.num_rows:
+            worth.append(field.name)
+    return worth
+
+
+def _leaves(path: str, kind: pa.DataType) -> list[str]:
+    """The names under which Parquet keeps what a nested column holds."""
+    if pa.types.is_list(kind):
+        return _leaves(f"{path}.list.element", kind.value_type)
+    if pa.types.is_struct(kind):
+        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    return [path]
 
 
 def _column(spark_type: str, values: list[Any]) -> pa.Array:

@@ -24,6 +24,7 @@ from deltalake import DeltaTable
 
 from pipelines.errors import CdpError, ExitCode
 from pipelines.spec import Table
+from pipelines.store.arrow import dictionary_columns
 from pipelines.store.creation import stats_columns
 from pipelines.store.layout import rows_per_file
 
@@ -114,7 +115,14 @@ def _write_file(root: Path, table: Table, values: dict[str, str | None], rows: p
     (root / folder).mkdir(parents=True, exist_ok=True)
     plain = stats_columns(table)
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", row_group_size=ROWS_PER_GROUP, write_statistics=plain)
+    pq.write_table(
+        rows,
+        sink,
+        compression="zstd",
+        row_group_size=ROWS_PER_GROUP,
+        write_statistics=plain,
+        use_dictionary=dictionary_columns(rows),
+    )
     content = sink.getvalue()
     name = str(folder / f"part-{hashlib.sha256(content).hexdigest()[:32]}.zstd.parquet")
     _durable(root / name, memoryview(content))
