@@ -119,6 +119,7 @@ def _commands_page() -> str:
 PAGES: Mapping[Path, Callable[[], str]] = {
     Path("docs/reference/tables.md"): lambda: render_tables(ALL),
     Path("docs/reference/settings.md"): render_settings,
+    Path("docs/reference/commands.md"): _commands_page,
     ADR_FOLDER / "README.md": lambda: render_adr_index(ROOT / ADR_FOLDER),
 }
 """Every generated page by its path in the checkout."""

@@ -7,8 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
-from pipelines.setup.docs import ADR_FOLDER, PAGES, render_adr_index, stale
+from pipelines.cli.app import app
+from pipelines.setup.docs import ADR_FOLDER, PAGES, command_rows, render_adr_index, stale
 from tests.laws.code import PACKAGES, ROOT
 
 READERS = ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/architecture.md")
@@ -32,6 +34,18 @@ def test_generated_pages_are_current() -> None:
 
 def test_every_generated_page_says_where_it_comes_from() -> None:
     assert [str(path) for path in PAGES if "pipelines.setup.docs" not in text_of(str(path))] == []
+
+
+def test_every_page_of_reference_is_generated() -> None:
+    pages = {path.relative_to(ROOT) for path in (ROOT / "docs/reference").glob("*.md")}
+    assert pages == {path for path in PAGES if path.parent == Path("docs/reference")}
+
+
+def test_every_command_of_the_app_is_on_its_page() -> None:
+    commands = [path for path, _ in command_rows(typer.main.get_command(app), "cdp")]
+    headings = re.findall(r"^## (.+)$", text_of("docs/reference/commands.md"), re.MULTILINE)
+    assert headings == commands
+    assert {"cdp run", "cdp pull", "cdp identity diff"} <= set(headings)
 
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:
