@@ -114,12 +114,13 @@ class Resolver:
         return decision_id
 
     def preview(self, kind: str, a: str, b: str | None = None, *, as_of: str) -> Plain:
-        """What a decision would merge and split, nothing changed. Raises DecisionRefused like `steward`."""
+        """What a decision would change, as `diff` shows it, nothing changed. Raises DecisionRefused like `steward`."""
         decisions, _ = self._decided(kind, a, b, actor="preview", reason="preview", as_of=as_of)
         return self._difference(self._resolve(self._policy, decisions, as_of), self._policy)
 
     def diff(self, other_policy: Policy) -> Plain:
-        """What another policy would merge and split on all history, nothing changed."""
+        """What another policy would merge and split on all history, and whose owner it would find or take; nothing
+        changed. See `identity.difference`."""
         return self._difference(self._resolve(other_policy, self._decisions, self._as_of), other_policy)
 
     # Answers
@@ -368,7 +369,7 @@ class Resolver:
 
     def _difference(self, view: View, policy: Policy) -> Plain:
         outcome = self._assign(view, self._outcome.state, policy, run=self._run + 1)
-        return partition_difference(self._view.resolution.parts, self._outcome, view.resolution.parts, outcome)
+        return partition_difference(self._view.resolution, self._outcome, view.resolution, outcome)
 
 
 def _members(view: View) -> list[Identifier]:

@@ -73,7 +73,7 @@ def preview(
         found = assign(resolution.parts, state, run=run, identity_key=reader.identity_key, order_value=_stored)
         outcomes.append(found)
         state = found.state
-    return partition_difference(resolutions[0].parts, outcomes[0], resolutions[1].parts, outcomes[1])
+    return partition_difference(resolutions[0], outcomes[0], resolutions[1], outcomes[1])
 
 
 def with_decision(decisions: Sequence[Decision], decision: Decision) -> list[Decision]:

@@ -127,7 +127,7 @@ def verify(wait: WaitOption = 0.0, config: ConfigOption = None, as_json: JsonOpt
 
 @identity_app.command("diff")
 def diff(policy: PolicyOption, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """What another policy would merge and split on the whole history, nothing changed."""
+    """What another policy would merge, split and whose owner it would find or take, on all history; nothing changed."""
     from pipelines.jobs.s3_verify import diff as compare
     from pipelines.policies import read_policy
 

@@ -82,9 +82,11 @@ def stitch_now(settings: Settings, policy: Policy | None, as_of: str) -> dict[st
 
 
 def changes_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Merges and splits as lines."""
+    """Merges, splits, and who finds or loses an owner, as lines."""
     lines = [f"merge  {one['one_id']} <- {', '.join(one['others'])}" for one in found["merges"]]
     for one in found["splits"]:
         lines.append(f"split  {one['one_id']}")
         lines += [f"       {', '.join(part)}" for part in one["parts"]]
-    return "\n".join(lines) or "nobody would be merged or split"
+    for one in found.get("owners", ()):
+        lines.append(f"owner  {one['identifier']}: {one['before'] or 'nobody'} -> {one['after'] or 'nobody'}")
+    return "\n".join(lines) or "nobody would be merged or split, and no owner found or lost"

@@ -59,7 +59,7 @@ def verify(root: Path, settings: StitchSettings) -> list[Difference]:
 
 
 def diff(root: Path, settings: StitchSettings, other: Policy) -> dict[str, Any]:
-    """What another policy would merge and split on the whole history, nothing changed."""
+    """What another policy would merge, split and whose owner it would find or take, on all history; nothing changed."""
     return partition_changes(_rebuilt(root, replace(settings, policy=other)))
 
 
@@ -97,7 +97,8 @@ def _named(table: Table, keys: pl.DataFrame) -> Difference:
 
 
 def partition_changes(tables: LocalTables) -> dict[str, Any]:
-    """Merges: OneIDs whose people would be one. Splits: OneIDs whose identifiers would come apart."""
+    """Merges: OneIDs whose people would be one. Splits: OneIDs whose identifiers would come apart. Owners, only where
+    there are any: identifiers that somebody would own who are nobody's now, or the reverse."""
     present = pl.col("valid_to").is_null()
     was = tables.map_before.filter(present).drop_nulls("one_id").select("identifier_key", "one_id", name=written())
     goes = pl.coalesce("one_id", pl.col("identifier_key").cast(pl.String)).alias("goes")
@@ -109,10 +110,22 @@ def partition_changes(tables: LocalTables) -> dict[str, Any]:
     parts = both.sort("name").group_by("one_id", "goes").agg(pl.col("name"))
     apart = parts.group_by("one_id").agg(pl.col("name")).filter(pl.col("name").list.len() > 1)
     splits = [{"one_id": one_id, "parts": sorted(names)} for one_id, names in apart.iter_rows()]
-    return {
+    found: dict[str, Any] = {
         "merges": sorted(merges, key=lambda one: str(one["one_id"])),
         "splits": sorted(splits, key=lambda one: str(one["one_id"])),
     }
+    owners = _owners(tables)
+    return found | {"owners": owners} if owners else found
+
+
+def _owners(tables: LocalTables) -> list[dict[str, Any]]:
+    """Identifiers that belong to nobody now and would to somebody, or the reverse."""
+    present = pl.col("valid_to").is_null()
+    now = tables.map_before.filter(present).select("identifier_key", identifier=written(), before="one_id")
+    then = tables.map.filter(present).select("identifier_key", after="one_id")
+    both = now.join(then, on="identifier_key", how="left").sort("identifier")
+    turned = both.filter(pl.col("before").is_null() != pl.col("after").is_null())
+    return turned.select("identifier", "before", "after").to_dicts()
 
 
 def _merge(goes_to: str, by_age: Sequence[str]) -> dict[str, Any]:

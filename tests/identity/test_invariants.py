@@ -133,6 +133,9 @@ def test_a_policy_taken_back_restores_the_former_partition(history: Runs, decide
     announced = resolver.diff(POLICIES["last"])
     resolver.adopt(POLICIES["last"], as_of=last)
     assert (announced == {"merges": [], "splits": []}) == (partition(resolver) == before) or announced["merges"] == []
+    for found in announced.get("owners", []):
+        assert (found["before"] is None) != (found["after"] is None)
+        assert resolver.one_id(found["identifier"]) == found["after"]
     resolver.rollback(as_of=last)
     assert partition(resolver) == before
 

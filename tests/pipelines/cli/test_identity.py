@@ -13,6 +13,7 @@ import pytest
 
 from identity.policy import Policy
 from pipelines.cli import main
+from pipelines.cli.people import changes_text
 from pipelines.errors import ExitCode
 from pipelines.keys import create_keys, load_keys
 from pipelines.store.versions import rows_of
@@ -101,13 +102,40 @@ def test_another_policy_is_weighed_applied_and_taken_back(home: Path, cdp: Say) 
     text = (home / "conf" / "identity.yaml").read_text(encoding="utf-8")
     other.write_text(text.replace("policy: hold ", "policy: last ", 1), encoding="utf-8")
     before = one_ids(cdp, ANNA, BERT, SHARED)
-    assert cdp("identity", "diff", "--policy", str(other)) == {"merges": [], "splits": []}
+    weighed = cdp("identity", "diff", "--policy", str(other))
+    assert (weighed["merges"], weighed["splits"], len(weighed["owners"])) == ([], [], 1)
     cdp("identity", "apply", "--policy", str(other))
-    assert one_ids(cdp, SHARED)[0] in before[:2]
+    (winner,) = one_ids(cdp, SHARED)
+    assert winner in before[:2]
+    assert (weighed["owners"][0]["before"], weighed["owners"][0]["after"]) == (None, winner)
     assert cdp("identity", "verify") == []
     cdp("identity", "rollback")
     assert one_ids(cdp, ANNA, BERT, SHARED) == before
     assert cdp("identity", "rollback", code=ExitCode.USAGE)["code"] == ExitCode.USAGE
+
+
+def test_a_policy_that_takes_an_owner_away_says_whose(home: Path, cdp: Say) -> None:
+    held, other = home / "conf" / "identity.yaml", home / "other.yaml"
+    text = held.read_text(encoding="utf-8")
+    other.write_text(text.replace("policy: hold ", "policy: last ", 1), encoding="utf-8")
+    cdp("identity", "apply", "--policy", str(other))
+    (holder,) = one_ids(cdp, SHARED)
+    back = home / "back.yaml"
+    back.write_text(text, encoding="utf-8")
+    assert cdp("identity", "diff", "--policy", str(other)) == {"merges": [], "splits": []}
+    (lost,) = cdp("identity", "diff", "--policy", str(back))["owners"]
+    assert (lost["before"], lost["after"]) == (holder, None)
+    assert lost["identifier"].startswith("phone::")
+
+
+def test_found_and_lost_owners_are_lines_of_the_text() -> None:
+    changes: dict[str, Any] = {"merges": [], "splits": []}
+    assert changes_text(changes) == "nobody would be merged or split, and no owner found or lost"
+    owners = [
+        {"identifier": "phone::a", "before": None, "after": "x"},
+        {"identifier": "b", "before": "y", "after": None},
+    ]
+    assert changes_text(changes | {"owners": owners}) == "owner  phone::a: nobody -> x\nowner  b: y -> nobody"
 
 
 def test_a_must_link_is_previewed_recorded_and_revoked(home: Path, cdp: Say) -> None:
