@@ -43,7 +43,7 @@ def is_moment(value: Mapping[str, Any]) -> bool:
 
 def is_served(value: Mapping[str, Any]) -> bool:
     """Whether this is somebody whom `contact_list` lists as served."""
-    return "follow_userid" in value
+    return "is_customer" in value or "follow_userid" in value
 
 
 def parse_moment(value: Mapping[str, Any], record: Record) -> Parsed:
@@ -59,13 +59,18 @@ def parse_moment(value: Mapping[str, Any], record: Record) -> Parsed:
 
 
 def parse_served(value: Mapping[str, Any], record: Record) -> Parsed:
-    """That a guide, or a group, served somebody; who is no customer has no lasting id and is nobody's event."""
+    """That a guide, or a group, served somebody; who is no customer has no lasting id and is nobody's event.
+
+    The guide is who added them, or owns the group; of somebody in a group the platform may leave that out.
+    """
     parsed = Parsed(unknown=SERVED.unknown(value, record.settings.ignored))
-    staff = required(identifier(value.get("follow_userid")), "follow_userid")
     external, chat = identifier(value.get("external_userid")), identifier(value.get("chat_id"))
+    staff = identifier(value.get("follow_userid"))
+    if chat is None and text(value.get("chat_name")) is None:
+        required(staff, "follow_userid")
     at = epoch_s(value.get("add_time"), "add_time") or day_start_ms(record.context.interval)
     kind = "customer" if flag(value.get("is_customer"), "is_customer") or external else "stranger"
-    key = ("wecom_served", staff, external or "", chat or "", str(at))
+    key = ("wecom_served", staff or "", external or "", chat or "", str(at))
     return _told(parsed, record, _Deed(key, f"served.{kind}", at, staff, external, {"chat_id": chat}))
 
 

@@ -206,7 +206,7 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split,
         parse=parse,
         tables=("silver.contacts", "silver.contact_follows", "silver.contact_listings", "silver.events"),
-        volatile=("next_cursor",),
+        volatile=("next_cursor", "tmp_openid"),
         hash_context=("corp_id", "suite_id"),
     ),
 )

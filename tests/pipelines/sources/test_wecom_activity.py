@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.jobs.records import record_digest
 from pipelines.sources import wecom_contacts, wecom_events, wecom_staff_stats
 from pipelines.sources.base import Parsed, RecordRefusedError
 from tests.pipelines.sources.private_domain import CORP, ids_of, one_row, read, read_one, rows
@@ -62,6 +63,26 @@ def test_a_stranger_who_was_served_is_nobody_and_counted_once_under_any_temporar
     assert one_row(first, "events")["event_id"] == one_row(second, "events")["event_id"]
     assert "subject" not in one_row(first, "events")
     assert first.observations == []
+
+
+def test_who_was_served_in_a_group_may_come_without_a_guide_and_is_no_customer_of_a_link() -> None:
+    told = {name: value for name, value in SERVED.items() if name != "follow_userid"}
+    row = one_row(read_one(CONTACTS, {**told, "chat_id": "wrA"}), "events")
+    assert (row["event"], row["staff_userid"], row["subject"].value) == ("served.customer", None, WM)
+    assert row["properties"] == '{"chat_id":"wrA"}'
+
+
+def test_who_was_served_by_nobody_and_nowhere_is_refused() -> None:
+    with pytest.raises(RecordRefusedError, match="follow_userid"):
+        read_one(CONTACTS, {**SERVED, "follow_userid": ""})
+
+
+def test_the_list_of_who_was_served_pulled_again_is_the_same_records() -> None:
+    first, again, later = (
+        record_digest({**SERVED, "tmp_openid": name, "add_time": at}, CONTACTS.volatile)
+        for name, at in (("t1", SECOND), ("t2", SECOND), ("t2", SECOND + 1))
+    )
+    assert first == again != later
 
 
 @pytest.mark.parametrize(
