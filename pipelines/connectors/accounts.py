@@ -14,6 +14,7 @@ from pipelines.connectors.source import Source
 from pipelines.connectors.tmall import TmallShopClient, tmall_clients
 from pipelines.connectors.tmall_messages import MessageQueue, message_queue
 from pipelines.connectors.wecom import wecom_client
+from pipelines.connectors.wecom_activity import activity_sources
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
 
@@ -94,7 +95,7 @@ def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf) ->
         if corp.secret is None or corp.suite_id:
             continue
         client = wecom_client(corp, caller_of, platforms.endpoints.wecom)
-        accounts.sources += client.sources()
+        accounts.sources += [*client.sources(), *activity_sources(client)]
         for kind, feed, fetch in (
             ("contact", "wecom_contacts", client.contact),
             ("group", "wecom_group_chats", client.group),

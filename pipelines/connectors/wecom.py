@@ -107,7 +107,7 @@ class WecomClient:
             Source(f"{PLATFORM}/figures/{tail}", "wecom_staff_stats", self._figures, FIGURE_RULE, daily=True),
         )
 
-    def _staff(self) -> list[str]:
+    def staff(self) -> list[str]:
         """Everyone who may have customers, in a settled order."""
         return sorted(self.call(STAFF).value.get("follow_user") or [])
 
@@ -118,11 +118,11 @@ class WecomClient:
         part.add(self.context(STAFF, complete=True), answer.raw, records=1 if staff else 0)
         for begin in range(0, len(staff), STAFF_AT_ONCE):
             body = {"userid_list": staff[begin : begin + STAFF_AT_ONCE], "limit": PAGE}
-            for answer, rows in self._pages(CONTACTS, body, "external_contact_list"):
+            for answer, rows in self.pages(CONTACTS, body, "external_contact_list"):
                 part.add(self.context(CONTACTS), answer.raw, records=len(rows))
 
     def _groups(self, _: Window, part: Part) -> None:
-        for answer, rows in self._pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
+        for answer, rows in self.pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
             part.add(self.context(GROUPS), answer.raw, records=len(rows))
             for row in rows:
                 self.group(str(row["chat_id"]), part)
@@ -132,22 +132,18 @@ class WecomClient:
         part.add(self.context(TAGS), answer.raw, records=len(answer.value.get("tag_group") or []))
 
     def _unassigned(self, _: Window, part: Part) -> None:
-        for answer, rows in self._pages(UNASSIGNED, {"page_size": LIST_PAGE}, "info"):
+        for answer, rows in self.pages(UNASSIGNED, {"page_size": LIST_PAGE}, "info"):
             part.add(self.context(UNASSIGNED), answer.raw, records=len(rows))
 
     def _figures(self, window: Window, part: Part) -> None:
         """Each guide alone, since several would come as one sum; whole days, today left out."""
-        first, last = midnight(window.start), midnight(window.end) - DAY
-        if last < first:
-            return
-        for userid in self._staff():
-            answer = self.call(FIGURES, {"userid": [userid], "start_time": first, "end_time": last})
+        days = whole_days(window)
+        for userid in self.staff() if days else ():
+            answer = self.call(FIGURES, {"userid": [userid], "start_time": days[0], "end_time": days[-1]})
             rows = answer.value.get("behavior_data") or []
             part.add(self.context(FIGURES, userid=userid), answer.raw, records=len(rows))
 
-    def _pages(
-        self, method: str, body: Mapping[str, object], field: str
-    ) -> Iterator[tuple[Answer, Sequence[Mapping[str, Any]]]]:
+    def pages(self, method: str, body: Mapping[str, object], field: str) -> Iterator[tuple[Answer, Sequence[Any]]]:
         """Every page, by cursor; a cursor that comes back is an error of the platform and not an endless loop."""
         cursor, seen = "", {""}
         while True:
@@ -184,6 +180,15 @@ def midnight(second: int) -> int:
     True
     """
     return day_start_ms(business_day(second * 1000)) // 1000
+
+
+def whole_days(window: Window) -> range:
+    """The first seconds of the window's business days, that of its end left out.
+
+    >>> [second - 1735660800 for second in whole_days(Window(1735700520, 1735660800 + 2 * 86400 + 5))]
+    [0, 86400]
+    """
+    return range(midnight(window.start), midnight(window.end), DAY)
 
 
 def wecom_client(corp: WecomCorp, caller_of: Callable[[str, Judge], Caller], endpoint: str) -> WecomClient:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from pipelines.simulate.chance import Weighted, between, pick, stream
-from pipelines.simulate.clock import DAY, Clock
+from pipelines.simulate.clock import DAY, HOUR, Clock
 from pipelines.simulate.config import SimulationConfig
 from pipelines.simulate.ids import IdFactory
 from pipelines.simulate.names import SURNAMES, full_name
@@ -175,6 +175,11 @@ class Brand:
         stores = max(1, len(self.guides) // GUIDES_PER_STORE)
         first = (cell % stores) * GUIDES_PER_STORE
         return [guide for guide in self.guides[first : first + GUIDES_PER_STORE] if guide.corp == corp]
+
+    def posts_of(self, guide: Guide) -> list[int]:
+        """When the guide posts a moment: once a week in the morning, as long as they are there."""
+        last = self.clock.days if guide.left_day is None else guide.left_day
+        return [self.clock.midnight(day) + 10 * HOUR for day in range(guide.index % 7, last, 7)]
 
     @cached_property
     def ordering_phones(self) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from pipelines.simulate.chance import stream
 from pipelines.simulate.chaos import Chaos
 from pipelines.simulate.clock import DAY, HOUR
 from pipelines.simulate.platform_data import PlatformData, corp_number, secret_of
+from pipelines.simulate.platform_wecom_activity import WecomActivityCalls
+from pipelines.simulate.platform_wecom_pages import Refusal, page
 from pipelines.simulate.relations import Contact, Group
 
 Json = dict[str, Any]
@@ -24,14 +26,6 @@ TOKEN_SECONDS = 7_200
 HISTORY = 180 * DAY
 LONGEST_SPAN = 30 * DAY
 FIGURES = ("chat_cnt", "message_cnt", "negative_feedback_cnt", "new_apply_cnt", "new_contact_cnt")
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
-    """The platform's error answer."""
-
-    def __init__(self, errcode: int) -> None:
-        super().__init__(str(errcode))
-        self.errcode = errcode
 
 
 @dataclass
@@ -44,6 +38,10 @@ class WecomPlatform:
     calls: list[tuple[str, Json]] = field(default_factory=list)
     _tokens: dict[str, list[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _activity: WecomActivityCalls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._activity = WecomActivityCalls(self.data, self.staff, self.groups)
 
     def answer(self, method: str, query: Query, body: bytes) -> Json:
         """The answer to a call, whether good or an error."""
@@ -71,6 +69,7 @@ class WecomPlatform:
             "externalcontact/get_user_behavior_data": self._figures,
             "externalcontact/get_unassigned_list": self._unassigned,
             "externalcontact/get_corp_tag_list": self._tags,
+            **self._activity.methods(),
         }
 
     def _new_token(self, query: Query) -> Json:
@@ -126,7 +125,7 @@ class WecomPlatform:
             raise Refusal(60111)
         records = [wire_wecom.contact_record(each, self.data.now, self.data.brand) for each in self.contacts(corp)]
         mine = [record for record in records if record["follow_info"]["userid"] in wanted]
-        rows, cursor = _page(mine, params, params.get("limit", 50))
+        rows, cursor = page(mine, params, params.get("limit", 50))
         if rows and self.chaos.doubles():
             rows = [*rows, rows[0]]
         return wire_wecom.ok(external_contact_list=rows, next_cursor=cursor)
@@ -145,7 +144,7 @@ class WecomPlatform:
         if not 1 <= params.get("limit", 0) <= 1000:
             raise Refusal(40058)
         listed = [{"chat_id": group.chat_id, "status": 0} for group in self.groups(corp)]
-        rows, cursor = _page(listed, params, params["limit"])
+        rows, cursor = page(listed, params, params["limit"])
         return wire_wecom.ok(group_chat_list=rows, next_cursor=cursor)
 
     def _group(self, corp: int, params: Json) -> Json:
@@ -181,8 +180,8 @@ class WecomPlatform:
             for each in self.contacts(corp)
             if self._left(each.guide) and not (each.transfer and each.transfer.asked_at <= self.data.now)
         ]
-        page, cursor = _page(rows, params, params.get("page_size", 1000))
-        return wire_wecom.ok(info=page, is_last=not cursor, next_cursor=cursor)
+        waiting, cursor = page(rows, params, params.get("page_size", 1000))
+        return wire_wecom.ok(info=waiting, is_last=not cursor, next_cursor=cursor)
 
     def _left_at(self, guide: Guide) -> int:
         return self.data.brand.clock.midnight(guide.left_day or 0) + 18 * HOUR
@@ -204,15 +203,3 @@ def _object(body: bytes) -> Json:
     if not isinstance(params, dict):
         raise Refusal(47001)
     return params
-
-
-def _page(rows: list[Any], params: Json, limit: int) -> tuple[list[Any], str]:
-    """One page and the cursor of the next; a cursor that was never given is refused."""
-    cursor = str(params.get("cursor", ""))
-    begin = 0
-    if cursor:
-        if not cursor.startswith("after-") or not cursor[6:].isdigit() or not 0 < int(cursor[6:]) < len(rows):
-            raise Refusal(40058)
-        begin = int(cursor[6:])
-    end = begin + limit
-    return rows[begin:end], f"after-{end}" if end < len(rows) else ""

@@ -87,11 +87,9 @@ class BrandPlayer:
     def _moments(self, guide: Guide) -> None:
         """One post a week as long as the guide is there."""
         context = corp_context(guide.corp, "externalcontact/get_moment_list")
-        for day in range(guide.index % 7, self._clock.days, 7):
-            if guide.left_day is None or day < guide.left_day:
-                at = self._clock.midnight(day) + 10 * HOUR
-                payload = wire_wecom.moment_page(guide, at)
-                self._landing.line("wecom_staff_stats", f"moment:{guide.userid}@{at}", at + HOUR, context, payload)
+        for at in self._brand.posts_of(guide):
+            payload = wire_wecom.moment_page([wire_wecom.post(guide, at)])
+            self._landing.line("wecom_staff_stats", f"moment:{guide.userid}@{at}", at + HOUR, context, payload)
 
     def _products(self) -> None:
         at = self._clock.start + HOUR

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 import orjson
@@ -31,6 +31,7 @@ from pipelines.simulate.platform_tmall_queue import GROUP
 from pipelines.simulate.platform_wecom import WecomPlatform
 from pipelines.simulate.platform_wecom import error as wecom_error
 from pipelines.simulate.pushes import callback_keys
+from serving.contract.platforms import WecomActivity
 
 START_SECONDS = 20.0
 Faults = dict[Fate, dict[str, Any]]
@@ -195,6 +196,7 @@ def _wecom_accounts() -> list[dict[str, Any]]:
             "secret": secret_of(corp.corp_id),
             "token": callback_keys(corp.corp_id).token,
             "encoding_aes_key": callback_keys(corp.corp_id).encoding_aes_key,
+            "activity": get_args(WecomActivity),
         }
         for corp in CORPS
     ]

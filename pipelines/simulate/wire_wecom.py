@@ -277,7 +277,12 @@ def audited_message(contact: Contact, external: str, moment: int) -> Json:
     }
 
 
-def moment_page(guide: Guide, moment: int) -> Json:
-    """An answer of get_moment_list with one post of a guide."""
-    post = {"moment_id": f"mom{guide.index}{moment}", "creator": guide.userid, "create_time": moment, "create_type": 1}
-    return ok(next_cursor="", moment_list=[{**post, "visible_type": 1, "text": {"content": "本周新品"}}])
+def post(guide: Guide, moment: int) -> Json:
+    """A guide's post."""
+    told = {"moment_id": f"mom{guide.index}{moment}", "creator": guide.userid, "create_time": moment, "create_type": 1}
+    return {**told, "visible_type": 1, "text": {"content": "本周新品"}}
+
+
+def moment_page(posts: list[Json], cursor: str = "") -> Json:
+    """An answer of get_moment_list."""
+    return ok(next_cursor=cursor, moment_list=posts)

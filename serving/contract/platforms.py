@@ -6,7 +6,7 @@ A value written `env:NAME` is taken from the environment. A secret never appears
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
@@ -20,6 +20,7 @@ HINT = "docs/platforms.md shows the form of the file"
 
 Id = Annotated[str, Field(min_length=1, max_length=128)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
+WecomActivity = Literal["moments", "served", "acquired", "group_figures"]
 
 
 class _Entry(BaseModel):
@@ -69,7 +70,7 @@ class TmallApp(_Entry):
 
 
 class WecomCorp(_Entry):
-    """A WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks.
+    """A WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks; `activity`: what else is pulled.
 
     With `suite_id` it is a service provider's suite, and callbacks are addressed to that.
     """
@@ -80,6 +81,7 @@ class WecomCorp(_Entry):
     secret: Secret | None = None
     token: Secret | None = None
     encoding_aes_key: Secret | None = None
+    activity: tuple[WecomActivity, ...] = ()
 
     @property
     def receive_id(self) -> str:

@@ -73,7 +73,7 @@ def test_figures_come_for_each_guide_and_whole_day(calm: Trial) -> None:
     found = {
         (context["params"]["userid"], row["stat_time"]): row
         for context, payload in calm.lines("wecom_staff_stats")
-        for row in payload["behavior_data"]
+        for row in payload.get("behavior_data", [])
     }
     staff = [guide.userid for corp in range(2) for guide in calm.server.wecom.staff(corp)]
     days = range(END - 8 * DAY, END, DAY)
