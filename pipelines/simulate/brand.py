@@ -176,6 +176,15 @@ class Brand:
         first = (cell % stores) * GUIDES_PER_STORE
         return [guide for guide in self.guides[first : first + GUIDES_PER_STORE] if guide.corp == corp]
 
+    def left_at(self, guide: Guide) -> int | None:
+        """The moment the guide leaves: in the evening of the day on which they resign."""
+        return None if guide.left_day is None else self.clock.midnight(guide.left_day) + 18 * HOUR
+
+    def is_there(self, guide: Guide, moment: int) -> bool:
+        """Whether the guide has not left yet."""
+        left = self.left_at(guide)
+        return left is None or moment < left
+
     def posts_of(self, guide: Guide) -> list[int]:
         """When the guide posts a moment: once a week in the morning, as long as they are there."""
         last = self.clock.days if guide.left_day is None else guide.left_day

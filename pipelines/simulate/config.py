@@ -21,6 +21,7 @@ class Dirt:
     wrong_claims: float = 0.03  # order claims that name another person's order
     rival_claims: float = 0.005  # order claims whose order a second person claims too
     late_unionid: float = 0.20  # people whose first answers carry no unionid
+    lost_messages: float = 0.03  # ended friendships and stays in groups of whose end no message came
     placeholders: float = 0.01  # people with one record holding a placeholder instead of an identifier
     wrong_clocks: float = 0.003  # mini-program visits from a device whose clock is wrong
     out_of_order: float = 0.05  # order versions that arrive after a later one

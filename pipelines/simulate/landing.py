@@ -106,6 +106,11 @@ class Landing:
         elif fate < self._dirt.duplicates + self._dirt.broken:
             self._break_line(feed, day, at, record_id, context, payload)
 
+    def whole(self, feed: str, at: int, context: Json, payload: Any, *, records: int) -> None:
+        """An answer that comes as it was given: no copy of it, and nothing of it broken."""
+        self._write_line(feed, self._clock.landing_day(at), at, context, payload)
+        self.counts.records[feed] += records
+
     def _write_line(self, feed: str, day: int, at: int, context: Json, payload: Any) -> None:
         self._files.append(self._path(feed, day), self._wrapped(context, at, day, payload))
 

@@ -13,7 +13,7 @@ from pipelines.simulate import wire_wecom
 from pipelines.simulate.brand import CORPS, Guide
 from pipelines.simulate.chance import stream
 from pipelines.simulate.chaos import Chaos
-from pipelines.simulate.clock import DAY, HOUR
+from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_data import PlatformData, corp_number, secret_of
 from pipelines.simulate.platform_wecom_activity import WecomActivityCalls
 from pipelines.simulate.platform_wecom_pages import Refusal, page
@@ -94,25 +94,17 @@ class WecomPlatform:
 
     def staff(self, corp: int) -> list[Guide]:
         """The corp's guides who have not left."""
-        return [guide for guide in self.data.brand.guides if guide.corp == corp and not self._left(guide)]
+        brand, now = self.data.brand, self.data.now
+        return [guide for guide in brand.guides if guide.corp == corp and brand.is_there(guide, now)]
 
     def contacts(self, corp: int) -> list[Contact]:
         """Every relation of the corp that stands now, the leavers' too."""
         now = self.data.now
-        return [
-            contact
-            for contact in self.data.contacts
-            if contact.corp == corp and contact.added <= now and not 0 < contact.deleted <= now
-        ]
+        return [contact for contact in self.data.contacts if contact.corp == corp and contact.stands_at(now)]
 
     def groups(self, corp: int) -> list[Group]:
         """The corp's groups."""
         return [group for group in self.data.groups if group.corp == corp and group.created <= self.data.now]
-
-    def _left(self, guide: Guide) -> bool:
-        return (
-            guide.left_day is not None and self.data.brand.clock.midnight(guide.left_day) + 18 * HOUR <= self.data.now
-        )
 
     def _staff(self, corp: int, _: Json) -> Json:
         return wire_wecom.ok(follow_user=[guide.userid for guide in self.staff(corp)])
@@ -176,15 +168,14 @@ class WecomPlatform:
 
     def _unassigned(self, corp: int, params: Json) -> Json:
         rows = [
-            wire_wecom.unassigned(each, self._left_at(each.guide), self.data.brand)
+            wire_wecom.unassigned(each, left, self.data.brand)
             for each in self.contacts(corp)
-            if self._left(each.guide) and not (each.transfer and each.transfer.asked_at <= self.data.now)
+            if (left := self.data.brand.left_at(each.guide)) is not None
+            and left <= self.data.now
+            and not (each.transfer and each.transfer.asked_at <= self.data.now)
         ]
         waiting, cursor = page(rows, params, params.get("page_size", 1000))
         return wire_wecom.ok(info=waiting, is_last=not cursor, next_cursor=cursor)
-
-    def _left_at(self, guide: Guide) -> int:
-        return self.data.brand.clock.midnight(guide.left_day or 0) + 18 * HOUR
 
     def _tags(self, corp: int, _: Json) -> Json:
         return wire_wecom.tag_list(corp, self.data.brand.clock.start, self.data.brand.ids)

@@ -2,6 +2,7 @@
 
 from pipelines.simulate.play_activity import play_activity
 from pipelines.simulate.play_conversions import play_conversions
+from pipelines.simulate.play_listings import play_listings
 from pipelines.simulate.play_members import (
     play_bindings,
     play_claims,
@@ -34,4 +35,5 @@ def play_cell(scene: Scene, cell: Cell) -> None:
     play_conversions(scene, cell.people, cell.orders, cell.contacts)
     play_placeholders(scene, cell.people, cell.visits)
     play_activity(scene, cell.contacts)
+    play_listings(scene, cell.contacts)
     scene.truth.close_cell(cell.people, cell.orders)

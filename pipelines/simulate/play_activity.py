@@ -9,7 +9,7 @@ ONE_IN = 10
 
 
 def play_activity(scene: Scene, contacts: list[Contact]) -> None:
-    """The last that is told of a cell, so that nothing else in it depends on it."""
+    """Told after all that is drawn by chance, so that nothing else in the cell depends on it."""
     clock = scene.brand.clock
     for contact in contacts:
         at = contact.added + HOUR

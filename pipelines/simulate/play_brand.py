@@ -7,6 +7,7 @@ from pipelines.simulate.brand import BRAND, CORPS, Brand, Guide
 from pipelines.simulate.chance import between, stream
 from pipelines.simulate.clock import DAY, HOUR, Clock
 from pipelines.simulate.landing import Json, Landing
+from pipelines.simulate.play_listings import play_guide_lists
 from pipelines.simulate.relations import TAG_NAMES, Contact, Group
 from pipelines.simulate.scene import corp_context
 
@@ -83,6 +84,7 @@ class BrandPlayer:
             self._behaviour(guide)
         for guide in self._brand.guides:
             self._moments(guide)
+        play_guide_lists(self._brand, self._landing)
 
     def _moments(self, guide: Guide) -> None:
         """One post a week as long as the guide is there."""
@@ -102,8 +104,8 @@ class BrandPlayer:
         for guide in self._brand.guides:
             context: Json = {"brand": BRAND, "corp_id": CORPS[guide.corp].corp_id}
             self._landing.line("staff", guide.userid, clock.start + HOUR, context, wire_brand.staff(guide, None))
-            if guide.left_day is not None:
-                left = clock.midnight(guide.left_day) + 18 * HOUR
+            left = self._brand.left_at(guide)
+            if left is not None:
                 name = f"{guide.userid}:left"
                 self._landing.line("staff", name, left, context, wire_brand.staff(guide, left))
 

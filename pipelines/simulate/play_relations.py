@@ -4,12 +4,14 @@ from functools import lru_cache
 
 from pipelines.simulate import wire_wecom as wire
 from pipelines.simulate.brand import CORPS
+from pipelines.simulate.chance import stream
 from pipelines.simulate.clock import DAY, HOUR
 from pipelines.simulate.landing import Channel
 from pipelines.simulate.people import Person
 from pipelines.simulate.relations import Contact, Group, GroupMember, Transfer
 from pipelines.simulate.scene import Scene, corp_context, external_node, unionid_node
 
+ENDS = frozenset({"del_follow_user", "del_external_contact", "del_member"})
 SINGLE_SHARE = 0.1  # contacts answered one by one instead of in a batch
 
 
@@ -49,7 +51,7 @@ def _play_contact(scene: Scene, contact: Contact) -> None:
         else:
             pages = channel("wecom_contacts", "externalcontact/batch/get_by_user", contact.corp)
             scene.landing.item(pages, name, clock.landing_day(moment), record)
-        _note(scene, contact.person, contact.corp, moment)
+        note_shown(scene, contact.person, contact.corp, moment)
     _callbacks(scene, contact)
     if contact.transfer is not None:
         _play_transfer(scene, contact, contact.transfer)
@@ -68,7 +70,8 @@ def _pulls(scene: Scene, contact: Contact) -> list[int]:
     return sorted(moment for moment in moments if first <= moment < min(gone, clock.end - 60))
 
 
-def _note(scene: Scene, person: Person, corp: int, moment: int) -> None:
+def note_shown(scene: Scene, person: Person, corp: int, moment: int) -> None:
+    """The contact id was shown, with the unionid where the platform knows it by then."""
     node, platform = external_node(person, corp, scene.brand), CORPS[corp].open_platform_id
     if person.unionid(platform, moment) is not None:
         scene.link(person, node, unionid_node(person, platform))
@@ -90,12 +93,21 @@ def _callbacks(scene: Scene, contact: Contact) -> None:
     for moment, change in sorted(told):
         if contact.deleted and moment > contact.deleted:
             continue
-        if moment < clock.end - 2:
+        name = f"{change}:{contact.person.index}:{contact.guide.userid}:{moment}"
+        if moment < clock.end - 2 and not (change in ENDS and _is_lost(scene, name, moment)):
             guide = contact.transfer.taker if change == "transfer_fail" and contact.transfer else None
             payload = wire.contact_event(contact, change, moment, scene.brand, guide=guide)
-            name = f"{change}:{contact.person.index}:{contact.guide.userid}:{moment}"
             scene.landing.line("wecom_events", name, moment + 1, corp_context(contact.corp, "callback"), payload)
             scene.see(contact.person, external_node(contact.person, contact.corp, scene.brand))
+
+
+def _is_lost(scene: Scene, name: str, moment: int) -> bool:
+    """Whether the message of an end never comes; drawn by its name, so that nothing else depends on it."""
+    config = scene.brand.config
+    lost = stream(config.seed, "lost", name).random() < config.dirt.lost_messages
+    if lost:
+        scene.landing.fault(("lost_message", "wecom_events", scene.brand.clock.day_of(moment), name, ""))
+    return lost
 
 
 def _play_transfer(scene: Scene, contact: Contact, transfer: Transfer) -> None:
@@ -130,7 +142,7 @@ def _play_group(scene: Scene, group: Group) -> None:
         answer = wire.group_answer(group, moment, scene.brand)
         scene.landing.line("wecom_group_chats", f"{group.chat_id}@{moment}", moment, context, answer)
         for member in group.members_at(moment):
-            _note(scene, member.person, group.corp, moment)
+            note_shown(scene, member.person, group.corp, moment)
     if group.created >= clock.start:
         payload = wire.chat_event(group, ("create", ""), group.created, None)
         scene.landing.line("wecom_events", f"create:{group.chat_id}", group.created + 1, _callback(group), payload)
@@ -146,8 +158,8 @@ def _member_events(scene: Scene, group: Group, member: GroupMember) -> None:
     clock = scene.brand.clock
     node = external_node(member.person, group.corp, scene.brand)
     for moment, update, how in ((member.joined, "add_member", member.scene), (member.left, "del_member", 0)):
-        if clock.start <= moment < clock.end - 2:
+        name = f"{update}:{group.chat_id}:{member.person.index}:{moment}"
+        if clock.start <= moment < clock.end - 2 and not (update in ENDS and _is_lost(scene, name, moment)):
             payload = wire.chat_event(group, ("update", update), moment, (node[2], how))
-            name = f"{update}:{group.chat_id}:{member.person.index}:{moment}"
             scene.landing.line("wecom_events", name, moment + 1, _callback(group), payload)
             scene.see(member.person, node)

@@ -41,6 +41,19 @@ class Contact:
     deleted_by: str | None = None
     transfer: Transfer | None = None
 
+    def stands_at(self, moment: int) -> bool:
+        """Whether they are friends at the moment."""
+        return self.added <= moment and not 0 < self.deleted <= moment
+
+    def taken_at(self, moment: int) -> Transfer | None:
+        """The hand-over, once it is done."""
+        return self.transfer if self.transfer is not None and 0 < self.transfer.taken_at <= moment else None
+
+    def guide_at(self, moment: int) -> Guide:
+        """Whose customer they are at the moment."""
+        taken = self.taken_at(moment)
+        return self.guide if taken is None else taken.taker
+
 
 @dataclass(slots=True)
 class GroupMember:

@@ -148,7 +148,7 @@ def app_context(app: int, **more: str) -> Json:
     return {**context, "brand": BRAND, **more}
 
 
-def corp_context(corp: int, method: str, **params: str) -> Json:
+def corp_context(corp: int, method: str, **params: str | bool) -> Json:
     """Context of an answer to one WeCom corp."""
     place = CORPS[corp]
     context: Json = {"corp_id": place.corp_id, "open_platform_id": place.open_platform_id, "method": method}

@@ -75,14 +75,13 @@ def _customer(contact: Contact, moment: int, brand: Brand) -> Json:
 
 
 def _follow(contact: Contact, moment: int, brand: Brand) -> Json:
-    taken = contact.transfer is not None and 0 < contact.transfer.taken_at <= moment
-    guide = contact.transfer.taker if taken and contact.transfer else contact.guide
+    taken, guide = contact.taken_at(moment), contact.guide_at(moment)
     external = brand.ids.external_userid(CORPS[contact.corp].corp_id, contact.person.index)
     follow: Json = {
         "userid": guide.userid,
         "remark": f"{contact.person.nickname}-{guide.store.name}",
         "description": "",
-        "createtime": contact.transfer.taken_at if taken and contact.transfer else contact.added,
+        "createtime": taken.taken_at if taken else contact.added,
         "tag_id": [tag_id(contact.corp, name, brand.ids) for name in _tag_names(contact, moment)],
         "oper_userid": guide.userid if contact.add_way in (2, 3) else external,
         "add_way": TRANSFERRED_ADD_WAY if taken else contact.add_way,

@@ -382,6 +382,7 @@ MOMENTS = {
 SINGLE = {
     ("wecom_contacts", "externalcontact/customer_acquisition/customer"): ACQUIRED,
     ("wecom_contacts", "externalcontact/contact_list"): SERVED,
+    ("wecom_contacts", "externalcontact/get_follow_user_list"): {**OK, "follow_user": [str]},
     ("wecom_events", "msgaudit"): AUDITED,
     ("wecom_staff_stats", "externalcontact/get_moment_list"): MOMENTS,
     ("tmall_members", "tmall.mei.crm.bind"): TMALL_BIND,
