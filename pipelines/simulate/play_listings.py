@@ -1,4 +1,4 @@
-"""Tells all standing friends in full, as a pull that reconciles does: every thirty days, and on the last.
+"""Tells all standing friends in full, as a pull that reconciles does: after two weeks, then every four.
 
 Whom such a listing leaves out is no friend any more, also where the message of it was lost. It comes whole: copies,
 breaks and errors are for what is told by and by, and would only make a reader distrust the day.
@@ -12,16 +12,15 @@ from pipelines.simulate.play_relations import note_shown
 from pipelines.simulate.relations import Contact
 from pipelines.simulate.scene import Scene, corp_context
 
-EVERY = 30
+FIRST, EVERY = 13, 28
 PAGE = 100
 FEED = "wecom_contacts"
 GUIDES, CONTACTS = "externalcontact/get_follow_user_list", "externalcontact/batch/get_by_user"
 
 
 def listing_moments(clock: Clock) -> list[int]:
-    """When everybody is listed: at the end of a day, but of the first, on which all that stands is told anyway."""
-    days = {*range(EVERY, clock.days, EVERY), clock.days - 1} - {0}
-    return [clock.midnight(day + 1) - 1 for day in sorted(days)]
+    """When everybody is listed, at the end of a day; the last day of a window is like any other."""
+    return [clock.midnight(day + 1) - 1 for day in range(FIRST, clock.days, EVERY)]
 
 
 def play_listings(scene: Scene, contacts: list[Contact]) -> None:

@@ -23,6 +23,7 @@ from pipelines.sources.config import load_sources
 from pipelines.store.arrow import arrow_table
 from pipelines.store.local import LocalLake
 from tests.pipelines.published import complete
+from tests.pipelines.simulate.conftest import SimulatedWorld
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 TOLD = ("wecom_contacts", "wecom_events", "wecom_transfers")
@@ -62,17 +63,19 @@ def listed(lines: list[Any]) -> tuple[dict[tuple[str, str], set[Relation]], dict
 
 
 @pytest.mark.parametrize(
-    ("days", "expected"), [(1, []), (2, [1]), (12, [11]), (31, [30]), (32, [30, 31]), (90, [30, 60, 89])]
+    ("days", "expected"), [(1, []), (13, []), (14, [13]), (41, [13]), (42, [13, 41]), (91, [13, 41, 69])]
 )
-def test_everybody_is_listed_every_thirty_days_and_on_the_last(days: int, expected: list[int]) -> None:
+def test_everybody_is_listed_after_two_weeks_and_every_four(days: int, expected: list[int]) -> None:
     clock = Clock("2025-01-01", days)
     assert listing_moments(clock) == [clock.midnight(day + 1) - 1 for day in expected]
 
 
-def test_a_listing_holds_every_friend_of_every_guide_who_is_there(clean_world: Any) -> None:
-    world = World(clean_world.config)
+def test_a_listing_holds_every_friend_of_every_guide_who_is_there(tmp_path: Path) -> None:
+    settings = config(20, 0.0)
+    written = SimulatedWorld(settings, tmp_path, simulate(settings, tmp_path))
+    world = World(settings)
     brand, (moment,) = world.brand, listing_moments(world.brand.clock)
-    pages, guides = listed(clean_world.lines("wecom_contacts"))
+    pages, guides = listed(written.lines("wecom_contacts"))
     standing = [one for one in contacts(world) if one.stands_at(moment)]
     leavers = 0
     for number, corp in enumerate(CORPS):
@@ -143,7 +146,7 @@ def lake_key(corp_id: str) -> str:
 def test_ends_that_no_message_told_are_noticed_at_the_next_listing_and_no_other_relation_ends(
     tmp_path: Path, lost: float
 ) -> None:
-    settings = config(40, lost)
+    settings = config(45, lost)
     simulate(settings, tmp_path)
     world = World(settings)
     brand, (first, last) = world.brand, listing_moments(world.brand.clock)
@@ -157,7 +160,7 @@ def test_ends_that_no_message_told_are_noticed_at_the_next_listing_and_no_other_
         key = lake_key(corp), external, userid
         if contact.stands_at(last):
             standing.add(key)
-        elif contact.deleted and brand.is_there(contact.guide, last):
+        elif 0 < contact.deleted <= last and brand.is_there(contact.guide, last):
             gone[key] = contact.deleted
     assert found.keys() & standing == set()
     assert found.keys() <= gone.keys() - standing
