@@ -16,14 +16,15 @@ def partition_difference(
     before: Resolution, now: RegistryOutcome, after: Resolution, then: RegistryOutcome
 ) -> dict[str, Any]:
     """`merges`: OneIDs whose people would be one, under the id that would be kept; `splits`: OneIDs whose identifiers
-    would come apart, with the parts (identifiers that would belong to nobody are parts of their own).
-
-    `owners`, only where there are any: identifiers that belong to nobody now and would to somebody, or the reverse.
+    would come apart, with the parts (identifiers that would belong to nobody are parts of their own); `owners`:
+    identifiers that belong to nobody now and would to somebody, or the reverse.
     """
     held, would = _holders(before.parts, now), _holders(after.parts, then)
-    found: dict[str, Any] = {"merges": _merges(held, now, after.parts, then), "splits": _splits(before, now, after)}
-    owners = _owners(held, would, known=before.placements)
-    return found | {"owners": owners} if owners else found
+    return {
+        "merges": _merges(held, now, after.parts, then),
+        "splits": _splits(before, now, after),
+        "owners": _owners(held, would, known=before.placements),
+    }
 
 
 def _holders(parts: Sequence[Part], outcome: RegistryOutcome) -> dict[Identifier, str]:

@@ -114,14 +114,21 @@ class Resolver:
         return decision_id
 
     def preview(self, kind: str, a: str, b: str | None = None, *, as_of: str) -> Plain:
-        """What a decision would change, as `diff` shows it, nothing changed. Raises DecisionRefused like `steward`."""
+        """What a decision would change, as `diff` and `diff_owners` show it, nothing changed. Raises DecisionRefused like
+        `steward`."""
         decisions, _ = self._decided(kind, a, b, actor="preview", reason="preview", as_of=as_of)
         return self._difference(self._resolve(self._policy, decisions, as_of), self._policy)
 
     def diff(self, other_policy: Policy) -> Plain:
-        """What another policy would merge and split on all history, and whose owner it would find or take; nothing
-        changed. See `identity.difference`."""
-        return self._difference(self._resolve(other_policy, self._decisions, self._as_of), other_policy)
+        """What another policy would merge and split on all history, nothing changed."""
+        found = self._difference(self._resolve(other_policy, self._decisions, self._as_of), other_policy)
+        return {name: found[name] for name in ("merges", "splits")}
+
+    def diff_owners(self, other_policy: Policy) -> list[Plain]:
+        """Identifiers that belong to nobody and would to somebody under another policy, or the reverse: `identifier`,
+        its OneID `before` and `after`. Nothing is changed."""
+        found = self._difference(self._resolve(other_policy, self._decisions, self._as_of), other_policy)
+        return list(found["owners"])
 
     # Answers
 

@@ -87,6 +87,6 @@ def changes_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     for one in found["splits"]:
         lines.append(f"split  {one['one_id']}")
         lines += [f"       {', '.join(part)}" for part in one["parts"]]
-    for one in found.get("owners", ()):
+    for one in found["owners"]:
         lines.append(f"owner  {one['identifier']}: {one['before'] or 'nobody'} -> {one['after'] or 'nobody'}")
     return "\n".join(lines) or "nobody would be merged or split, and no owner found or lost"

@@ -97,8 +97,8 @@ def _named(table: Table, keys: pl.DataFrame) -> Difference:
 
 
 def partition_changes(tables: LocalTables) -> dict[str, Any]:
-    """Merges: OneIDs whose people would be one. Splits: OneIDs whose identifiers would come apart. Owners, only where
-    there are any: identifiers that somebody would own who are nobody's now, or the reverse."""
+    """Merges: OneIDs whose people would be one. Splits: OneIDs whose identifiers would come apart. Owners: identifiers
+    that somebody would own who are nobody's now, or the reverse."""
     present = pl.col("valid_to").is_null()
     was = tables.map_before.filter(present).drop_nulls("one_id").select("identifier_key", "one_id", name=written())
     goes = pl.coalesce("one_id", pl.col("identifier_key").cast(pl.String)).alias("goes")
@@ -110,12 +110,11 @@ def partition_changes(tables: LocalTables) -> dict[str, Any]:
     parts = both.sort("name").group_by("one_id", "goes").agg(pl.col("name"))
     apart = parts.group_by("one_id").agg(pl.col("name")).filter(pl.col("name").list.len() > 1)
     splits = [{"one_id": one_id, "parts": sorted(names)} for one_id, names in apart.iter_rows()]
-    found: dict[str, Any] = {
+    return {
         "merges": sorted(merges, key=lambda one: str(one["one_id"])),
         "splits": sorted(splits, key=lambda one: str(one["one_id"])),
+        "owners": _owners(tables),
     }
-    owners = _owners(tables)
-    return found | {"owners": owners} if owners else found
 
 
 def _owners(tables: LocalTables) -> list[dict[str, Any]]:

@@ -20,11 +20,9 @@ def test_a_difference_names_merges_by_the_id_that_would_stay(world: Worlds, buil
     w.feed(build.link("1", O1, f"{P}@verified"))
     w.feed(build.link("2", O2, f"{P}@verified", day="2025-03-02"), day="2025-03-02")
     ids = [w.resolver.one_id(x) or "" for x in (O1, O2)]
-    assert w.resolver.diff(Policy.from_dict({})) == {
-        "merges": [{"one_id": ids[0], "others": [ids[1]]}],
-        "splits": [],
-        "owners": [{"identifier": P, "before": None, "after": ids[0]}],
-    }
+    shipped = Policy.from_dict({})
+    assert w.resolver.diff(shipped) == {"merges": [{"one_id": ids[0], "others": [ids[1]]}], "splits": []}
+    assert w.resolver.diff_owners(shipped) == [{"identifier": P, "before": None, "after": ids[0]}]
     assert w.resolver.diff(w.resolver.policy) == {"merges": [], "splits": []}
 
 
@@ -40,29 +38,28 @@ def test_a_number_that_would_find_an_owner_is_named_with_them(world: Worlds, bui
     w = contested(world, build)
     last = Policy.from_dict({"policy": "last"})
     assert w.resolver.one_id(P) is None
-    found = w.resolver.diff(last)
-    assert found == {
-        "merges": [],
-        "splits": [],
-        "owners": [{"identifier": P, "before": None, "after": w.resolver.one_id(U2)}],
-    }
+    assert w.resolver.diff(last) == {"merges": [], "splits": []}
+    found = w.resolver.diff_owners(last)
+    assert found == [{"identifier": P, "before": None, "after": w.resolver.one_id(U2)}]
     w.resolver.adopt(last, as_of="2025-03-03")
-    assert w.resolver.one_id(P) == found["owners"][0]["after"]
+    assert w.resolver.one_id(P) == found[0]["after"]
 
 
 def test_a_number_that_would_lose_its_owner_is_named_with_who_holds_it_now(world: Worlds, build: Build) -> None:
     w = contested(world, build, policy="last")
     holder = w.resolver.one_id(P)
     assert holder == w.resolver.one_id(U2)
-    found = w.resolver.diff(Policy.from_dict({}))
-    assert found["owners"] == [{"identifier": P, "before": holder, "after": None}]
-    assert found["splits"][0]["parts"] == [[P], [O2, U2]]
+    shipped = Policy.from_dict({})
+    assert w.resolver.diff_owners(shipped) == [{"identifier": P, "before": holder, "after": None}]
+    assert w.resolver.diff(shipped)["splits"][0]["parts"] == [[P], [O2, U2]]
 
 
 def test_a_number_that_stays_with_nobody_or_with_somebody_is_not_named(world: Worlds, build: Build) -> None:
     w = contested(world, build)
     w.feed(build.link("5", O1, "phone::13712345679@verified", day="2025-03-03"), day="2025-03-03")
-    assert w.resolver.diff(Policy.from_dict({"size_cap": 1000})) == {"merges": [], "splits": []}
+    other = Policy.from_dict({"size_cap": 1000})
+    assert w.resolver.diff(other) == {"merges": [], "splits": []}
+    assert w.resolver.diff_owners(other) == []
 
 
 def test_a_split_that_leaves_everybody_an_owner_names_none(world: Worlds, build: Build) -> None:

@@ -223,7 +223,8 @@ def test_a_preview_shows_what_a_decision_would_do_and_changes_nothing(world: Wor
     w.feed(build.link("1", O1, O2), build.link("2", O3))
     before = w.groups()
     split = w.resolver.preview("detach", O1, as_of="2025-03-01")
-    assert split == {"merges": [], "splits": [{"one_id": w.resolver.one_id(O1), "parts": [[O1], [O2]]}]}
+    apart = {"one_id": w.resolver.one_id(O1), "parts": [[O1], [O2]]}
+    assert split == {"merges": [], "splits": [apart], "owners": []}
     assert len(w.resolver.preview("must_link", O1, O3, as_of="2025-03-01")["merges"]) == 1
     assert w.groups() == before
     assert w.resolver.decisions() == []

@@ -122,14 +122,14 @@ def test_a_policy_that_takes_an_owner_away_says_whose(home: Path, cdp: Say) -> N
     (holder,) = one_ids(cdp, SHARED)
     back = home / "back.yaml"
     back.write_text(text, encoding="utf-8")
-    assert cdp("identity", "diff", "--policy", str(other)) == {"merges": [], "splits": []}
+    assert cdp("identity", "diff", "--policy", str(other)) == {"merges": [], "splits": [], "owners": []}
     (lost,) = cdp("identity", "diff", "--policy", str(back))["owners"]
     assert (lost["before"], lost["after"]) == (holder, None)
     assert lost["identifier"].startswith("phone::")
 
 
 def test_found_and_lost_owners_are_lines_of_the_text() -> None:
-    changes: dict[str, Any] = {"merges": [], "splits": []}
+    changes: dict[str, Any] = {"merges": [], "splits": [], "owners": []}
     assert changes_text(changes) == "nobody would be merged or split, and no owner found or lost"
     owners = [
         {"identifier": "phone::a", "before": None, "after": "x"},
