@@ -2,7 +2,8 @@
 
 `product` is what a run does with a record: split, parse, shape (tokens, evidence, lineage), bronze and silver staged.
 `columns` is the product's parsers for the compared columns alone. Polars and DuckDB read the same files to the same
-columns with their own JSON readers, which know nothing of other forms, unknown fields, bad records or evidence.
+columns with their own JSON readers, which know nothing of other forms, unknown fields, bad records or evidence; where
+the product makes keyed digests, they make hashes.
 """
 
 from __future__ import annotations
@@ -35,20 +36,49 @@ WARMING_SECONDS = 0.2
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = Keys("1d" * 32, "2e" * 32, "3f" * 32)
 
-MONEY = ("list_fen", "paid_fen", "freight_fen")
-ORDER = ("order_id", "shop_id", "created_at", "paid_at", "updated_at", *MONEY, "province", "business_date")
-LINE = ("order_id", "line_id", "product_id", "sku_id", "quantity", "paid_fen", "room_id", "talent_id")
-EVENT = ("event", "device_at", "url_path", "scene", "utm_source", "product_id")
+ORDER = (
+    *("platform", "order_id", "shop_id", "status", "status_raw", "order_type", "is_paid", "is_presale", "created_at"),
+    *("paid_at", "shipped_at", "finished_at", "closed_at", "updated_at", "business_date", "list_fen", "paid_fen"),
+    *("freight_fen", "discount_fen", "platform_subsidy_fen", "deposit_fen", "currency", "channel_origin", "province"),
+    *("city", "phone_tail", "version_key"),
+)
+LINE = (
+    *("platform", "shop_id", "order_id", "line_id", "product_id", "sku_id", "brand_sku", "product_name", "quantity"),
+    *("unit_price_fen", "list_fen", "paid_fen", "is_gift", "is_paid", "status", "status_raw", "refund_state"),
+    *("created_at", "paid_at", "updated_at", "business_date", "channel_origin", "room_id", "video_id", "talent_id"),
+    *("ad_creative_id", "version_key"),
+)
+EVENT = (
+    *("event_id", "app_id", "event", "event_at", "device_at", "business_date", "url_path", "scene", "utm_source"),
+    *("utm_campaign", "product_id", "duration_ms", "properties", "version_key"),
+)
 TABLES = {
     "douyin_orders": (("silver.orders", ORDER), ("silver.order_lines", LINE)),
     "miniprogram_events": (("silver.events", EVENT),),
 }
-CHECKS = {
-    "silver.orders": "SELECT count(*), sum(paid_fen), sum(freight_fen), count(DISTINCT business_date), count(province)",
-    "silver.order_lines": "SELECT count(*), sum(paid_fen), sum(quantity), count(room_id), count(talent_id)",
-    "silver.events": "SELECT count(*), count(url_path), count(scene), count(utm_source), count(product_id)",
+SUMS = {
+    "silver.orders": (
+        *("list_fen", "paid_fen", "freight_fen", "discount_fen", "platform_subsidy_fen", "deposit_fen"),
+        *("is_paid::INT", "is_presale::INT", "(status = 'finished')::INT", "(status = 'deposit_paid')::INT"),
+        "(channel_origin = 'live')::INT",
+    ),
+    "silver.order_lines": (
+        *("paid_fen", "list_fen", "unit_price_fen", "quantity", "is_gift::INT", "(refund_state = 'success')::INT"),
+        *("(status = 'closed')::INT", "(channel_origin = 'short_video')::INT"),
+    ),
+    "silver.events": ("duration_ms",),
 }
-"""What must be equal between the engines."""
+COUNTS = {
+    "silver.orders": ("shipped_at", "finished_at", "closed_at", "province", "city", "phone_tail"),
+    "silver.order_lines": ("paid_at", "room_id", "video_id", "talent_id", "ad_creative_id", "brand_sku"),
+    "silver.events": ("url_path", "scene", "utm_source", "utm_campaign", "product_id", "app_id"),
+}
+KINDS = {
+    "silver.orders": ("order_id", "business_date", "status_raw", "channel_origin"),
+    "silver.order_lines": ("line_id", "product_name", "business_date", "channel_origin"),
+    "silver.events": ("event_id", "event", "business_date", "event_at"),
+}
+"""What must be equal between the engines: sums, numbers of values, and numbers of distinct values."""
 
 Timed = tuple[float, int, dict[str, list[int]]]
 Engine = Callable[[str, Path, Path], Timed]
@@ -83,7 +113,7 @@ def duckdb(feed: str, files: Path, out: Path) -> Timed:
 
 def polars(feed: str, files: Path, out: Path) -> Timed:
     """Polars' NDJSON reader and expressions; its threads are set by POLARS_MAX_THREADS."""
-    from bench._ingest_sql import polars_frames
+    from bench._ingest_polars import polars_frames
 
     watch = stopwatch()
     for name, frame in polars_frames(feed, files).items():
@@ -167,6 +197,8 @@ def _checked(out: Path, feed: str) -> dict[str, list[int]]:
     for name, _ in TABLES[feed]:
         own = out / f"{name}.parquet"
         source = own if own.exists() else out / "p*" / name / "*.parquet"
-        row = engine.sql(f"{CHECKS[name]} FROM read_parquet('{source}')").fetchone()
+        asked = [f"sum({what})" for what in SUMS[name]] + [f"count({what})" for what in COUNTS[name]]
+        asked += [f"count(DISTINCT {what})" for what in KINDS[name]]
+        row = engine.sql(f"SELECT count(*), {', '.join(asked)} FROM read_parquet('{source}')").fetchone()
         found[name] = [int(value or 0) for value in row or ()]
     return found

@@ -126,7 +126,8 @@ def test_each_batch_brings_its_own_vault_entry(tmp_path: Path) -> None:
 
 
 def test_rows_beyond_the_flush_size_go_to_further_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FLUSH_ROWS", 2)
+    monkeypatch.setattr(worker_module, "BUILD_ROWS", 1)
+    monkeypatch.setattr(worker_module, "FLUSH_BUILT", 2)
     results = read(tmp_path, "consents", *(consent(n, DAY1) for n in range(5)))
     files = [file for kind, name, file, *_ in results if (kind, name) == ("staged", "bronze.consents")]
     assert len(files) == 3
