@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -23,10 +22,8 @@ from operator import attrgetter
 from pathlib import Path
 from statistics import linear_regression
 
+from bench._brand import CDP, business_day, environment, make_brand, start
 from pipelines.clock import stopwatch
-from pipelines.demo import MIX_KEYS, START, World, simulate_brand
-from pipelines.keys import create_demo_keys
-from pipelines.settings import load_settings
 
 MOST_DAYS = 4
 SPANS = (0, 1, 2, MOST_DAYS)
@@ -47,7 +44,7 @@ def main() -> None:
     options = _options()
     folder = Path(options.home or tempfile.mkdtemp(prefix="cdp-day-"))
     home, copy = folder / "history", folder / "run"
-    last = date.fromisoformat(START) + timedelta(days=options.days - 1)
+    last = business_day(options.days - 1)
     bulk = _history(home, options.people, options.days, last)
     costs = []
     for _ in range(options.repeat):
@@ -68,23 +65,22 @@ def _history(home: Path, people: int, days: int, last: date) -> Cost:
     known = home / "bulk.json"
     if not known.is_file():
         shutil.rmtree(home, ignore_errors=True)
-        settings = load_settings(environ={"CDP_HOME": str(home)}).settings
-        create_demo_keys(settings.keys, MIX_KEYS)
-        simulate_brand(home, World(people, days + MOST_DAYS), _say)
-        cost = _run(home, days, date.fromisoformat(START), last)
+        make_brand(home, people, days + MOST_DAYS)
+        cost = _run(home, days, business_day(0), last)
         known.write_text(json.dumps(astuple(cost)), encoding="utf-8")
     return Cost(*json.loads(known.read_text(encoding="utf-8")))
 
 
 def _run(home: Path, days: int, first: date, last: date) -> Cost:
     """`cdp run` over the days in a process of its own."""
-    command = [sys.executable, "-m", "pipelines.cli", "run", "--from", str(first), "--to", str(last), "--json"]
+    command = [*CDP, "run", "--from", str(first), "--to", str(last), "--json"]
     watch = stopwatch()
-    done = subprocess.run(
-        command, env={**os.environ, "CDP_HOME": str(home)}, stdout=subprocess.PIPE, text=True, check=True
-    )
+    process = start(command, environment(home), out=subprocess.PIPE, err=None)
+    told, _ = process.communicate()
     whole = watch()
-    jobs = json.loads(done.stdout)["jobs"]
+    if process.returncode:
+        raise SystemExit(f"the run of {days} days ended with exit code {process.returncode}")
+    jobs = json.loads(told)["jobs"]
     records = sum(int(job["inputs"].get("records", 0)) for job in jobs if job["job"] == "s1_bronze")
     return Cost(days, records, round(sum(job["seconds"] for job in jobs), 2), round(whole, 2))
 
@@ -122,10 +118,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=2, help="runs of each span; the fastest counts")
     parser.add_argument("--home", help="keep the history here instead of a temporary folder")
     return parser.parse_args()
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

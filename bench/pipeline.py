@@ -13,12 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench._brand import business_day, make_brand, say, settings_of
 from pipelines.cli.common import cluster_session
 from pipelines.clock import stopwatch
-from pipelines.demo import MIX_KEYS, START, World, simulate_brand
-from pipelines.keys import create_demo_keys
 from pipelines.runner import RunRequest, run_pipeline
-from pipelines.settings import load_settings
 
 BLOCK = 1 << 22
 
@@ -27,17 +25,15 @@ def main() -> None:
     """Prints a Markdown table; with `--out` also writes the figures as JSON."""
     options = _options()
     home = Path(options.home or tempfile.mkdtemp(prefix="cdp-bench-"))
-    environ = {"CDP_HOME": str(home), "CDP_SPARK__MEMORY": options.memory}
-    settings = load_settings(environ=environ).settings
-    create_demo_keys(settings.keys, MIX_KEYS)
-    simulated = _brand(home, World(options.people, options.days))
+    settings = settings_of(home, {"CDP_SPARK__MEMORY": options.memory})
+    simulated = _brand(home, options.people, options.days)
     if options.simulate_only:
         return
     limit = read_all(settings.landing)
     last = max(path.name for path in settings.landing.glob("*/????-??-??"))
     watch = stopwatch()
     with cluster_session(settings) as cluster:
-        report = run_pipeline(cluster, settings, RunRequest(START, last), _say)
+        report = run_pipeline(cluster, settings, RunRequest(business_day(0).isoformat(), last), say)
     total = watch()
     jobs = [
         {"job": job["job"], "seconds": job["seconds"], "peak_mib": job["peak_mib"]}
@@ -51,11 +47,11 @@ def main() -> None:
         shutil.rmtree(home)
 
 
-def _brand(home: Path, world: World) -> dict[str, Any]:
+def _brand(home: Path, people: int, days: int) -> dict[str, Any]:
     """The simulated brand in the folder, made when it is not there yet; gives counts per feed."""
     known = home / "simulated.json"
     if not known.is_file():
-        known.write_text(json.dumps(simulate_brand(home, world, _say)), encoding="utf-8")
+        known.write_text(json.dumps(make_brand(home, people, days)), encoding="utf-8")
     simulated: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
     return simulated
 
@@ -91,10 +87,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--simulate-only", action="store_true", help="make the brand in --home and stop")
     parser.add_argument("--out", help="write the figures as JSON")
     return parser.parse_args()
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ other run has to end with exit 5 (the lake is held) within 5 seconds, or, where 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -18,16 +17,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
-from pipelines.demo import MIX_KEYS, START, World, simulate_brand
+from bench._brand import CDP, business_day, environment, make_brand, start
 from pipelines.errors import ExitCode
-from pipelines.keys import create_demo_keys
-from pipelines.settings import load_settings
 from pipelines.store.versions import rows_of
 
-CDP = (sys.executable, "-m", "pipelines.cli")
 FEED = "miniprogram_events"
 LEAVES_WITHIN_S = 5.0
 PEOPLE = 60
@@ -53,12 +48,10 @@ class Round:
 
 def play(home: Path, rounds: int) -> list[Round]:
     """The rounds on a small brand of the home's own."""
-    settings = load_settings(environ={"CDP_HOME": str(home)}).settings
-    create_demo_keys(settings.keys, MIX_KEYS)
-    simulate_brand(home, World(people=PEOPLE, days=rounds + 4), lambda line: None)
+    make_brand(home, PEOPLE, rounds + 4, quiet=True)
     done = []
     for number in range(1, rounds + 1):
-        day = (date.fromisoformat(START) + timedelta(days=number - 1)).isoformat()
+        day = business_day(number - 1).isoformat()
         done.append(_two_runs(home, number, day) if number % 2 else _two_ingests(home, number, day))
     return done
 
@@ -85,13 +78,7 @@ def race(home: Path, commands: Sequence[Sequence[str]]) -> tuple[tuple[int, int]
     """The exit codes of two commands started at once, and when each ended."""
     begun = time.monotonic()
     running = [
-        subprocess.Popen(
-            [*CDP, *words],
-            env={**os.environ, "CDP_HOME": str(home)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for words in commands
+        start([*CDP, *words], environment(home), out=subprocess.DEVNULL, err=subprocess.DEVNULL) for words in commands
     ]
     ended: dict[int, float] = {}
     while len(ended) < len(running):

@@ -26,22 +26,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
 
+from bench._brand import CDP, business_day, make_brand, say, start
 from pipelines.clock import stopwatch
-from pipelines.demo import MIX_KEYS, START, World, simulate_brand
 from pipelines.errors import IntegrityError
-from pipelines.keys import create_demo_keys
 from pipelines.publish import pointed
 from pipelines.store.versions import exists, rows_of
 from pipelines.tables import ALL
 from pipelines.verify import find_damage, snapshot_damage
 
 ROOT = Path(__file__).resolve().parents[1]
-CDP = (sys.executable, "-m", "pipelines.cli")
 VICTIMS = ("all", "python", "jvm")
 LEFT_OUT = ("run_id",)
 NOT_COMPARED = ("identity.report",)
@@ -103,16 +100,18 @@ class Ground:
     cluster_seconds: float = 0.0
 
     def run(self, home: Path, first: str, last: str, *, cluster: bool = False) -> int:
-        """A run in a process of its own, or with a JVM; its words are in `<home>.log`."""
+        """The exit code of a run in a process of its own, or with a JVM; its words are in `<home>.log`."""
+        process = self.start(home, first, last, cluster=cluster)
+        try:
+            return process.wait(timeout=LIMIT_S)
+        finally:
+            process.kill()
+
+    def start(self, home: Path, first: str, last: str, *, cluster: bool) -> subprocess.Popen[bytes]:
+        """The same, under way."""
+        words = command(self.program, first, last)
         with home.with_suffix(".log").open("ab") as log:
-            return subprocess.run(
-                command(self.program, first, last),
-                env=environment(home, cluster=cluster),
-                stdout=log,
-                stderr=log,
-                check=False,
-                timeout=LIMIT_S,
-            ).returncode
+            return start(words, environment(home, cluster=cluster), out=log, err=log, group=True)
 
 
 class Reader(threading.Thread):
@@ -153,12 +152,10 @@ def prepare(work: Path, *, people: int, days: int, program: tuple[str, ...] = CD
     base, reference = work / "base", work / "reference"
     for left in (base, reference):
         shutil.rmtree(left, ignore_errors=True)
-    last = date.fromisoformat(START) + timedelta(days=days - 1)
-    create_demo_keys(base / "keys", MIX_KEYS)
-    simulate_brand(base, World(people, days), _say)
-    before = (last - timedelta(days=1)).isoformat()
-    ground = Ground(base, reference, last.isoformat(), 0.0, (), program)
-    _check(ground.run(base, START, before))
+    make_brand(base, people, days)
+    first, before, last = (business_day(number).isoformat() for number in (0, days - 2, days - 1))
+    ground = Ground(base, reference, last, 0.0, (), program)
+    _check(ground.run(base, first, before))
     shutil.rmtree(base / "spark", ignore_errors=True)
     shutil.copytree(base, reference)
     watch = stopwatch()
@@ -252,19 +249,12 @@ def _disturbed(home: Path, ground: Ground, point: Point) -> int:
     watch, cluster = stopwatch(), point.victim == "jvm"
     whole = ground.cluster_seconds if cluster else ground.seconds
     reached = _watcher(home, point.target) if point.target else lambda: watch() >= whole * point.share
-    with home.with_suffix(".log").open("ab") as log:
-        process = subprocess.Popen(
-            command(ground.program, ground.day, ground.day),
-            env=environment(home, cluster=cluster),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        while process.poll() is None and not reached():
-            time.sleep(POLL_S)
-        if process.poll() is None:
-            _kill(process.pid, point.victim, ground.program[-1])
-        return process.wait(timeout=LIMIT_S)
+    process = ground.start(home, ground.day, ground.day, cluster=cluster)
+    while process.poll() is None and not reached():
+        time.sleep(POLL_S)
+    if process.poll() is None:
+        _kill(process.pid, point.victim, ground.program[-1])
+    return process.wait(timeout=LIMIT_S)
 
 
 def _watcher(home: Path, target: str) -> Callable[[], bool]:
@@ -328,10 +318,6 @@ def _check(code: int) -> None:
         raise SystemExit(f"an undisturbed run ended with exit code {code}: nothing can be compared")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 def table(outcomes: Sequence[Outcome], ground: Ground) -> str:
     """The sweep as a Markdown page."""
     good = sum(outcome.good for outcome in outcomes)
@@ -365,7 +351,7 @@ def main() -> None:
         outcomes.append(outcome)
         with (work / OUTCOMES).open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(asdict(outcome)) + "\n")
-        _say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
+        say(f"{'good' if outcome.good else 'BAD'} {json.dumps(asdict(outcome))}")
     page = table(outcomes, ground)
     print(page)
     if options.out:
