@@ -9,6 +9,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CACHE := $(or $(CDP_CACHE),.cache)
 SCHEDULERS := $(CACHE)/schedulers/airflow/.installed $(CACHE)/schedulers/dagster/.installed
+# Compiled modules and rewritten tests are kept even where the machine's environment says not to: compiling them anew
+# would cost every test process, and every `cdp` that a test starts, seconds.
+PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(CACHE))/bytecode $(PY) -m pytest
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 PEOPLE ?= 20000
@@ -50,10 +53,10 @@ check: install ## Lint, format and type checks
 	@$(VENV)/bin/mypy
 
 test-fast: install ## Tests that start no JVM, under a minute
-	@$(PY) -m pytest -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
+	@$(PYTEST) -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
 
 test: test-fast check $(SCHEDULERS) ## Everything: set-up, checks and all tests
-	@$(PY) -m pytest -m "spark or e2e or orchestration"
+	@$(PYTEST) -m "spark or e2e or orchestration"
 
 $(CACHE)/schedulers/%/.installed: tests/orchestration/%.lock $(VENV)/.machine
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
