@@ -41,13 +41,21 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def stitched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stitched lake of two people who share a number, and a third who bought on Douyin."""
-    shutil.copytree(CONF, tmp_path / "conf")
-    create_keys(tmp_path / "keys")
-    policy = Policy.load(tmp_path / "conf" / "identity.yaml")
-    IdentityLake(tmp_path, policy, keys=load_keys(tmp_path / "keys")).feed(ROWS, DAY)
+    home = tmp_path_factory.mktemp("stitched")
+    shutil.copytree(CONF, home / "conf")
+    create_keys(home / "keys")
+    policy = Policy.load(home / "conf" / "identity.yaml")
+    IdentityLake(home, policy, keys=load_keys(home / "keys")).feed(ROWS, DAY)
+    return home
+
+
+@pytest.fixture
+def home(stitched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that lake for the test alone."""
+    shutil.copytree(stitched, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("CDP_HOME", str(tmp_path))
     monkeypatch.setenv("CDP_CONF", str(tmp_path / "conf"))
     return tmp_path

@@ -53,15 +53,20 @@ def wait(worker: Worker, row: dict[str, Any]) -> None:
 
 
 def in_the_helper(row: dict[str, Any]) -> bool:
-    """Whether another process than the one that dealt the row reads it; the dealer leaves it time to take some."""
+    """Whether another process than the one that dealt the row reads it; the dealer waits until one has come."""
+    come = Path(row["come"])
     if os.getpid() != row["dealer"]:
+        come.touch()
         return True
-    time.sleep(0.2)
-    return False
+    for _ in range(6000):
+        if come.exists():
+            return False
+        time.sleep(0.01)
+    raise TimeoutError("no helper came within a minute")
 
 
-def dealt() -> list[list[dict[str, Any]]]:
-    return [[row | {"dealer": os.getpid()}] for row in ROWS]
+def dealt(folder: Path) -> list[list[dict[str, Any]]]:
+    return [[row | {"dealer": os.getpid(), "come": str(folder / "come")}] for row in ROWS]
 
 
 def counts(results: Sequence[Result]) -> Counter[tuple[str, str]]:
@@ -83,7 +88,7 @@ def test_processes_give_together_what_one_gives(tmp_path: Path, hands: list[list
 
 def test_the_rows_are_shared(tmp_path: Path) -> None:
     setup = worker_setup(tmp_path)
-    results = parse_in_processes(setup, share, dealt(), processes=3)
+    results = parse_in_processes(setup, share, dealt(tmp_path), processes=3)
     assert {name for kind, name, *_ in results if kind == "good"} == {"dealer", "helper"}
     assert sum(rows for kind, *_, rows in results if kind == "good") == len(ROWS)
 
@@ -95,13 +100,13 @@ def share(worker: Worker, row: dict[str, Any]) -> None:
 
 def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as told:
-        parse_in_processes(worker_setup(tmp_path), fill, dealt(), processes=2)
+        parse_in_processes(worker_setup(tmp_path), fill, dealt(tmp_path), processes=2)
     assert told.value.errno == 28
 
 
 def test_a_process_that_is_killed_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with -9"):
-        parse_in_processes(worker_setup(tmp_path), end, dealt(), processes=2)
+        parse_in_processes(worker_setup(tmp_path), end, dealt(tmp_path), processes=2)
 
 
 def test_a_process_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:

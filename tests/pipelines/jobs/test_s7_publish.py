@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,25 +44,32 @@ def order(number: int, **known: Any) -> dict[str, Any]:
     return names | {"is_paid": True, "paid_fen": 1000, "paid_at": AT, "created_at": AT - 1} | known
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose lake knows two people; tests write to copies of it."""
+    home = tmp_path_factory.mktemp("lake")
     forms = phone_forms(KEYS.identity, PHONE, {})
     listed = [{"namespace": n, "scope": "", "value": value} for n in sorted(forms) for value in forms[n]]
-    write(tmp_path, "identity.oneids", [{"one_id": one, "status": "active", "minted_at": DAY1} for one in (ONE, TWO)])
+    write(home, "identity.oneids", [{"one_id": one, "status": "active", "minted_at": DAY1} for one in (ONE, TWO)])
     rows = [mapped("doudian_open_id", "7000001", "oA", ONE), mapped("phone", "", TOKEN, ONE)]
-    write(tmp_path, "identity.oneid_map", [*rows, mapped("wx_openid", "wx1", "oB", TWO)])
-    write(tmp_path, "features.customer_features", [{"one_id": one, "is_visitor": False} for one in (ONE, TWO)])
+    write(home, "identity.oneid_map", [*rows, mapped("wx_openid", "wx1", "oB", TWO)])
+    write(home, "features.customer_features", [{"one_id": one, "is_visitor": False} for one in (ONE, TWO)])
     vault = {"token": TOKEN, "kind": "phone", "cipher": seal(KEYS.vault, TOKEN, PHONE), "key_id": KEYS.vault_id}
-    write(tmp_path, "silver.pii_vault", [vault | {"forms": listed}])
-    write(tmp_path, "silver.orders", [order(1), order(2, subject_key=None), order(3, is_paid=False, paid_fen=0)])
+    write(home, "silver.pii_vault", [vault | {"forms": listed}])
+    write(home, "silver.orders", [order(1), order(2, subject_key=None), order(3, is_paid=False, paid_fen=0)])
     refund = {"platform": "douyin", "shop_id": "s", "order_id": "o1", "success_at": AT}
     refunds = [("r1", "success", 300), ("r2", "success", 200), ("r3", "applied", 500)]
     write(
-        tmp_path,
+        home,
         "silver.refunds",
         [refund | {"refund_id": name, "status": status, "amount_fen": fen} for name, status, fen in refunds],
     )
-    return tmp_path
+    return home
+
+
+@pytest.fixture
+def home(two_people: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(two_people, tmp_path, dirs_exist_ok=True)
 
 
 def context(home: Path, keys: Keys = KEYS) -> Any:
@@ -132,9 +140,10 @@ def test_a_manifest_names_the_versions_that_are_read(home: Path) -> None:
 CORP, SHOP = "ww0000000000000001", "4463798"
 
 
-@pytest.fixture
-def related(home: Path) -> Path:
-    """A buyer of the brand's shop and a friend of two guides, who is also a member of another brand."""
+@pytest.fixture(scope="module")
+def related(two_people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A buyer of the brand's shop and a friend of two guides, who is also a member of another brand; built once."""
+    home = shutil.copytree(two_people, tmp_path_factory.mktemp("related"), dirs_exist_ok=True)
     mine = [
         mapped("wecom_external_userid", CORP, "wmB", TWO),
         mapped("member_id", "brandB", "M", TWO),
@@ -148,13 +157,12 @@ def related(home: Path) -> Path:
     follows = [(CORP, "lisi", "active"), ("ww2", "lisi", "active"), (CORP, "wang", "deleted_by_customer")]
     rows = [friend | {"corp_id": corp, "userid": userid, "status": status} for corp, userid, status in follows]
     write(home, "silver.contact_follows", rows)
+    built(home).close()
     return home
 
 
 def seen_by(home: Path, **restrict: str) -> set[str]:
     """The people whom a key restricted to these values sees."""
-    if not (home / "built").exists():
-        built(home).close()
     snapshot = Snapshot(home / "built" / SNAPSHOT_FILE)
     view = view_of(snapshot, Caller("k", frozenset(), {name: (value,) for name, value in restrict.items()}))
     return {one_id for one_id in (ONE, TWO) if view.profile(one_id) is not None}
