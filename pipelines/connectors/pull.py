@@ -6,10 +6,12 @@ A source that fails leaves the others alone and its own mark where it was. A hom
 from __future__ import annotations
 
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,7 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
     # The client writes every address, and some platforms want tokens and secrets in it.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     started = datetime.fromtimestamp(chosen.clock() // 1000, UTC).astimezone(SHANGHAI).isoformat()
-    with writer_lock(home / LOCK, "cdp pull", started=started), httpx.Client(timeout=chosen.timeout) as client:
+    with writer_lock(home / LOCK, "cdp pull", started=started), _client(chosen.timeout) as client:
         report = PullReport(pushes=len(collect(home, landing)))
         callers: list[Caller] = []
 
@@ -100,6 +102,16 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
         report.records, report.answers = sink.records, sink.answers
         report.calls, report.retries = _sum(callers, "calls"), _sum(callers, "retries")
     return report
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that this process trusts: to read them takes longer than a pull without news."""
+    return httpx.create_ssl_context()
+
+
+def _client(timeout: float) -> httpx.Client:
+    return httpx.Client(timeout=timeout, verify=_trusted())
 
 
 def _pull_sources(accounts: Accounts, marks: Marks, sink: Sink, options: PullOptions, report: PullReport) -> None:
