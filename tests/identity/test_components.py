@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -208,6 +209,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
         choose_engine(3, EngineLimits(), forced="magic")  # type: ignore[arg-type]  # what a configuration may hold
 
 
+@cache
 def read_pairs(path: Path) -> list[tuple[int, int]]:
     with gzip.open(path, "rt", encoding="ascii", newline="") as lines:
         return [(int(row[0]), int(row[1])) for row in list(csv.reader(lines))[1:]]

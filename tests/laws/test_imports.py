@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.laws.code import PACKAGES, ROOT, Module, at, module, modules, report
+from tests.laws.code import PACKAGES, Module, at, module, modules, report
 
 ALLOWED = {
     "identity": ("identity",),
@@ -90,10 +88,3 @@ def test_a_planted_wrong_import_is_found(name: str, text: str) -> None:
 )
 def test_an_allowed_import_is_let_through(name: str, text: str) -> None:
     assert wrong_ways(module(name, text)) == []
-
-
-@pytest.mark.skipif(not (ROOT / "serving" / "app.py").is_file(), reason="there is no API yet")
-def test_the_api_process_never_loads_spark() -> None:
-    probe = "import sys, serving.app; print(sorted({'pyspark', 'py4j', 'great_expectations'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

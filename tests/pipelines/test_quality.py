@@ -85,6 +85,7 @@ def test_without_written_tables_nothing_is_checked_and_recorded(lake: Lake, tmp_
     assert not (tmp_path / "quality").exists()
 
 
+@pytest.mark.e2e  # the library of the suites takes five seconds to load
 def test_suites_are_held_beside_the_checks_and_recorded_with_them(lake: Lake, tmp_path: Path) -> None:
     from pipelines.quality import check_tables
 
@@ -97,6 +98,7 @@ def test_suites_are_held_beside_the_checks_and_recorded_with_them(lake: Lake, tm
     assert any(line.startswith(f"data docs: {tmp_path}") for line in said)
 
 
+@pytest.mark.e2e
 def test_a_key_that_stands_twice_stops_the_run_by_its_suite(lake: Lake, tmp_path: Path) -> None:
     from pipelines.quality import check_tables
 

@@ -139,6 +139,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.e2e
 def test_of_two_writers_at_once_each_batch_that_reported_success_is_there_once(tmp_path: Path) -> None:
     begun = time.monotonic()
     writers = [
