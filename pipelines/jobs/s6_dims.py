@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as fn
 
 from features.channels import SALES_CHANNELS, sales_channel_sql
-from pipelines.tables.gold import DIM_CUSTOMER
+from pipelines.tables.gold_dims import DIM_CUSTOMER
 
 CALENDAR_START = "2009-01-01"
 WEEKDAY = "((dayofweek(business_date) + 5) % 7 + 1)"
