@@ -52,10 +52,10 @@ def write(home: Path, name: str, rows: Sequence[Mapping[str, Any]], mode: str = 
     table = ALL[name]
     path = str(home / "lake" / table.layer / table.name)
     fields = [Field(column.name, delta_type(column.type), nullable=not column.required) for column in table.columns]
-    DeltaTable.create(path, Schema(fields), mode="ignore", partition_by=list(table.partition_by) or None)
+    made = DeltaTable.create(path, Schema(fields), mode="ignore", partition_by=list(table.partition_by) or None)
     if rows or mode == "overwrite":
         content = arrow_table(table, [complete(table, row) for row in rows])
-        write_deltalake(path, content, mode=mode)  # type: ignore[call-overload]  # one of the two modes
+        write_deltalake(made, content, mode=mode)  # type: ignore[call-overload]  # one of the two modes
 
 
 def build_file(folder: Path, manifest: Manifest) -> None:
