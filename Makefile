@@ -10,8 +10,9 @@ PY := $(VENV)/bin/python
 CACHE := $(or $(CDP_CACHE),.cache)
 SCHEDULERS := $(CACHE)/schedulers/airflow/.installed $(CACHE)/schedulers/dagster/.installed
 # Compiled modules and rewritten tests are kept even where the machine's environment says not to: compiling them anew
-# would cost every test process, and every `cdp` that a test starts, seconds.
-PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(CACHE))/bytecode $(PY) -m pytest
+# would cost every process that parses or tests, and every `cdp` that a test starts, seconds.
+KEEPING := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(CACHE))/bytecode
+PYTEST := $(KEEPING) $(PY) -m pytest
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 PEOPLE ?= 20000
@@ -68,7 +69,7 @@ test-orchestration: install $(SCHEDULERS) ## The exported schedules in real Airf
 	@$(PY) -m pytest -m orchestration
 
 demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
-	@$(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
+	@$(KEEPING) $(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
 
 $(CACHE)/peers/.installed: bench/peers.txt $(VENV)/.packages
 	@rm -rf $(CACHE)/peers
@@ -77,10 +78,10 @@ $(CACHE)/peers/.installed: bench/peers.txt $(VENV)/.packages
 	@touch $@
 
 bench: install $(CACHE)/peers/.installed ## Measure: every program of bench/, or one with ONLY=name
-	@for program in $(if $(ONLY),bench/$(ONLY).py,$(filter-out bench/sweep.py,$(wildcard bench/[a-z]*.py))); do $(PY) -m bench.$$(basename $$program .py); done
+	@for program in $(if $(ONLY),bench/$(ONLY).py,$(filter-out bench/sweep.py,$(wildcard bench/[a-z]*.py))); do $(KEEPING) $(PY) -m bench.$$(basename $$program .py); done
 
 sweep: install ## Kill a run at many points and compare with an undisturbed one, 45 minutes [POINTS=40]
-	@$(PY) -m bench.sweep --points $(POINTS) --out docs/crash-sweep.md
+	@$(KEEPING) $(PY) -m bench.sweep --points $(POINTS) --out docs/crash-sweep.md
 
 golden: install ## Rewrite golden files and generated documentation; review the difference
 	@$(PY) -m pipelines.setup.docs
