@@ -161,8 +161,7 @@ def record_digest(value: Any, volatile: tuple[str, ...], key: str = "") -> str:
     """
     content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if volatile:
-        # A pair taken off the end leaves its comma, which a record without the pair never had.
-        content = _volatile_pairs(volatile).sub(b"", content).replace(b",}", b"}")
+        content = _without_volatile(content, volatile)
     return hashlib.blake2b(content, digest_size=16, key=key.encode()).hexdigest()
 
 
@@ -232,11 +231,38 @@ def _utf8(raw: bytes) -> str:
         raise RecordRefusedError("bad_encoding", "not valid UTF-8") from None
 
 
+def _without_volatile(content: bytes, volatile: tuple[str, ...]) -> bytes:
+    """Compact JSON without the `"key":value` pairs of volatile keys, at any depth.
+
+    Their leads are searched for one by one: an expression that tries every quote of the text takes five times as long.
+    """
+    pair, leads = _volatile_pairs(volatile)
+    spans = []
+    for lead in leads:
+        at = content.find(lead)
+        while at >= 0:
+            found = pair.match(content, at)
+            if found:
+                spans.append(found.span())
+            at = content.find(lead, at + len(lead))
+    kept, done = [], 0
+    for start, end in sorted(spans):
+        if start >= done:
+            kept.append(content[done:start])
+            done = end
+    kept.append(content[done:])
+    # A pair taken off the end leaves its comma, which a record without the pair never had.
+    return b"".join(kept).replace(b",}", b"}")
+
+
 @cache
-def _volatile_pairs(volatile: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Finds `"key":value` of volatile keys in compact JSON, at any depth; their values are texts, numbers or null."""
+def _volatile_pairs(volatile: tuple[str, ...]) -> tuple[re.Pattern[bytes], tuple[bytes, ...]]:
+    """What matches a pair of a volatile key in compact JSON, whose values are texts, numbers or null; and how such
+    pairs begin."""
     names = "|".join(
         re.escape(name[:-1]) + r'[^"\\]*' if name.endswith("*") else re.escape(name) for name in sorted(volatile)
     )
     text = r'"(?:[^"\\]|\\.)*"'
-    return re.compile(rf'"(?:{names})":(?:{text}|[^,\[\]{{}}"]+),?'.encode())
+    pair = re.compile(rf'"(?:{names})":(?:{text}|[^,\[\]{{}}"]+),?'.encode())
+    leads = [f'"{name[:-1]}' if name.endswith("*") else f'"{name}":' for name in sorted(volatile)]
+    return pair, tuple(lead.encode() for lead in leads)

@@ -62,6 +62,7 @@ class Shaper:
         self._observed: set[bytes] = set()
         self._token = lru_cache(maxsize=200_000)(self.token)
         self._reading = lru_cache(maxsize=200_000)(self._read)
+        self._keeping = lru_cache(maxsize=200_000)(self._keep)
 
     def begin_batch(self, batch: str) -> None:
         """What follows belongs to this batch: it brings its own vault entries, as the one before may be refused."""
@@ -189,12 +190,15 @@ class Shaper:
 
     def _stored(self, node: Identifier, into: Shaped) -> tuple[str, str, str]:
         """The identifier as the lake keeps it: a personal value becomes its token, its clear text a vault entry."""
-        if not is_personal(node, self.policy.spec(node.namespace)):
-            return node.namespace, node.scope, node.value
-        token = self._token(node.namespace, node.value)
+        kept = self._keeping(node)
         if node.namespace == "phone":
-            self._vault(token, "phone", node.value, into)
-        return node.namespace, node.scope, token
+            self._vault(kept, "phone", node.value, into)
+        return node.namespace, node.scope, kept
+
+    def _keep(self, node: Identifier) -> str:
+        """The value as the lake keeps it."""
+        personal = is_personal(node, self.policy.spec(node.namespace))
+        return self._token(node.namespace, node.value) if personal else node.value
 
     def _tokenise(self, clear: Clear, into: Shaped) -> str | None:
         if not clear.value:
