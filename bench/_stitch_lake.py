@@ -64,10 +64,10 @@ def write_history(lake: LocalLake, people: int, interval: str) -> int:
     return written
 
 
-def write_day(lake: LocalLake, people: int, share: float, day: int, interval: str) -> int:
-    """A share of the people order again: some under a new account, some with the number of a stranger."""
+def write_day(lake: LocalLake, people: int, orders: int, day: int, interval: str) -> int:
+    """So many of the people order again: some under a new account, some with the number of a stranger."""
     rng = np.random.default_rng(100 + day)
-    who = np.sort(rng.choice(people, int(people * share), replace=False)).astype(np.int64)
+    who = np.sort(rng.choice(people, orders, replace=False)).astype(np.int64)
     moved, lent = rng.random(who.size) < NEW_ACCOUNT, rng.random(who.size) < FOREIGN_NUMBER
     number = np.where(lent, rng.integers(0, people, who.size), who)
     frames = [

@@ -57,7 +57,10 @@ def measure(folder: Path, people: int, local_rows: int, memory: str) -> list[dic
     with ExitStack() as stack:
         cluster = _cluster(stack, folder, memory)
         for number, day in enumerate(DAYS):
-            new = write_day(lake, people, SHARE, number, day) if number else write_history(lake, people, day)
+            if number:
+                new = write_day(lake, people, int(rows[0]["new"] * SHARE), number, day)
+            else:
+                new = write_history(lake, people, day)
             watch = stopwatch()
             result = stitch(lake.root, settings, StitchRequest(day, f"r{number}-{day}"), cluster)
             seconds = round(watch(), 1)
