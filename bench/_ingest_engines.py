@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +24,7 @@ from identity.policy import Policy
 from pipelines.clock import stopwatch
 from pipelines.jobs.landing import Chunk, chunks, find_files, make_batch
 from pipelines.jobs.records import make_record, read_lines, records_of_line
-from pipelines.jobs.worker import Worker, WorkerSetup
+from pipelines.jobs.worker import WorkerSetup, parse_rows, read_chunk_row
 from pipelines.keys import Keys
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import Settings
@@ -161,10 +162,8 @@ def _policy() -> Policy:
 
 
 def _stage_chunks(feed: str, cut: Sequence[Chunk], out: Path, number: int) -> int:
-    worker = Worker(WorkerSetup(str(out / f"p{number}"), _policy(), KEYS, {}, _settings(), LINE_BYTES))
-    for chunk in cut:
-        worker.read_chunk(chunk)
-    list(worker.stage.finish())
+    setup = WorkerSetup(str(out / f"p{number}"), _policy(), KEYS, {}, _settings(), LINE_BYTES)
+    parse_rows(setup, read_chunk_row, [asdict(chunk) for chunk in cut])
     return peak_mib()
 
 
