@@ -53,7 +53,7 @@ check: install ## Lint, format and type checks
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-test-fast: install ## Tests that start no JVM, under a minute
+test-fast: install ## Tests that start no JVM, about a minute
 	@$(PYTEST) -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
 
 test: test-fast check $(SCHEDULERS) ## Everything: set-up, checks and all tests
