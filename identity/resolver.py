@@ -114,8 +114,8 @@ class Resolver:
         return decision_id
 
     def preview(self, kind: str, a: str, b: str | None = None, *, as_of: str) -> Plain:
-        """What a decision would change, as `diff` and `diff_owners` show it, nothing changed. Raises DecisionRefused like
-        `steward`."""
+        """What a decision would merge, split, give to or take from an owner, nothing changed. Raises DecisionRefused
+        like `steward`."""
         decisions, _ = self._decided(kind, a, b, actor="preview", reason="preview", as_of=as_of)
         return self._difference(self._resolve(self._policy, decisions, as_of), self._policy)
 
