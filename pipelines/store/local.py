@@ -206,16 +206,19 @@ def _rewritten(
     `hit`: the key and file of each row that changes or goes.
     """
     key = list(table.key)
-    there = staged.filter(pl.col(OP) != "D").select(table.column_names)
-    for number, bundle in enumerate(bundles, start=1):
+    left = staged.filter(pl.col(OP) != "D").select(table.column_names)
+    for bundle in bundles[:-1]:
         own = hit.filter(pl.col(FILE).is_in(bundle)).select(key)
-        parts = [there.join(own, on=key, how="semi", nulls_equal=True)]
-        if bundle:
-            kept = read_files(table, bundle).join(own.lazy(), on=key, how="anti", nulls_equal=True)
-            parts.insert(0, kept.collect())
-        if number == len(bundles):
-            parts.append(there.join(hit, on=key, how="anti", nulls_equal=True))
-        yield to_arrow(table, laid_out(table, pl.concat(parts)))
+        yield _bundle(table, bundle, own, left.join(own, on=key, how="semi", nulls_equal=True))
+        left = left.join(own, on=key, how="anti", nulls_equal=True)
+    yield _bundle(table, bundles[-1], hit.select(key), left)
+
+
+def _bundle(table: Table, files: Sequence[str], gone: pl.DataFrame, new: pl.DataFrame) -> pa.Table:
+    """The rows of the files without those of the `gone` keys, and the new ones."""
+    kept = read_files(table, files) if files else empty(table).lazy()
+    kept = kept.join(gone.lazy(), on=list(table.key), how="anti", nulls_equal=True)
+    return to_arrow(table, laid_out(table, pl.concat([kept.collect(), new])))
 
 
 def read_files(table: Table, files: Sequence[str], *, place: str | None = None) -> pl.LazyFrame:
