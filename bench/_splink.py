@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -22,9 +22,6 @@ from deltalake import DeltaTable
 from bench._identity_graph import identity_graph
 from identity.components import Components, distinct
 from identity.dense import Keys
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 RUNS = 3
 
@@ -35,8 +32,6 @@ def cluster(src: Keys, dst: Keys) -> tuple[float, Components]:
     Only the clustering itself is timed, not the loading of its tables. Its cluster names are any member's, so minima
     are taken afterwards.
     """
-    import duckdb
-
     connection = duckdb.connect()
     connection.register("e", pa.table({"l": src, "r": dst}))
     connection.register("n", pa.table({"k": distinct(np.concatenate([src, dst]))}))
@@ -51,8 +46,6 @@ def cluster(src: Keys, dst: Keys) -> tuple[float, Components]:
 
 def whole_step(table: Path) -> float:
     """Seconds of the step as the product has it: edges from the table's files, clusters, the map to a file."""
-    import duckdb
-
     files = DeltaTable(str(table)).file_uris()
     with tempfile.TemporaryDirectory(prefix="bench-splink-") as target:
         begun = time.perf_counter()
@@ -63,13 +56,13 @@ def whole_step(table: Path) -> float:
         return time.perf_counter() - begun
 
 
-def _clusters(connection: DuckDBPyConnection) -> DuckDBPyRelation:
+def _clusters(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     from splink import DuckDBAPI
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
     api = DuckDBAPI(connection=connection)
     found = cluster_pairwise_predictions_at_threshold("nodes", "edges", api, node_id_column_name="k")
-    clusters: DuckDBPyRelation = found.as_duckdbpyrelation().select("k, cluster_id")
+    clusters: duckdb.DuckDBPyRelation = found.as_duckdbpyrelation().select("k, cluster_id")
     return clusters
 
 

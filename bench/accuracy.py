@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench._brand import say, settings_of
 from identity.components import connected_components
 from pipelines.cli.common import cluster_session
 from pipelines.demo import MIX_KEYS, START
@@ -27,7 +28,7 @@ from pipelines.evaluate import Truth, accuracy, evaluate, read_truth
 from pipelines.keys import create_demo_keys, load_keys
 from pipelines.policies import policy_path, read_policy
 from pipelines.runner import RunRequest, run_pipeline
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings
 from pipelines.simulate import Dirt, SimulationConfig, simulate
 from pipelines.store.versions import rows_of
 
@@ -60,12 +61,12 @@ def measure(config: SimulationConfig, role: str) -> list[dict[str, Any]]:
     home = Path(tempfile.mkdtemp(prefix="bench-accuracy-"))
     try:
         conf = _configuration(home, role)
-        settings = load_settings(environ={"CDP_HOME": str(home), "CDP_CONF": str(conf)}).settings
+        settings = settings_of(home, {"CDP_CONF": str(conf)})
         create_demo_keys(settings.keys, MIX_KEYS)
         simulate(config, home)
         last = (date.fromisoformat(START) + timedelta(days=config.days - 1)).isoformat()
         with cluster_session(settings) as cluster:
-            run_pipeline(cluster, settings, RunRequest(START, last, only=JOBS), _say)
+            run_pipeline(cluster, settings, RunRequest(START, last, only=JOBS), say)
         policy, key = read_policy(policy_path(settings)), load_keys(settings.keys).identity
         stitched = evaluate(home, home / "truth", policy, key)
         plain = plain_components(settings, read_truth(home / "truth", policy, key))
@@ -108,10 +109,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--factor", type=float, default=3.0)
     parser.add_argument("--out", help="write the figures as JSON")
     return parser.parse_args()
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":
