@@ -66,7 +66,7 @@ $(CACHE)/schedulers/%/.installed: tests/orchestration/%.lock $(VENV)/.machine
 	@touch $@
 
 test-orchestration: install $(SCHEDULERS) ## The exported schedules in real Airflow and Dagster
-	@$(PY) -m pytest -m orchestration
+	@$(PYTEST) -m orchestration
 
 demo: install ## A made-up brand from raw answers to the console [PEOPLE=20000] [DAYS=90] [SERVE=0]
 	@$(KEEPING) $(VENV)/bin/cdp demo --people $(PEOPLE) --days $(DAYS) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -85,7 +85,7 @@ sweep: install ## Kill a run at many points and compare with an undisturbed one,
 
 golden: install ## Rewrite golden files and generated documentation; review the difference
 	@$(PY) -m pipelines.setup.docs
-	@$(PY) -m pytest --golden -m "not spark and not e2e and not orchestration" -q
+	@$(PYTEST) --golden -m "not spark and not e2e and not orchestration" -q
 
 lock: ## Pin requirements.in and those of the schedulers anew into their lock files
 	@test -x $(CACHE)/tools/bin/uv || { $(PYTHON) -m venv $(CACHE)/tools && $(CACHE)/tools/bin/pip install --quiet uv; }
