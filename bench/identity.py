@@ -31,7 +31,8 @@ import networkx as nx
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
+from pyarrow.dataset import dataset
 
 from bench._identity_graph import identity_graph
 from identity.components import ENGINES, Components, connected_components, distinct
@@ -155,16 +156,20 @@ def in_process_step(edges: str, target: str) -> Components:
 
 
 def spark_step(spark: SparkSession, edges: str, target: str, run: ComponentsRun) -> None:
-    """The whole step on Spark: edges from Delta, components, the map to Delta."""
+    """The whole step on Spark: edges from Delta, components by its tasks, what they left to Delta."""
     from pipelines.jobs.s3_components import find_components
+    from pipelines.store.lake import Lake
 
-    found = find_components(spark.read.format("delta").load(edges), run=run)
-    found.write.format("delta").mode("overwrite").save(target)
+    folder = Path(f"{target}-staged")
+    files = find_components(Lake(spark, folder), DeltaTable(edges).file_uris(), folder, run=run)
+    found = dataset(files)
+    write_deltalake(target, pa.RecordBatchReader.from_batches(found.schema, found.to_batches()), mode="overwrite")
+    shutil.rmtree(folder)
 
 
 def measure_spark(bench: Bench, folder: Path) -> None:
     """The whole Spark step of each engine."""
-    from pipelines.jobs.s3_components import ComponentsRun, find_components
+    from pipelines.jobs.s3_components import ComponentsRun
 
     runs = {
         "one_task": ComponentsRun(forced="one_task"),
@@ -173,8 +178,8 @@ def measure_spark(bench: Bench, folder: Path) -> None:
         "distributed, rounds to the end": ComponentsRun(forced="distributed", rest_edges=0),
     }
     with spark_session(folder / "spark") as spark:
-        small = spark.createDataFrame([(1, 2)], "src bigint, dst bigint")
-        find_components(small, run=runs["one_task"]).write.format("delta").save(str(folder / "warm"))
+        write_deltalake(str(folder / "two"), pa.table({"src": [1], "dst": [2]}))
+        spark_step(spark, str(folder / "two"), str(folder / "warm"), runs["one_task"])
         for name, run in runs.items():
             target = str(folder / name.replace(" ", "_"))
 
@@ -182,7 +187,7 @@ def measure_spark(bench: Bench, folder: Path) -> None:
                 spark_step(spark, str(folder / "edges"), target, run)
 
             bench.measure(f"Spark step, {name}", step, REPEATED)
-            table = spark.read.format("delta").load(target).toArrow().sort_by("node")
+            table = DeltaTable(target).to_pyarrow_table().sort_by("node")
             found = Components(table["node"].to_numpy(), table["component"].to_numpy())
             if not same(found, bench.truth):
                 raise SystemExit(f"Spark step, {name}: the components are wrong")

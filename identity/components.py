@@ -13,11 +13,12 @@ on unlucky graphs, a round per node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components as label_graph
 
@@ -34,13 +35,6 @@ class Components(NamedTuple):
 
     nodes: Keys
     component: Keys
-
-    def of(self, keys: Keys) -> Keys:
-        """The component of each key; KeyError when a key is no node."""
-        at = np.minimum(np.searchsorted(self.nodes, keys), max(self.nodes.size - 1, 0))
-        if keys.size and (self.nodes.size == 0 or (self.nodes[at] != keys).any()):
-            raise KeyError("an end of an edge has no component: the map does not cover the graph")
-        return self.component[at]
 
 
 class ComponentsEngine(Protocol):
@@ -155,51 +149,72 @@ def distinct(keys: Keys) -> Keys:
 
 
 class Hooks(NamedTuple):
-    """What the owner of some nodes decides in one round: their parents, and the edges as seen from those parents."""
+    """What the owner of some nodes decides in one round: a parent for each node, and the edges that go on."""
 
-    owned: Keys
+    nodes: Keys
     parent: Keys
+    src: Keys
+    dst: Keys
 
 
-def hook_partition(owned: Keys, neighbour: Keys) -> Hooks:
-    """Each owned node hangs under the smallest key it reaches through the edges of its owner, or under itself.
+def hook_forests(node: Keys, root: Keys) -> Hooks:
+    """Each node hangs under the smallest of its roots; the edges that go on join that one with its other roots.
 
-    `owned`, `neighbour`: every edge at an owned node, once per owned end. Parents are never greater than their nodes,
-    so the parents of all owners together form a forest; every node with a smaller neighbour leaves the graph.
+    `node`, `root`: rows of the forests of all parts (`contract`), where all rows of a node are together. A root is a
+    row of itself in its part, so a root that hangs under another goes on with an edge to it, and a node that is no root
+    anywhere leaves the graph: the greatest of every component does.
     """
-    local = connected_components(owned, neighbour)
-    mine = distinct(owned)
-    return Hooks(mine, local.component[np.searchsorted(local.nodes, mine)])
+    nodes, at = dense(node)
+    parent = nodes.copy()
+    np.minimum.at(parent, at, root)
+    smallest = gather(parent, at)
+    other = root != smallest
+    return Hooks(nodes, parent, root[other], smallest[other])
 
 
 def distributed_components(src: Keys, dst: Keys, nodes: Keys | None = None, *, owners: int = 8) -> Components:
-    """The same answer by rounds of hooking among `owners` that see their own nodes' edges only.
+    """The same answer by rounds of hooking among `owners` that see their own part of the edges or nodes only.
 
     The cluster engine does these rounds on tables; here they run in process, so that the algorithm is tested
     without a cluster.
     """
-    ends = distinct(_checked_ends(src, dst, nodes))
-    label = ends.copy()
-    a, b = np.asarray(src, dtype=np.int64), np.asarray(dst, dtype=np.int64)
-    while (crossing := a != b).any():
-        a, b = a[crossing], b[crossing]
-        hooks = _one_round(np.concatenate([a, b]), np.concatenate([b, a]), owners)
-        a, b, label = _follow(hooks, a), _follow(hooks, b), _follow(hooks, label)
-    return Components(ends, label)
+    _checked_ends(src, dst, nodes)
+    parts = [contract(src[part::owners], dst[part::owners]) for part in range(owners)]
+    forest = _rows([*parts, contract(src[:0], dst[:0], nodes)])
+    levels: list[Components] = []
+    while (forest.nodes != forest.component).any():
+        hooks = [hook_forests(*(column[mine] for column in forest)) for mine in _owned(forest.nodes, owners)]
+        levels.append(_sorted(_rows([Components(one.nodes, one.parent) for one in hooks])))
+        forest = _rows([contract(one.src, one.dst) for one in hooks])
+    found = Components(distinct(forest.nodes), distinct(forest.nodes))
+    for level in reversed(levels):
+        found = Components(level.nodes, _follow(found, level.component))
+    return found
 
 
-def _one_round(end: Keys, other: Keys, owners: int) -> Hooks:
-    owner = (end.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)) % np.uint64(owners)
-    hooks = [hook_partition(end[owner == part], other[owner == part]) for part in range(owners)]
-    nodes = np.concatenate([hook.owned for hook in hooks])
-    order = np.argsort(nodes)
-    return Hooks(nodes[order], np.concatenate([hook.parent for hook in hooks])[order])
+def _rows(forests: Iterable[Components]) -> Components:
+    """The rows of all forests, one after the other."""
+    columns = zip(*forests, strict=True)
+    return Components(*(np.concatenate(column) for column in columns))
 
 
-def _follow(hooks: Hooks, keys: Keys) -> Keys:
-    """Each key is replaced by its parent of this round; keys without edges stay."""
-    at = np.minimum(np.searchsorted(hooks.owned, keys), hooks.owned.size - 1)
-    return np.where(hooks.owned[at] == keys, hooks.parent[at], keys)
+def _sorted(found: Components) -> Components:
+    order = np.argsort(found.nodes)
+    return Components(found.nodes[order], found.component[order])
+
+
+def _owned(keys: Keys, owners: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """For each owner which of the keys are its own."""
+    owner = (keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)) % np.uint64(owners)
+    return (owner == part for part in range(owners))
+
+
+def _follow(found: Components, keys: Keys) -> Keys:
+    """Each key is replaced by its component; keys that are no nodes stay."""
+    if found.nodes.size == 0:
+        return keys
+    at = np.minimum(np.searchsorted(found.nodes, keys), found.nodes.size - 1)
+    return np.where(found.nodes[at] == keys, found.component[at], keys)
 
 
 def broken_edges(src: Keys, dst: Keys, found: Components) -> int:
@@ -207,7 +222,11 @@ def broken_edges(src: Keys, dst: Keys, found: Components) -> int:
 
     KeyError when an end of an edge is missing from `found`.
     """
-    return int((found.of(src) != found.of(dst)).sum())
+    keys, at = dense(np.concatenate([found.nodes, src, dst]))
+    if keys.size != found.nodes.size:
+        raise KeyError("an end of an edge has no component: the map does not cover the graph")
+    ends = gather(found.component, at[found.nodes.size :])
+    return int((ends[: src.size] != ends[src.size :]).sum())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from pipelines.jobs.s3_work import Work
 from pipelines.store.creation import WriteResult
 from pipelines.store.history import small_rows
 from pipelines.store.lake import Lake
-from pipelines.store.staging import stage_rows
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,7 @@ def resolve_on_cluster(lake: Lake, work: Work) -> Answers:
     aliases = find_aliases(lake, rows.rows)
     unlinked = unlinks(rows.rows, work.rules)
     evidence = gather(lake, work, rows.rows)
-    pairs = evidence.read(lake, "pairs")
-    found = all_nodes(lake, work, [*([pairs] if pairs else []), *alias_pairs(aliases)])
-    nodes = stage_rows(found, "nodes", work.staging).read(lake, "nodes")
-    if nodes is None:
-        nodes = found
+    nodes = all_nodes(lake, work, evidence.files.get("pairs", []), alias_pairs(aliases))
     staged = resolve_groups(work, Inputs(lake, rows, nodes, aliases, unlinked, evidence))
     return Answers(lake, work, staged, nodes, claims_to_review(lake))
 

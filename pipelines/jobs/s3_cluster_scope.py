@@ -13,6 +13,7 @@ from pipelines.jobs.s3_components import find_components
 from pipelines.jobs.s3_work import HOMES, ONEIDS, Work, decision_ends
 from pipelines.spec import Table
 from pipelines.store.lake import Lake
+from pipelines.store.staging import stage_rows
 
 PAIR = "src bigint, dst bigint"
 
@@ -48,11 +49,17 @@ def registry_pairs(lake: Lake, work: Work) -> list[DataFrame]:
     ]
 
 
-def all_nodes(lake: Lake, work: Work, pairs: Sequence[DataFrame]) -> DataFrame:
-    """Every identifier with its group, from all ties there are: `key`, `component`."""
-    ties = [*pairs, decision_pairs(lake, work), *registry_pairs(lake, work)]
-    found = find_components(union(ties), run=work.components)
-    return found.select(F.col("node").alias("key"), "component")
+def all_nodes(lake: Lake, work: Work, pairs: Sequence[str], further: Sequence[DataFrame]) -> DataFrame:
+    """Every identifier with its group, from all ties there are: `key`, `component`.
+
+    `pairs`: Parquet files of ties, `further`: ties as rows.
+    """
+    ties = union([*further, decision_pairs(lake, work), *registry_pairs(lake, work)])
+    staged = stage_rows(ties.select("src", "dst"), "ties", work.staging)
+    found = find_components(lake, [*pairs, *staged.files.get("ties", [])], work.staging, run=work.components)
+    if not found:
+        return lake.spark.createDataFrame([], "key bigint, component bigint")
+    return lake.read_staged(found).select(F.col("node").alias("key"), "component")
 
 
 def union(frames: Iterable[DataFrame]) -> DataFrame:

@@ -1,161 +1,161 @@
-"""Components on the cluster: the engines of `identity.components` over tables of edges.
+"""Components on the cluster: the engines of `identity.components` over edges that wait in Parquet files.
 
-`one_task` streams all edges into one task, `partitioned` contracts each partition before that, `distributed` never
-brings the graph together: each round hangs nodes under smaller neighbours where their edges lie, and only the roots
-go on; its answer is checked against every edge.
+`one_task` contracts the whole graph in one task, `partitioned` contracts parts of it before that, `distributed` never
+brings the graph together: each round hangs nodes under the smallest of their parts' roots, and only roots that meet go
+on; its answer is checked against every edge. Tasks read and leave files, so that neither edges nor answers pass through
+the JVM row by row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.storagelevel import StorageLevel
 
 from identity.components import (
     Components,
     EngineLimits,
     EngineName,
+    broken_edges,
     choose_engine,
     connected_components,
-    hook_partition,
+    hook_forests,
 )
-from identity.dense import Keys
 from pipelines.errors import IntegrityError
+from pipelines.store.lake import Lake
+from pipelines.store.staging import Staged, count_rows, run_on_files, run_staged, stage_rows
 
-MAP = "node bigint, component bigint"
-ROUND = "kind tinyint, a bigint, b bigint"
-HOOK, EDGE = 0, 1
 HASHED = "shuffle_hash"
 """Nodes are unique and a partition of them fits into memory, so that nothing has to be sorted for a join."""
+
+BROADCAST_ROWS = 2_000_000
+"""A map of so many nodes is sent to every task rather than shuffled."""
+
+NODES, FOREST, REST = "nodes", "forest", "rest"
 
 
 @dataclass(frozen=True)
 class ComponentsRun:
     """How components are found: the limits that choose the engine, or the engine that is forced.
 
-    `owners`: partitions of a distributed round. `rest_edges`: what is left after a distributed round is finished in one
-    task below so many edges.
+    `parts`: tasks that contract a part of the edges each. `owners`: partitions of a distributed round. `rest_edges`:
+    what is left after a distributed round is finished in one task below so many edges.
     """
 
     limits: EngineLimits = field(default_factory=EngineLimits)
     forced: EngineName | None = None
+    parts: int = 2
     owners: int = 8
     rest_edges: int = 5_000_000
 
 
-def find_components(edges: DataFrame, nodes: DataFrame | None = None, *, run: ComponentsRun | None = None) -> DataFrame:
-    """Every node with the smallest key it is connected to: columns `node`, `component`.
+def find_components(lake: Lake, edges: Sequence[str], folder: Path, *, run: ComponentsRun | None = None) -> list[str]:
+    """Parquet files in the folder with every node and the smallest key it is connected to: `node`, `component`.
 
-    `edges`: `src`, `dst`; `nodes`: `node`, further nodes that may have no edge. Raises IntegrityError when the
-    distributed engine's answer leaves an edge between two components.
+    `edges`: Parquet files with the keys `src` and `dst`; a node without edges has one to itself. Raises IntegrityError
+    when an answer leaves an edge between two components.
     """
     settings = run or ComponentsRun()
-    pairs = edges.select(F.col("src").alias("a"), F.col("dst").alias("b"))
-    if nodes is not None:
-        pairs = pairs.unionByName(nodes.select(F.col("node").alias("a"), F.col("node").alias("b")))
-    count = 0 if settings.forced else pairs.count()
-    engine = choose_engine(count, settings.limits, forced=settings.forced)
+    rows = count_rows(edges)
+    if not rows:
+        return []
+    engine = choose_engine(rows, settings.limits, forced=settings.forced)
     if engine == "distributed":
-        return _distributed(pairs, settings)
+        return _distributed(lake, edges, folder, settings)
     if engine == "partitioned":
-        pairs = _contract(pairs)
-    return _contract(pairs.coalesce(1)).toDF("node", "component")
+        edges = run_on_files(lake, edges, Contracting(FOREST), folder, tasks=settings.parts).files[FOREST]
+    return run_on_files(lake, edges, Contracting(NODES), folder, tasks=1).files[NODES]
 
 
-def _contract(pairs: DataFrame) -> DataFrame:
-    """Each partition's edges as its forest: every node once, with the smallest node it reaches inside the partition."""
-    return pairs.mapInArrow(_contract_batches, "a bigint, b bigint")
+class Contracting:
+    """The task that stages the forest of its edges under a name: every node once, with the smallest it reaches there.
+
+    `proven`: every edge is checked against it, so that who checks the rows of all forests has checked all edges.
+    """
+
+    def __init__(self, name: str, *, proven: bool = False) -> None:
+        self._name = name
+        self._proven = proven
+
+    def __call__(self, edges: pa.Table) -> Mapping[str, pl.DataFrame]:
+        src, dst = (column.to_numpy() for column in edges.columns)
+        found = connected_components(src, dst)
+        _refuse(broken_edges(src, dst, found) if self._proven else 0)
+        return {self._name: _frame(found)}
 
 
-def _contract_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    src, dst = _two_columns(list(batches))
-    found = connected_components(src, dst)
-    yield from _batches({"a": found.nodes, "b": found.component})
+class Hooking:
+    """The task of an owner of nodes in a round: stages the nodes' parents and, as a forest, the edges that go on."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def __call__(self, forest: pa.Table) -> Mapping[str, pl.DataFrame]:
+        hooks = hook_forests(*(column.to_numpy() for column in forest.columns))
+        parents = pl.DataFrame({"node": hooks.nodes, "parent": hooks.parent})
+        rest = connected_components(hooks.src, hooks.dst)
+        return {_hooks(self._level): parents, _forest(self._level + 1): _frame(rest)}
 
 
-def _two_columns(batches: list[pa.RecordBatch], first: str = "a", second: str = "b") -> tuple[Keys, Keys]:
-    schema = pa.schema([(first, pa.int64()), (second, pa.int64())])
-    table = pa.Table.from_batches([batch.select([first, second]).cast(schema) for batch in batches], schema)
-    return table.column(0).to_numpy(), table.column(1).to_numpy()
+def _frame(found: Components) -> pl.DataFrame:
+    return pl.DataFrame({"node": found.nodes, "component": found.component})
 
 
-def _batches(columns: dict[str, Keys]) -> Iterator[pa.RecordBatch]:
-    yield from pa.table({name: pa.array(column) for name, column in columns.items()}).to_batches(max_chunksize=1 << 17)
+def _hooks(level: int) -> str:
+    return f"hooks{level}"
 
 
-def _cut(frame: DataFrame) -> DataFrame:
-    """The rows as they are now, without the plan that made them: plans nested over many rounds grow beyond bounds."""
-    return frame.localCheckpoint(eager=True, storageLevel=StorageLevel.MEMORY_AND_DISK)
+def _forest(level: int) -> str:
+    return f"{FOREST}{level}"
 
 
-def _distributed(pairs: DataFrame, run: ComponentsRun) -> DataFrame:
-    edges = _cut(_contract(pairs))
-    levels: list[DataFrame] = []
-    while (left := edges.count()) > run.rest_edges or (not levels and left):
-        hooks, edges = _one_round(edges, run.owners)
-        levels.append(hooks)
-    found = _contract(edges.coalesce(1)).toDF("node", "component")
-    for hooks in reversed(levels):
-        found = _resolve_level(hooks, found)
-    found = _cut(found)
-    _prove(pairs, found)
+def _distributed(lake: Lake, edges: Sequence[str], folder: Path, run: ComponentsRun) -> list[str]:
+    staged = run_on_files(lake, edges, Contracting(_forest(0), proven=True), folder, tasks=run.parts)
+    level = 0
+    while level == 0 or staged.rows.get(_forest(level), 0) > run.rest_edges:
+        forest = lake.read_staged(staged.files[_forest(level)])
+        staged.add(run_staged(forest.repartition(run.owners, "node"), Hooking(level), folder))
+        level += 1
+    left = staged.files.get(_forest(level), [])
+    staged.add(run_on_files(lake, left, Contracting(REST), folder, tasks=1))
+    answer = stage_rows(_resolved(lake, staged, level), NODES, folder).files[NODES]
+    _prove(lake.read_staged(staged.files[_forest(0)]), lake.read_staged(answer))
+    return answer
+
+
+def _resolved(lake: Lake, staged: Staged, levels: int) -> DataFrame:
+    """The components of all nodes: of each round's nodes those of their parents, given the next round's."""
+    found, rows = staged.read(lake, REST), staged.rows.get(REST, 0)
+    for level in reversed(range(levels)):
+        hooks = lake.read_staged(staged.files[_hooks(level)])
+        if found is None:
+            found = hooks.withColumnRenamed("parent", "component")
+        else:
+            roots = found.select(F.col("node").alias("parent"), "component")
+            sent = roots.hint("broadcast" if rows <= BROADCAST_ROWS else HASHED)
+            joined = hooks.join(sent, "parent", "left")
+            found = joined.select("node", F.coalesce("component", "parent").alias("component"))
+        rows = staged.rows[_hooks(level)]
+    assert found is not None, "there is at least one round"
     return found
 
 
-def _one_round(edges: DataFrame, owners: int) -> tuple[DataFrame, DataFrame]:
-    """The nodes' parents after one round, and the edges that still join two trees, between their roots."""
-    sided = edges.select("a", "b", F.lit(True).alias("forward")).unionByName(
-        edges.where("a <> b").select(F.col("b").alias("a"), F.col("a").alias("b"), F.lit(False).alias("forward"))
-    )
-    rows = _cut(sided.repartition(owners, "a").mapInArrow(_hook_batches, ROUND))
-    hooks = rows.where(F.col("kind") == HOOK).select(F.col("a").alias("node"), F.col("b").alias("parent"))
-    half = rows.where(F.col("kind") == EDGE).select("a", F.col("b").alias("root"))
-    joined = half.join(hooks.hint(HASHED), F.col("a") == F.col("node")).where("root <> parent")
-    rest = _contract(joined.select(F.col("root").alias("a"), F.col("parent").alias("b")))
-    return hooks, _cut(rest.where("a <> b"))
+def _prove(forests: DataFrame, found: DataFrame) -> None:
+    """All rows of the forests lie within one component: the nodes of a root agree with each other and with the root."""
+    named = found.select("node", F.col("component").alias("answer")).hint(HASHED)
+    nodes = forests.join(named, "node", "left")
+    answers = [F.min("answer").alias("least"), F.max("answer").alias("greatest")]
+    roots = nodes.groupBy("component").agg(*answers, F.count_if(F.col("answer").isNull()).alias("unanswered"))
+    checked = roots.join(named.withColumnRenamed("node", "component"), "component", "left")
+    _refuse(checked.where("unanswered > 0 OR least <> greatest OR NOT least <=> answer").count())
 
 
-def _hook_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The owned nodes' parents, and each edge with its near end replaced by that end's parent, keyed by the far end."""
-    parts = list(batches)
-    if not parts:
-        return
-    table = pa.Table.from_batches(parts)
-    owned, other = table.column("a").to_numpy(), table.column("b").to_numpy()
-    forward = table.column("forward").to_numpy()
-    hooks = hook_partition(owned, other)
-    near = Components(hooks.owned, hooks.parent)
-    yield from _round_batches(HOOK, near.nodes, near.component)
-    yield from _round_batches(EDGE, other[forward], near.of(owned[forward]))
-
-
-def _round_batches(kind: int, a: Keys, b: Keys) -> Iterator[pa.RecordBatch]:
-    for start in range(0, a.size, 1 << 17):
-        part = slice(start, start + (1 << 17))
-        size = a[part].size
-        columns = [pa.repeat(pa.scalar(kind, pa.int8()), size), pa.array(a[part]), pa.array(b[part])]
-        yield pa.RecordBatch.from_arrays(columns, names=["kind", "a", "b"])
-
-
-def _resolve_level(hooks: DataFrame, found: DataFrame) -> DataFrame:
-    """The components of one round's nodes, given those of the roots that went on."""
-    roots = found.select(F.col("node").alias("parent"), "component")
-    return hooks.join(roots.hint(HASHED), "parent", "left").select(
-        "node", F.coalesce("component", "parent").alias("component")
-    )
-
-
-def _prove(pairs: DataFrame, found: DataFrame) -> None:
-    left = found.toDF("a", "a_component").hint(HASHED)
-    right = found.toDF("b", "b_component").hint(HASHED)
-    checked = pairs.join(left, "a", "left").join(right, "b", "left")
-    broken = checked.where(
-        ~F.col("a_component").eqNullSafe(F.col("b_component")) | F.col("a_component").isNull()
-    ).count()
+def _refuse(broken: int) -> None:
     if broken:
         raise IntegrityError(
             f"components are wrong: {broken} edges join two of them",

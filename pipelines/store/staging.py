@@ -6,7 +6,7 @@ names: only files of finished tasks are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
+from pipelines.store.arrow import dictionary_columns
 from pipelines.store.lake import Lake
 
 RESULT_SCHEMA = "name string, file string, rows bigint"
 Task = Callable[[pa.Table], Mapping[str, pl.DataFrame]]
 """What a task makes of its partition: frames by the name under which they are staged."""
+
+Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 @dataclass
@@ -49,12 +52,34 @@ class Staged:
 
 def run_staged(frame: DataFrame, task: Task, folder: Path) -> Staged:
     """The task ran once on every partition of the frame; what it made is staged in the folder."""
-    collected = frame.mapInArrow(_stager(task, str(folder)), RESULT_SCHEMA).collect()
+    return _collected(frame, _stager(task, str(folder)))
+
+
+def _collected(frame: DataFrame, work: Work) -> Staged:
     staged = Staged()
-    for row in sorted(collected):
+    for row in sorted(frame.mapInArrow(work, RESULT_SCHEMA).collect()):
         staged.files.setdefault(row["name"], []).append(row["file"])
         staged.rows[row["name"]] = staged.rows.get(row["name"], 0) + row["rows"]
     return staged
+
+
+def run_on_files(lake: Lake, files: Sequence[str], task: Task, folder: Path, *, tasks: int) -> Staged:
+    """The task ran on the rows of Parquet files in so many parts; what it made is staged in the folder.
+
+    The tasks read the files themselves: rows that pass through the JVM on their way to Python take longer than most of
+    what is done with them.
+    """
+    groups = [(file, group) for file in files for group in range(pq.read_metadata(file).num_row_groups)]
+    parts = [part for part in (groups[place::tasks] for place in range(tasks)) if part]
+    if not parts:
+        return Staged()
+    places = lake.spark.range(0, len(parts), 1, len(parts))
+    return _collected(places, _reader(parts, task, str(folder)))
+
+
+def count_rows(files: Iterable[str]) -> int:
+    """How many rows Parquet files have, as they say themselves."""
+    return sum(int(pq.read_metadata(file).num_rows) for file in files)
 
 
 def stage_rows(frame: DataFrame, name: str, folder: Path) -> Staged:
@@ -74,20 +99,32 @@ class Passing:
         return {self._name: frame}
 
 
-def _stager(task: Task, folder: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _stager(task: Task, folder: str) -> Work:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parts = list(batches)
-        if not parts:
-            return
-        made = task(pa.Table.from_batches(parts))
-        results = [
-            (name, write_part(frame, folder, name), frame.height) for name, frame in made.items() if frame.height
-        ]
-        names, files, rows = zip(*results, strict=True) if results else ((), (), ())
-        columns = [pa.array(names, pa.string()), pa.array(files, pa.string()), pa.array(rows, pa.int64())]
-        yield pa.RecordBatch.from_arrays(columns, names=["name", "file", "rows"])
+        if parts:
+            yield _written(task(pa.Table.from_batches(parts)), folder)
 
     return work
+
+
+def _reader(parts: Sequence[Sequence[tuple[str, int]]], task: Task, folder: str) -> Work:
+    """Each row of its input is the number of a part, whose row groups it reads."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for place in batch.column(0).to_pylist():
+                rows = [pq.ParquetFile(file).read_row_group(group) for file, group in parts[place]]
+                yield _written(task(pa.concat_tables(rows)), folder)
+
+    return work
+
+
+def _written(made: Mapping[str, pl.DataFrame], folder: str) -> pa.RecordBatch:
+    results = [(name, write_part(frame, folder, name), frame.height) for name, frame in made.items() if frame.height]
+    names, files, rows = zip(*results, strict=True) if results else ((), (), ())
+    columns = [pa.array(names, pa.string()), pa.array(files, pa.string()), pa.array(rows, pa.int64())]
+    return pa.RecordBatch.from_arrays(columns, names=["name", "file", "rows"])
 
 
 def write_part(frame: pl.DataFrame, folder: str, name: str) -> str:
@@ -99,5 +136,6 @@ def write_part(frame: pl.DataFrame, folder: str, name: str) -> str:
     path = place / f"{task.stageId()}-{task.partitionId()}-{task.taskAttemptId()}.parquet"
     # Spark cannot read Arrow's large strings and lists from polars' own writer as declared types.
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    pq.write_table(table, path, compression="zstd", write_statistics=False)
+    repeated = dictionary_columns(table)
+    pq.write_table(table, path, compression="zstd", use_dictionary=repeated, write_statistics=False)
     return str(path)

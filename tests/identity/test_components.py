@@ -26,7 +26,7 @@ from identity.components import (
     contract,
     distinct,
     distributed_components,
-    hook_partition,
+    hook_forests,
     merge_partial,
     partitioned_components,
 )
@@ -160,15 +160,19 @@ def test_no_parts_merge_to_nothing() -> None:
     assert as_dict(merge_partial([])) == {}
 
 
-def test_an_owner_hangs_its_nodes_under_the_smallest_key_it_reaches() -> None:
-    hooks = hook_partition(keys([7, 7, 4, 9]), keys([9, 4, 7, 7]))
-    assert dict(zip(hooks.owned.tolist(), hooks.parent.tolist(), strict=True)) == {4: 4, 7: 4, 9: 4}
+def test_an_owner_hangs_its_nodes_under_their_smallest_roots_and_joins_the_others_to_those() -> None:
+    hooks = hook_forests(keys([7, 7, 4, 9, 4]), keys([3, 5, 2, 3, 4]))
+    assert dict(zip(hooks.nodes.tolist(), hooks.parent.tolist(), strict=True)) == {4: 2, 7: 3, 9: 3}
+    assert sorted(zip(hooks.src.tolist(), hooks.dst.tolist(), strict=True)) == [(4, 2), (5, 3)]
 
 
-def test_a_parent_is_never_greater_than_its_node() -> None:
+def test_the_greatest_node_of_every_component_leaves_the_graph_in_a_round() -> None:
     rng = np.random.default_rng(5)
-    hooks = hook_partition(*rng.integers(LOW, HIGH, (2, 500), dtype=np.int64))
-    assert (hooks.parent <= hooks.owned).all()
+    parts = [contract(*rng.integers(LOW, HIGH, (2, 30), dtype=np.int64) % 50) for _ in range(4)]
+    hooks = hook_forests(np.concatenate([one.nodes for one in parts]), np.concatenate([one.component for one in parts]))
+    assert hooks.src.size
+    assert (hooks.parent <= hooks.nodes).all()
+    assert hooks.src.max() < hooks.nodes.max()
 
 
 def test_a_complete_map_breaks_no_edge() -> None:
