@@ -15,7 +15,7 @@ from identity.observation import NormalisedObservation
 from identity.order import Order, OrderValue
 from identity.policy import Policy
 from identity.registry import RegistryState
-from identity.resolution import Part, Resolution
+from identity.resolution import Member, Part, Resolution
 from identity.resolve import resolve_evidence
 from identity.token import node_token, phone_hashes
 
@@ -117,7 +117,12 @@ class Engine:
 
     def parts(self, view: View, registry: RegistryState) -> list[Part]:
         """The parts as the registry counts them: a number brings the forms of it that were placed before."""
-        return [self._with_aliases(part, registry) for part in view.resolution.parts]
+        return [
+            replace(part, members=tuple(self.with_aliases(member, registry) for member in part.members))
+            if any(member.identifier.namespace == PHONE for member in part.members)
+            else part
+            for part in view.resolution.parts
+        ]
 
     @staticmethod
     def canonical_decision(decision: Decision, names: Names) -> Decision:
@@ -129,16 +134,12 @@ class Engine:
             others=tuple(names.get(other, other) for other in decision.others),
         )
 
-    def _with_aliases(self, part: Part, registry: RegistryState) -> Part:
-        if not any(member.identifier.namespace == PHONE for member in part.members):
-            return part
-        members = []
-        for member in part.members:
-            if member.identifier.namespace == PHONE:
-                placed = tuple(form for form in self.forms(member.identifier.value) if form in registry.homes)
-                member = replace(member, aliases=placed)
-            members.append(member)
-        return replace(part, members=tuple(members))
+    def with_aliases(self, member: Member, registry: RegistryState) -> Member:
+        """The member with the forms of it that were placed before."""
+        if member.identifier.namespace != PHONE:
+            return member
+        placed = tuple(form for form in self.forms(member.identifier.value) if form in registry.homes)
+        return replace(member, aliases=placed)
 
     def _names(self, observations: Iterable[NormalisedObservation]) -> dict[Identifier, Identifier]:
         numbers = {s.identifier for row in observations for s in row.ids if s.identifier.namespace == PHONE}

@@ -20,24 +20,27 @@ def find_hubs(links: Mapping[Pair, Link], replaced: frozenset[Identifier], order
     """The hubs with the number of partners that made them one: of one namespace and scope, or else in all.
 
     Anchors are none; replaced partners do not count; partners count within any `window_days` of event time, both
-    ends included.
+    ends included. A number is a hub in all its periods: it stays one whoever comes to hold it.
     """
-    partners: dict[Node, set[Identifier]] = {}
-    contacts: dict[Node, list[Contact]] = {}
+    nodes: dict[Identifier, set[Node]] = {}
+    partners: dict[Identifier, set[Identifier]] = {}
+    contacts: dict[Identifier, list[Contact]] = {}
     for (a, b), link in links.items():
         for node, other in ((a, b.identifier), (b, a.identifier)):
-            if other not in replaced and order.spec(node.identifier).strength is not Strength.ANCHOR:
-                partners.setdefault(node, set()).add(other)
-                contacts.setdefault(node, []).extend((at, other) for at, _, _ in link.sightings)
+            if order.spec(node.identifier).strength is Strength.ANCHOR:
+                continue
+            nodes.setdefault(node.identifier, set()).add(node)
+            if other not in replaced:
+                partners.setdefault(node.identifier, set()).add(other)
+                contacts.setdefault(node.identifier, []).extend((at, other) for at, _, _ in link.sightings)
     limits = order.policy.hub
     least = min(limits.max_accounts, limits.max_total)
-    found: dict[Node, int] = {}
-    for node, met in partners.items():
-        if len(met) > least:
-            count = partner_count(contacts[node], limits)
-            if count:
-                found[node] = count
-    return found
+    counts = {
+        identifier: partner_count(contacts[identifier], limits)
+        for identifier, met in partners.items()
+        if len(met) > least
+    }
+    return {node: count for identifier, count in counts.items() if count for node in nodes[identifier]}
 
 
 def partner_count(contacts: Iterable[Contact], limits: HubLimits) -> int:

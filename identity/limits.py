@@ -48,6 +48,16 @@ class Settlement:
     cuts: list[Cut] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The parts of a group. `contested`: by unit the seeds it stands between; `broken`: by dropped link the limit that
+    it would have broken, where that is not the one the group was split for."""
+
+    parts: list[list[int]]
+    contested: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    broken: dict[int, Limit] = field(default_factory=dict)
+
+
 def settle(units: Iterable[int], bonds: Sequence[Bond], values: Values) -> Settlement:
     """A connected component taken apart until no limit is broken: by limits in rank, each inside the parts so far."""
     found = Settlement([sorted(units)])
@@ -59,10 +69,10 @@ def settle(units: Iterable[int], bonds: Sequence[Bond], values: Values) -> Settl
                 groups.append(group)
                 continue
             inside = _bonds_inside(group, live)
-            parts, contested = _split(group, inside, limit, values)
-            groups += parts
-            found.contested |= contested
-            live = _cut_between(parts, inside, live, limit, found)
+            split = _split(group, inside, limit, values)
+            groups += split.parts
+            found.contested |= split.contested
+            live = _cut_between(split, inside, live, limit, found)
         found.groups = groups
     return found
 
@@ -85,44 +95,49 @@ def _bonds_inside(group: Iterable[int], bonds: Iterable[Bond]) -> list[Bond]:
     return [bond for bond in bonds if bond.a in members and bond.b in members]
 
 
-def _cut_between(
-    parts: list[list[int]], inside: list[Bond], live: list[Bond], limit: Limit, found: Settlement
-) -> list[Bond]:
+def _cut_between(split: Split, inside: list[Bond], live: list[Bond], limit: Limit, found: Settlement) -> list[Bond]:
     """Bonds between the parts are noted as cut; the bonds that stay are returned."""
-    part_of = {unit: place for place, part in enumerate(parts) for unit in part}
+    part_of = {unit: place for place, part in enumerate(split.parts) for unit in part}
     gone = {bond.link for bond in inside if part_of[bond.a] != part_of[bond.b]}
     for bond in inside:
         if bond.link in gone:
+            broken = split.broken.get(bond.link, limit)
             disputed = not limit.decision_id and (bond.a in found.contested or bond.b in found.contested)
-            rule = limit.label.replace("limit:", "contested:") if disputed else limit.label
-            found.cuts.append(Cut(bond.link, rule, limit.decision_id))
+            rule = broken.label.replace("limit:", "contested:") if disputed else broken.label
+            found.cuts.append(Cut(bond.link, rule, broken.decision_id))
     return [bond for bond in live if bond.link not in gone]
 
 
-def _split(
-    group: list[int], bonds: list[Bond], limit: Limit, values: Values
-) -> tuple[list[list[int]], dict[int, tuple[int, ...]]]:
+def _split(group: list[int], bonds: list[Bond], limit: Limit, values: Values) -> Split:
     if limit.policy == "last":
-        return replay_newest(group, bonds, limit, values), {}
+        return replay_newest(group, bonds, values)
     return hold_apart(group, bonds, limit, values)
 
 
-def replay_newest(group: list[int], bonds: Iterable[Bond], limit: Limit, values: Values) -> list[list[int]]:
-    """`last`: bonds are made again in rank; one that would break the limit is dropped."""
-    union = GuardedUnion({unit: [(limit, value) for value in values.get(unit, {}).get(limit, ())] for unit in group})
+def replay_newest(group: list[int], bonds: Iterable[Bond], values: Values) -> Split:
+    """`last`: bonds are made again in rank; one that would break a limit with this policy is dropped.
+
+    All such limits count at once: a bond that another limit drops must not stand in the way of a third one.
+    """
+    counted = {
+        unit: [(limit, one) for limit, held in values.get(unit, {}).items() if limit.policy == "last" for one in held]
+        for unit in group
+    }
+    union, broken = GuardedUnion(counted), {}
     for bond in sorted(bonds, key=lambda bond: bond.rank):
-        if union.broken_by(bond.a, bond.b) is None:
+        limit = union.broken_by(bond.a, bond.b)
+        if limit is None:
             union.unite(bond.a, bond.b)
-    return list(union.sets().values())
+        else:
+            broken[bond.link] = limit
+    return Split(list(union.sets().values()), broken=broken)
 
 
-def hold_apart(
-    group: list[int], bonds: Sequence[Bond], limit: Limit, values: Values
-) -> tuple[list[list[int]], dict[int, tuple[int, ...]]]:
+def hold_apart(group: list[int], bonds: Sequence[Bond], limit: Limit, values: Values) -> Split:
     """`hold`: each unit goes with the nearest seed; those between several next to somebody's are contested and stand
     alone, what hangs behind them stays together.
 
-    Returns the parts, contested units among them, and by contested unit the seeds it stands between.
+    Contested units are among the parts.
     """
     neighbours = _neighbours(group, bonds)
     nearest = _nearest(_seeds(group, limit, values), neighbours)
@@ -130,7 +145,7 @@ def hold_apart(
     contested = {unit: tuple(sorted(nearest[unit])) for unit in group if unit not in owned and neighbours[unit] & owned}
     side = {unit: min(nearest[unit]) if unit in owned else BEHIND for unit in group}
     side |= {unit: BEHIND - 1 - unit for unit in contested}
-    return connected(group, neighbours, side), contested
+    return Split(connected(group, neighbours, side), contested)
 
 
 def _neighbours(group: Iterable[int], bonds: Iterable[Bond]) -> dict[int, set[int]]:

@@ -108,16 +108,16 @@ def assign(
     decision detached, then the oldest first sighting, then the order key. A part that wins several keeps the one
     minted first, the others redirect to it; one that wins none mints. A OneID of which nothing is left is retired.
     """
-    winners = _winners(parts, registry_state)
+    belongs = winners(parts, registry_state)
     won: dict[int, list[str]] = {}
-    for one_id, place in winners.items():
+    for one_id, place in belongs.items():
         won.setdefault(place, []).append(one_id)
     kept = {place: min(ids, key=lambda one_id: registry_state.records[one_id].mint_seq) for place, ids in won.items()}
     minted = _mint(parts, kept, registry_state, run=run, founding=(identity_key, order_value))
     one_ids = tuple(kept.get(place) or minted[place][0].one_id for place in range(len(parts)))
     records = dict(registry_state.records)
     for one_id, record in registry_state.records.items():
-        records[one_id] = _record_after(record, one_ids[winners[one_id]] if one_id in winners else "")
+        records[one_id] = _record_after(record, one_ids[belongs[one_id]] if one_id in belongs else "")
     records |= {record.one_id: record for record, _ in minted.values()}
     state = RegistryState(_homes_after(parts, one_ids, minted.keys(), registry_state), flatten_redirects(records))
     placed = {identifier: one_ids[place] for place, part in enumerate(parts) for identifier in _names(part.members)}
@@ -139,7 +139,7 @@ def flatten_redirects(records: Mapping[str, OneIdRecord]) -> dict[str, OneIdReco
     return flat
 
 
-def _winners(parts: Sequence[Part], state: RegistryState) -> dict[str, int]:
+def winners(parts: Sequence[Part], state: RegistryState) -> dict[str, int]:
     """By OneID the part it belongs to, for all OneIDs that are home to some identifier of the parts."""
     claims: dict[str, dict[int, list[Member]]] = {}
     for place, part in enumerate(parts):

@@ -7,7 +7,7 @@ of rows and the history of answers are kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from identity.explain import Explainer, refused_values, shared_refusals
 from identity.history import History, Run
 from identity.identifier import Identifier, parse_identifier
 from identity.journal import Journal
-from identity.lookup import Finder, holder_at
+from identity.lookup import Finder, KnownToday, answer_at, holder_at
 from identity.normalise import normalise_identifier
 from identity.observation import Rejection, rejection_label
 from identity.order import Order
@@ -145,9 +145,7 @@ class Resolver:
             return None
         names = self._finder().names(found)
         if at is not None:
-            view = self._view_at(at, run, names)
-            answers = self._outcome.placed if run is None else self._history.answers(run.number, _members(view))
-            return holder_at(names, view, answers, self._order()) or None
+            return self._holder(names, at, run) or None
         if run is not None:
             return self._history.answer(names, run.number) or None
         return next((self._outcome.placed[name] for name in names if name in self._outcome.placed), None)
@@ -356,6 +354,20 @@ class Resolver:
     def _token_label(self, identifier: Identifier) -> str:
         value = self._engine.order_value(self._policy)(identifier)
         return str(identifier._replace(value=value))
+
+    def _holder(self, names: Sequence[Identifier], day: str, run: Run | None) -> str:
+        """The OneID that held a node on a day, by what is known today or what a run knew; empty for nobody."""
+        view = self._view_at(day, run, names)
+        if run is not None:
+            return answer_at(names, view, self._history.answers(run.number, _members(view)), self._order())
+        registry = self._outcome.state
+        now = KnownToday(
+            self._view.resolution,
+            self._outcome.one_ids,
+            registry,
+            lambda member: self._engine.with_aliases(member, registry),
+        )
+        return holder_at(names, day_end_ms(day), view.resolution, now)
 
     def _view_at(self, day: str, run: Run | None, names: Iterable[Identifier]) -> View:
         """What was valid on a day around some identifiers, by what is known today or by what a run knew."""

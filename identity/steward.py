@@ -33,6 +33,11 @@ class Desk:
         seen_as_candidate = any(one.identifier == identifier for one in self.resolution.candidates)
         return identifier in self.resolution.placements or seen_as_candidate
 
+    def is_hub(self, identifier: Identifier) -> bool:
+        """Whether all links of the identifier are suspended because it has too many partners."""
+        placement = self.resolution.placements.get(identifier)
+        return placement is not None and placement.status == "hub"
+
     def cluster(self, identifier: Identifier) -> tuple[Identifier, ...]:
         """The identifiers it belongs together with, itself included; alone when nobody owns it."""
         part = self.resolution.part_of(identifier)
@@ -53,6 +58,12 @@ def check_must_link(desk: Desk, a: Identifier, b: Identifier) -> None:
     ours, theirs = desk.cluster(a), desk.cluster(b)
     if b in ours:
         raise DecisionRefused("must_link", "the two are one person already, it would change nothing")
+    if desk.is_hub(a) and desk.is_hub(b):
+        raise DecisionRefused(
+            "must_link",
+            "both are hubs, which belong to nobody, it would change nothing",
+            hint="link each to the account it belongs to",
+        )
     _refuse_broken_limit(desk, (*ours, *theirs))
 
 

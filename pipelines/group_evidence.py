@@ -16,10 +16,11 @@ from identity.namespace import PHONE, PHONE_FORMS
 from identity.normalise import normalise_identifier
 from identity.order import Order
 from identity.policy import Policy
+from identity.registry import OneIdRecord, RegistryState
 from identity.resolution import Resolution
 from identity.resolve import resolve_evidence
 from identity.token import node_token
-from pipelines.jobs.s3_special import read_evidence
+from pipelines.jobs.s3_special import STATUS_OF, read_evidence
 from pipelines.jobs.s3_unlinks import root_targets
 from pipelines.jobs.s3_work import decision_ends
 from pipelines.store.versions import rows_of
@@ -69,6 +70,14 @@ class LakeReader:
                 rows |= dict.fromkeys([identifier] if known else [], next(iter(known.values()), {}))
         return rows
 
+    def registry(self, identifiers: Iterable[Identifier]) -> RegistryState:
+        """What the registry says of these identifiers' homes: their OneIDs and where those lead."""
+        keys = {key64(*identifier): identifier for identifier in identifiers}
+        found = self.rows("identity.homes", "identifier_key IN (SELECT unnest($keys))", {"keys": list(keys)})
+        homes = {keys[row["identifier_key"]]: str(row["home"]) for row in found}
+        rows = self.rows("identity.oneids", "one_id IN (SELECT unnest($ids))", {"ids": sorted(set(homes.values()))})
+        return RegistryState(homes, {row["one_id"]: _record(row) for row in rows})
+
     def number_of(self, form: Identifier) -> Identifier | None:
         """The number a hashed form belongs to, as the vault knows it."""
         found = rows_of(
@@ -106,6 +115,13 @@ class GroupEvidence:
             order_value=lambda identifier: identifier.value,
             until=None if until is None else day_end_ms(until),
         )
+
+
+def _record(row: Row) -> OneIdRecord:
+    """The record of a row of the registry; its founder is known by its key only, which look-ups do not need."""
+    founder = Identifier("", "", str(row["founder_key"]))
+    status = STATUS_OF[row["status"]]
+    return OneIdRecord(row["one_id"], founder, row["ordinal"], row["mint_seq"], status, row["merged_into"] or "")
 
 
 def read_groups(reader: LakeReader, identifiers: Iterable[Identifier], decisions: Iterable[Decision]) -> GroupEvidence:

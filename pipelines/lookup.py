@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -11,9 +12,10 @@ from identity.business_time import day_end_ms
 from identity.decision import Decision
 from identity.explain import Explainer
 from identity.identifier import Identifier, key64
-from identity.resolution import NOBODY, HeldPeriod, Resolution
+from identity.lookup import KnownToday, holder_at
+from identity.resolution import NOBODY, Resolution
 from pipelines.errors import CdpError, ConfigurationError, ExitCode
-from pipelines.group_evidence import LakeReader, read_groups
+from pipelines.group_evidence import GroupEvidence, LakeReader, read_groups
 from pipelines.jobs.s3_marker import RUN, VERSION
 from pipelines.store.versions import UnreadableError, dataset, rows_of
 
@@ -77,14 +79,28 @@ class Lookup:
 
     def _at(self, identifier: Identifier, day: str, answer: Answer) -> Answer:
         groups = read_groups(self._reader, (identifier,), self._decisions)
-        resolution = groups.resolve(self._reader, self._as_of, until=day)
+        then = groups.resolve(self._reader, self._as_of, until=day)
         name = groups.names.get(identifier, identifier)
-        if name not in resolution.placements:
+        if name not in then.placements:
             return UNKNOWN
-        members = {m.identifier for part in resolution.parts for m in part.members}
-        held = {key: row["one_id"] or "" for key, row in self._reader.current(members).items()}
-        one_id = holder_on(resolution, name, day_end_ms(day), held, self._reader)
-        return answer | {"one_id": one_id, "at": day, "status": resolution.placements[name].status}
+        one_id = holder_at((name,), day_end_ms(day), then, self._today(groups))
+        return answer | {"one_id": one_id or None, "at": day, "status": then.placements[name].status}
+
+    def _today(self, groups: GroupEvidence) -> KnownToday:
+        """The groups as they are now, with what the registry knows of their identifiers."""
+        now = groups.resolve(self._reader, self._as_of)
+        forms: dict[Identifier, list[Identifier]] = {}
+        for form, number in groups.names.items():
+            forms.setdefault(number, []).append(form)
+        members = [identifier for part in now.parts for identifier in part.identifiers]
+        placed = self._reader.current(members)
+        owners = [
+            next((placed[one]["one_id"] or "" for one in part.identifiers if one in placed), "") for part in now.parts
+        ]
+        registry = self._reader.registry([*members, *groups.names, *groups.names.values()])
+        return KnownToday(
+            now, owners, registry, lambda one: replace(one, aliases=tuple(sorted(forms.get(one.identifier, ()))))
+        )
 
     def _rows_known_at(self, identifiers: list[Identifier], day: str) -> dict[Identifier, Answer]:
         version = self._map_version(day)
@@ -134,30 +150,6 @@ def _masked(text: str, identifier: Identifier | None) -> str:
         if identifier.value in text
         else f"{identifier.namespace}:{identifier.scope}:…{identifier.value[-4:]}"
     )
-
-
-def holder_on(
-    resolution: Resolution, name: Identifier, at: int, held: dict[Identifier, str], reader: LakeReader
-) -> str | None:
-    """The OneID that held a node at an instant: of its part then, the one most of the part belongs to now.
-
-    Anchors and accounts count before contacts, then the order key decides.
-    """
-    part = resolution.part_of(name)
-    periods: list[HeldPeriod] = [one for one in resolution.periods if one.identifier == name and one.from_ms <= at]
-    if periods:
-        part = max(periods, key=lambda one: one.period).part
-    if part == NOBODY:
-        return None
-    order = reader.order()
-    votes: dict[str, tuple[int, int, int]] = {}
-    for place, member in enumerate(resolution.parts[part].members):
-        one_id = held.get(member.identifier, "")
-        if one_id:
-            persons, contacts, first = votes.get(one_id, (0, 0, place))
-            person = order.holds_person(member.identifier)
-            votes[one_id] = (persons + person, contacts + (not person), first)
-    return min(votes, key=lambda one: (-votes[one][0], -votes[one][1], votes[one][2]), default=None)
 
 
 def cluster_graph(resolution: Resolution, identifier: Identifier) -> nx.MultiGraph[str]:

@@ -17,13 +17,18 @@ from identity.identifier import Identifier, key64
 from identity.namespace import Strength
 from identity.observation import StatedId
 from identity.policy import Policy
-from identity.registry import OneIdRecord, RegistryOutcome, RegistryState, assign
+from identity.registry import OneIdRecord, OneIdStatus, RegistryOutcome, RegistryState, assign
 from identity.resolution import Part, Resolution
 from identity.resolve import resolve_evidence
 
 Row = dict[str, Any]
 PARTING = ("split", "move")
-STATUS_OF = {"active": "living", "visitor": "living", "merged": "redirected", "retired": "retired"}
+STATUS_OF: dict[str, OneIdStatus] = {
+    "active": "living",
+    "visitor": "living",
+    "merged": "redirected",
+    "retired": "retired",
+}
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def read_registry(group: GroupRows, known: Mapping[int, Identifier]) -> Registry
             founder=_named(row["founder_key"], known),
             ordinal=row["ordinal"],
             mint_seq=row["mint_seq"],
-            status=STATUS_OF[row["status"]],  # type: ignore[arg-type]  # the three words of the registry
+            status=STATUS_OF[row["status"]],
             merged_into=row["merged_into"] or "",
         )
         for row in group.records

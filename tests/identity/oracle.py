@@ -176,8 +176,10 @@ class Oracle:
         for component in list(nx.connected_components(graph)):
             parts = [set(component)]
             contested: dict[Group, set[Identifier]] = {}
+            newest = [rule for rule in rules if rule.policy == "last"]
             for rule in rules:
-                parts = [small for part in parts for small in self._apart(part, graph, rule, contested)]
+                asked = [rule] if rule.policy == "hold" else newest
+                parts = [small for part in parts for small in self._apart(part, graph, rule, asked, contested)]
             for part in parts:
                 self._place(part, contested, told)
 
@@ -202,21 +204,28 @@ class Oracle:
         return node
 
     def _apart(
-        self, part: set[Group], graph: nx.Graph[Group], rule: Rule, contested: dict[Group, set[Identifier]]
+        self,
+        part: set[Group],
+        graph: nx.Graph[Group],
+        rule: Rule,
+        newest: Sequence[Rule],
+        contested: dict[Group, set[Identifier]],
     ) -> list[set[Group]]:
+        """`newest`: the rules that a replay counts, all with the policy `last`."""
         if len(frozenset().union(*part) & rule.values) <= rule.most:
             return [part]
         inside = graph.subgraph(part)
-        return self._hold(inside, rule, contested) if rule.policy == "hold" else self._last(inside, rule)
+        return self._hold(inside, rule, contested) if rule.policy == "hold" else self._last(inside, newest)
 
     @staticmethod
-    def _last(inside: nx.Graph[Group], rule: Rule) -> list[set[Group]]:
+    def _last(inside: nx.Graph[Group], rules: Sequence[Rule]) -> list[set[Group]]:
         kept: nx.Graph[Group] = nx.Graph()
         kept.add_nodes_from(inside)
         ranked = sorted((rank, a, b) for a, b, bonds in inside.edges(data="bonds") for rank in bonds)
         for _, a, b in ranked:
             joined = nx.node_connected_component(kept, a) | nx.node_connected_component(kept, b)
-            if len(frozenset().union(*joined) & rule.values) <= rule.most or nx.has_path(kept, a, b):
+            held = frozenset().union(*joined)
+            if nx.has_path(kept, a, b) or all(len(held & rule.values) <= rule.most for rule in rules):
                 kept.add_edge(a, b)
         return [set(part) for part in nx.connected_components(kept)]
 

@@ -122,3 +122,23 @@ def test_a_hubs_own_partners_are_no_question_about_a_recipient(world: Worlds, bu
     w = world(hub={"max_accounts": 2}, review={"recipient_min_orders": 1})
     w.feed(*hub_rows(build, 3))
     assert w.resolver.review_queue() == []
+
+
+def test_a_hub_stays_one_when_a_new_holder_appears_long_after(world: Worlds, build: Build) -> None:
+    w = world(hub={"max_accounts": 3})
+    w.feed(*(build.link(f"u{n}", f"wx_unionid:w:U{n}", f"{P}@verified") for n in range(4)))
+    w.feed(build.link("new", "wx_unionid:w:NEW", f"{P}@verified", day="2025-11-01"), day="2025-11-01")
+    assert w.resolver.hubs() == [{"identifier": P, "count": 4}]
+    assert w.resolver.one_id(P) is None
+    assert w.groups() == [["wx_unionid:w:NEW"], *([f"wx_unionid:w:U{n}"] for n in range(4))]
+    w.feed(build.unlink("gone", "u0"), day="2025-11-02")
+    assert w.resolver.hubs() == []
+    assert w.same(P, "wx_unionid:w:NEW")
+
+
+def test_partners_of_two_periods_inside_one_window_count_together(world: Worlds, build: Build) -> None:
+    w = world(hub={"max_accounts": 3, "window_days": 90}, reissue_days=20)
+    rows = [build.link(f"a{n}", f"wx_unionid:w:A{n}", f"{P}@verified") for n in range(2)]
+    rows += [build.link(f"b{n}", f"wx_unionid:w:B{n}", f"{P}@verified", day="2025-04-01") for n in range(2)]
+    w.feed(*rows, day="2025-04-01")
+    assert w.resolver.hubs() == [{"identifier": P, "count": 4}]

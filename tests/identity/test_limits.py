@@ -7,6 +7,7 @@ from identity.limits import Bond, settle
 LIMIT = Limit(("namespace", "k", ""), (1, 1, 0, "k", ""), 1, "hold", "limit:k")
 NEXT = Limit(("namespace", "u", ""), (1, 2, 0, "u", ""), 1, "hold", "limit:u")
 LAST = Limit(("namespace", "k", ""), (1, 1, 0, "k", ""), 1, "last", "limit:k")
+LAST_NEXT = Limit(("namespace", "u", ""), (1, 2, 0, "u", ""), 1, "last", "limit:u")
 
 
 def bonds(*pairs: tuple[int, int]) -> list[Bond]:
@@ -78,6 +79,15 @@ def test_last_keeps_a_bond_between_units_that_are_one_already() -> None:
     found = settle(range(4), bonds((0, 1), (1, 2), (0, 2), (2, 3)), holding(LAST, 0, 3))
     assert found.groups == [[0, 1, 2], [3]]
     assert [cut.link for cut in found.cuts] == [3]
+
+
+def test_last_counts_all_its_limits_at_once_so_that_a_dropped_bond_stands_in_nobodys_way() -> None:
+    values = holding(LAST, 0, 2)
+    for unit in (1, 3):
+        values[unit] = {LAST_NEXT: {Identifier("u", "", str(unit))}}
+    found = settle(range(4), bonds((2, 3), (2, 1), (0, 1)), values)
+    assert found.groups == [[0, 1], [2, 3]]
+    assert [(cut.link, cut.rule) for cut in found.cuts] == [(1, "limit:u")]
 
 
 def test_a_union_knows_which_limit_two_sets_would_break_first() -> None:

@@ -10,6 +10,7 @@ P = "phone::13912345670"
 K1 = "member_id:b:K1"
 K2 = "member_id:b:K2"
 O1 = "wx_openid:a:o1"
+O2 = "wx_openid:a:o2"
 Worlds = Callable[..., World]
 
 
@@ -52,3 +53,44 @@ def test_what_nobody_owned_on_a_day_has_no_holder_then(world: Worlds, build: Bui
     )
     assert w.resolver.one_id(P, at="2025-03-02") == w.resolver.one_id(K1)
     assert w.resolver.one_id(P, at="2025-03-03") is None
+
+
+def test_a_day_before_its_account_went_to_somebody_else_is_answered_with_who_had_it_then(
+    world: Worlds, build: Build
+) -> None:
+    w = world()
+    w.feed(build.bind("1", K1, O1), build.bind("2", K1, O2), day="2025-03-02")
+    first = w.resolver.one_id(K1)
+    w.feed(build.unbind("3", K1, O1, day="2025-03-05"), build.unbind("4", K1, O2, day="2025-03-05"), day="2025-03-05")
+    w.feed(build.bind("5", K2, O1, day="2025-03-09"), build.bind("6", K2, O2, day="2025-03-09"), day="2025-03-09")
+    assert w.resolver.one_id(K1) == first != w.resolver.one_id(K2)
+    assert {w.resolver.one_id(one, at="2025-03-02") for one in (K1, O1, O2)} == {first}
+    assert {w.resolver.one_id(one, at="2025-03-09") for one in (K2, O1, O2)} == {w.resolver.one_id(K2)}
+
+
+def test_a_number_that_was_given_to_somebody_else_is_answered_with_the_holder_of_its_period(
+    world: Worlds, build: Build
+) -> None:
+    w = world()
+    w.feed(
+        build.link("1", f"{P}@verified", day="2025-01-01"),
+        build.link("2", K1, f"{P}@verified", day="2025-01-03"),
+        build.link("3", K2, f"{P}@verified", day="2025-06-01"),
+        day="2025-06-01",
+    )
+    first, second = w.resolver.one_id(K1), w.resolver.one_id(K2)
+    assert w.resolver.one_id(P, at="2024-12-31") is None
+    assert [w.resolver.one_id(P, at=f"2025-{day}") for day in ("01-01", "01-03", "05-31")] == [first] * 3
+    assert w.resolver.one_id(P, at="2025-06-01") == w.resolver.one_id(P) == second
+
+
+def test_a_number_nobody_was_bound_to_before_it_was_given_away_had_no_holder(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.bind("1", K1, f"{P}@verified", day="2025-01-01"),
+        build.unbind("2", K1, f"{P}@verified", day="2025-01-05"),
+        build.bind("3", K2, f"{P}@verified", day="2025-06-10"),
+        day="2025-06-10",
+    )
+    assert w.resolver.one_id(P, at="2025-01-03") == w.resolver.one_id(K1)
+    assert w.resolver.one_id(P, at="2025-02-01") is None

@@ -271,3 +271,13 @@ def test_a_must_link_rests_while_nothing_is_left_of_one_end(world: Worlds, build
     assert w.groups() == [[O2]]
     w.feed(build.link("4", O1, day="2025-03-03"), day="2025-03-03")
     assert w.groups() == [[O1, O2]]
+
+
+def test_a_must_link_of_two_hubs_is_refused_because_hubs_belong_to_nobody(world: Worlds, build: Build) -> None:
+    w = world(hub={"max_accounts": 2})
+    for hub in ("wx_openid:a:left", "wx_openid:a:right"):
+        w.feed(*(build.link(f"{hub}{n}", hub, f"login_id:b:{hub[-4:]}{n}") for n in range(3)))
+    with pytest.raises(DecisionRefused, match="both are hubs"):
+        w.decide("must_link", "wx_openid:a:left", "wx_openid:a:right")
+    w.decide("must_link", "wx_openid:a:left", "login_id:b:left0")
+    assert w.same("wx_openid:a:left", "login_id:b:left0")
