@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from identity.namespace import PHONE, PHONE_FORMS
 from identity.normalise import normalise_identifier
 from identity.order import Order
 from identity.policy import Policy
-from identity.registry import OneIdRecord, RegistryState
+from identity.registry import RegistryState
 from identity.resolution import Resolution
 from identity.resolve import resolve_evidence
-from identity.token import node_token
-from pipelines.jobs.s3_special import STATUS_OF, read_evidence
+from identity.token import node_token, phone_forms
+from pipelines.jobs.s3_special import GroupRows, read_evidence, read_registry
 from pipelines.jobs.s3_unlinks import root_targets
 from pipelines.jobs.s3_work import decision_ends
 from pipelines.store.versions import rows_of
@@ -32,20 +32,34 @@ OBSERVATIONS = "silver.identity_observations"
 
 @dataclass(frozen=True)
 class LakeReader:
-    """A lake as look-ups see it: its folder, the policy, and the key that makes tokens."""
+    """A lake as look-ups see it: its folder, the policy, and the keys that make tokens."""
 
     lake: Path
     policy: Policy
     identity_key: str
+    mix_keys: Mapping[str, str] = field(default_factory=dict)
 
-    def stored(self, text: str) -> Identifier | None:
-        """The identifier of a text as the lake keeps it, None when the rules refuse it. A bare number is a phone."""
+    def names(self, text: str) -> tuple[Identifier, ...]:
+        """The names the lake may have for what a text means, the likeliest first; none when the rules refuse it.
+
+        A bare number is a phone; a number of which only hashes were seen goes by those.
+        """
         written = text if text.count(":") >= 2 else f"{PHONE}::{text}"
         reading = normalise_identifier(parse_identifier(written), self.policy)
         if reading.refusal:
-            return None
+            return ()
         spec = self.policy.spec(reading.identifier.namespace)
-        return reading.identifier._replace(value=node_token(self.identity_key, reading.identifier, spec))
+        stored = reading.identifier._replace(value=node_token(self.identity_key, reading.identifier, spec))
+        if stored.namespace != PHONE:
+            return (stored,)
+        forms = phone_forms(self.identity_key, reading.identifier.value, self.mix_keys)
+        return (stored, *(Identifier(form, "", token) for form in PHONE_FORMS for token in forms[form]))
+
+    def stored(self, text: str) -> Identifier | None:
+        """What a text means, by the name the lake has or would have for it; None when the rules refuse it."""
+        names = self.names(text)
+        known = self.current(names[:1]) or self.current(names)
+        return next((name for name in names if name in known), names[0] if names else None)
 
     def order(self) -> Order:
         """The order key of stored identifiers: personal values are tokens already."""
@@ -69,14 +83,6 @@ class LakeReader:
                 known = self.current([number]) if number else {}
                 rows |= dict.fromkeys([identifier] if known else [], next(iter(known.values()), {}))
         return rows
-
-    def registry(self, identifiers: Iterable[Identifier]) -> RegistryState:
-        """What the registry says of these identifiers' homes: their OneIDs and where those lead."""
-        keys = {key64(*identifier): identifier for identifier in identifiers}
-        found = self.rows("identity.homes", "identifier_key IN (SELECT unnest($keys))", {"keys": list(keys)})
-        homes = {keys[row["identifier_key"]]: str(row["home"]) for row in found}
-        rows = self.rows("identity.oneids", "one_id IN (SELECT unnest($ids))", {"ids": sorted(set(homes.values()))})
-        return RegistryState(homes, {row["one_id"]: _record(row) for row in rows})
 
     def number_of(self, form: Identifier) -> Identifier | None:
         """The number a hashed form belongs to, as the vault knows it."""
@@ -116,12 +122,18 @@ class GroupEvidence:
             until=None if until is None else day_end_ms(until),
         )
 
-
-def _record(row: Row) -> OneIdRecord:
-    """The record of a row of the registry; its founder is known by its key only, which look-ups do not need."""
-    founder = Identifier("", "", str(row["founder_key"]))
-    status = STATUS_OF[row["status"]]
-    return OneIdRecord(row["one_id"], founder, row["ordinal"], row["mint_seq"], status, row["merged_into"] or "")
+    def registry(self, reader: LakeReader) -> RegistryState:
+        """What the registry knows of the groups' identifiers."""
+        known = {
+            stated["key"]: Identifier(stated["namespace"], stated["scope"], stated["value"]) for stated in self.stated
+        }
+        homes = reader.rows("identity.homes", "identifier_key IN (SELECT unnest($k))", {"k": list(known)})
+        ids = sorted({row["home"] for row in homes})
+        records = reader.rows(
+            "identity.oneids", "one_id IN (SELECT unnest($i)) OR merged_into IN (SELECT unnest($i))", {"i": ids}
+        )
+        rows = GroupRows(homes=[{"key": row["identifier_key"], "home": row["home"]} for row in homes], records=records)
+        return read_registry(rows, known)
 
 
 def read_groups(reader: LakeReader, identifiers: Iterable[Identifier], decisions: Iterable[Decision]) -> GroupEvidence:

@@ -37,16 +37,16 @@ class Lookup:
 
         `at`: who held it on a business day, by what is known today; `known_at`: what the run of that day answered.
         """
-        written = list(texts)
-        stored = [self._reader.stored(text) for text in written]
-        present = [identifier for identifier in stored if identifier is not None]
-        rows = self._reader.current(present) if known_at is None else self._rows_known_at(present, known_at)
+        meant = [(text, self._reader.names(text)) for text in texts]
+        asked = [name for _, names in meant for name in names]
+        rows = self._reader.current(asked) if known_at is None else self._rows_known_at(asked, known_at)
         answers = []
-        for text, identifier in zip(written, stored, strict=True):
-            answer = UNKNOWN if identifier is None or identifier not in rows else _shown(rows[identifier])
-            if at is not None and identifier is not None and identifier in rows:
+        for text, names in meant:
+            identifier = next((name for name in names if name in rows), None)
+            answer = UNKNOWN if identifier is None else _shown(rows[identifier])
+            if at is not None and identifier is not None:
                 answer = self._at(identifier, at, answer)
-            answers.append({"identifier": _masked(text, identifier), **answer})
+            answers.append({"identifier": _masked(text, identifier or next(iter(names), None)), **answer})
         return answers
 
     def explain(self, a: str, b: str, *, at: str | None = None) -> Answer:
@@ -97,9 +97,11 @@ class Lookup:
         owners = [
             next((placed[one]["one_id"] or "" for one in part.identifiers if one in placed), "") for part in now.parts
         ]
-        registry = self._reader.registry([*members, *groups.names, *groups.names.values()])
         return KnownToday(
-            now, owners, registry, lambda one: replace(one, aliases=tuple(sorted(forms.get(one.identifier, ()))))
+            now,
+            owners,
+            groups.registry(self._reader),
+            lambda one: replace(one, aliases=tuple(sorted(forms.get(one.identifier, ())))),
         )
 
     def _rows_known_at(self, identifiers: list[Identifier], day: str) -> dict[Identifier, Answer]:

@@ -10,10 +10,9 @@ from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.errors import DecisionRefused
 from identity.identifier import Identifier
-from identity.registry import RegistryState, assign
+from identity.registry import assign
 from identity.steward import KINDS, Desk, check_cannot_link, check_detach, check_must_link, find_revocable
 from pipelines.group_evidence import GroupEvidence, LakeReader, read_groups
-from pipelines.jobs.s3_special import GroupRows, read_registry
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def preview(
     resolutions = [
         replace(groups, decisions=_about(groups, decisions)).resolve(reader, as_of) for decisions in (before, after)
     ]
-    state = _registry(reader, groups)
+    state = groups.registry(reader)
     outcomes = []
     for run, resolution in enumerate(resolutions, start=1):
         found = assign(resolution.parts, state, run=run, identity_key=reader.identity_key, order_value=_stored)
@@ -84,20 +83,6 @@ def with_decision(decisions: Sequence[Decision], decision: Decision) -> list[Dec
 def _about(groups: GroupEvidence, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
     ids = {one.decision_id for one in groups.decisions}
     return tuple(one for one in decisions if one.decision_id in ids)
-
-
-def _registry(reader: LakeReader, groups: GroupEvidence) -> RegistryState:
-    """What the registry knows of the groups' identifiers."""
-    known = {
-        stated["key"]: Identifier(stated["namespace"], stated["scope"], stated["value"]) for stated in groups.stated
-    }
-    homes = reader.rows("identity.homes", "identifier_key IN (SELECT unnest($k))", {"k": list(known)})
-    ids = sorted({row["home"] for row in homes})
-    records = reader.rows(
-        "identity.oneids", "one_id IN (SELECT unnest($i)) OR merged_into IN (SELECT unnest($i))", {"i": ids}
-    )
-    rows = GroupRows(homes=[{"key": row["identifier_key"], "home": row["home"]} for row in homes], records=records)
-    return read_registry(rows, known)
 
 
 def _stored(identifier: Identifier) -> str:

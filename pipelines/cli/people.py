@@ -22,8 +22,10 @@ def reader_of(settings: Settings) -> LakeReader:
     """The lake as look-ups see it, under the policy in force."""
     from pipelines.group_evidence import LakeReader
     from pipelines.policies import policy_path, read_policy
+    from pipelines.sources.config import load_mix_keys
 
-    return LakeReader(settings.lake, read_policy(policy_path(settings)), keys_of(settings).identity)
+    policy = read_policy(policy_path(settings))
+    return LakeReader(settings.lake, policy, keys_of(settings).identity, load_mix_keys(settings.keys))
 
 
 def decisions_in(settings: Settings) -> tuple[Decision, ...]:

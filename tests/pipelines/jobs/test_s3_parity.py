@@ -13,8 +13,10 @@ import pytest
 from identity import DecisionRefused, Policy, Resolver
 from identity.namespace import PHONE_FORMS
 from identity.token import phone_hashes
+from pipelines.group_evidence import LakeReader
 from pipelines.jobs import s3_plain
 from pipelines.jobs.s3_verify import verify
+from pipelines.lookup import Lookup
 from pipelines.tables import ALL
 from tests.pipelines.jobs.identity_lake import KEY, IdentityLake
 
@@ -181,6 +183,22 @@ def test_a_lake_and_the_engine_in_process_agree_run_by_run(tmp_path: Path, polic
     play(both, [World(seed) for seed in seeds], DAYS[: 3 if policy == "hold" else 2])
     assert both.changed > 100 / 36 * len(seeds), "the histories leave something to compare"
     assert verify(both.lake.lake.root, both.lake.settings()) == []
+
+
+def test_the_lake_and_the_engine_name_the_same_holders_of_past_days(tmp_path: Path) -> None:
+    both, worlds = Both(tmp_path, POLICIES["hold"]), [World(seed) for seed in range(70, 90)]
+    for place, day in enumerate(DAYS[:4]):
+        both.feed([row for world in worlds for row in world.observations(place)], day)
+    lookup = Lookup(LakeReader(both.lake.lake.root, both.lake.policy, KEY, MIX), (), DAYS[3])
+    names = [":".join(one) for world in worlds for one in world.accounts]
+    names += [f"phone::{number}" for world in worlds for number in world.numbers]
+    for day in DAYS[1:3]:
+        theirs = {one: both.resolver.one_id(one, at=day) for one in names}
+        moved = [one for one, found in theirs.items() if found not in (None, both.resolver.one_id(one))]
+        asked = [*moved, *names[::15]]
+        assert moved, "somebody held what another holds today"
+        found = {one: answer["one_id"] for one, answer in zip(asked, lookup.find(asked, at=day), strict=True)}
+        assert found == {one: theirs[one] for one in asked}
 
 
 def test_a_rebuild_with_the_registry_kept_changes_nothing(tmp_path: Path) -> None:
