@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Pii = Literal["none", "token", "pseudonym", "clear"]
@@ -70,7 +71,7 @@ class Table:
         """The table's name as users write it: `layer.name`."""
         return f"{self.layer}.{self.name}"
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All column names in declared order."""
         return tuple(column.name for column in self.columns)
