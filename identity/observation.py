@@ -17,6 +17,7 @@ from identity.policy import Policy
 from identity.token import TOKEN_LENGTH, is_personal, pii_token
 
 Kind = Literal["link", "unlink", "bind", "unbind", "replace"]
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 KINDS: tuple[Kind, ...] = ("link", "unlink", "bind", "unbind", "replace")
 
 
@@ -91,7 +92,7 @@ def content_digest(raw: Mapping[str, Any]) -> str:
 
     Unkeyed, so for comparison in memory only; a lake stores a keyed digest.
     """
-    text = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
+    text = _ENCODER.encode(raw)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:TOKEN_LENGTH]
 
 

@@ -11,8 +11,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -56,7 +57,8 @@ class WorkerSetup:
     max_line_bytes: int
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where records come from: a file of a batch of a feed and interval."""
 
     feed: str
@@ -64,7 +66,7 @@ class Place(NamedTuple):
     batch_id: str
     name: str
 
-    @property
+    @cached_property
     def batch(self) -> str:
         """The batch's name among all feeds and intervals."""
         return batch_name(self.feed, self.interval, self.batch_id)
@@ -157,16 +159,19 @@ class Worker:
         place = Place(chunk.feed, chunk.interval, chunk.batch_id, chunk.name)
         parser = FEED_PARSERS[chunk.feed]
         settings = self.setup.settings[parser.source]
+        bronze, lines = f"bronze.{chunk.feed}", 0
         try:
             for line, raw in read_lines(chunk, self.setup.max_line_bytes):
-                self.stage.count("lines", chunk.name, place)
+                lines += 1
                 for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
                     accepted = self._accept(record, place)
                     if accepted is not None:
                         row = _bronze_row(record, accepted, place)
-                        self.stage.add(f"bronze.{chunk.feed}", [row], place.batch, record_place(record, place))
+                        self.stage.add(bronze, [row], place.batch, record_place(record, place))
         except DamagedFileError:
             self.stage.count("damaged", chunk.name, place)
+        if lines:
+            self.stage.count("lines", chunk.name, place, lines)
 
     def read_bronze(self, row: Mapping[str, Any]) -> None:
         """A bronze record is parsed again and its silver rows staged; its page was split when it came."""

@@ -9,11 +9,14 @@ CONTRIBUTING.md).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
+import orjson
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -71,6 +74,20 @@ class Record(msgspec.Struct, frozen=True):
     context: Context
     settings: Settings
     digest: str = "0" * 32
+
+
+class Sighting(dict[str, Any]):
+    """An observation that many records state, one object for all of them: it is compared by a digest made once."""
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The digest of its content."""
+        return content_digest(self)
+
+
+def content_digest(value: Any) -> bytes:
+    """16 bytes over a value's JSON, by which equal values of one process are known."""
+    return hashlib.blake2b(orjson.dumps(value), digest_size=16).digest()
 
 
 class Parsed(msgspec.Struct):
