@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 Pii = Literal["none", "token", "pseudonym", "clear"]
@@ -71,7 +70,7 @@ class Table:
         """The table's name as users write it: `layer.name`."""
         return f"{self.layer}.{self.name}"
 
-    @cached_property
+    @property
     def column_names(self) -> tuple[str, ...]:
         """All column names in declared order."""
         return tuple(column.name for column in self.columns)

@@ -38,6 +38,7 @@ unknown_value (signals; `name` is the path)."""
 
 Result = tuple[str, str, str, str, str, str, int]
 
+COLUMNS: Mapping[str, tuple[str, ...]] = {table.full_name: table.column_names for table in ALL.tables}
 QUARANTINE = "silver.quarantine"
 BATCH = "__batch"
 TABLE = "__table"
@@ -105,7 +106,7 @@ class Stage:
         kept = self.rows.get(table)
         if kept is None:
             kept = self.rows[table] = []
-        names = ALL[table].column_names
+        names = COLUMNS[table]
         for row in rows:
             kept.append((*map(row.get, names), batch, place))
         if len(kept) >= BUILD_ROWS:
@@ -120,7 +121,7 @@ class Stage:
             *values, batches, places = zip(*rows, strict=True)
             columns = arrow_columns(ALL[table], values)
             columns += [pa.array(batches, pa.string()), pa.repeat(table, len(rows)), pa.array(places, pa.string())]
-            names = [*ALL[table].column_names, BATCH, TABLE, PLACE]
+            names = [*COLUMNS[table], BATCH, TABLE, PLACE]
             self.built.setdefault(table, []).append(pa.table(columns, names=names))
 
     def flush(self, table: str) -> None:
@@ -132,7 +133,7 @@ class Stage:
         folder = Path(self.setup.staging) / table
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{uuid.uuid4().hex}.parquet"
-        content = pa.concat_tables(built).combine_chunks()
+        content = pa.concat_tables(built)
         repeated = dictionary_columns(content)
         pq.write_table(content, path, compression="zstd", use_dictionary=repeated, write_statistics=False)
         self.results.append(("staged", table, str(path), "", "", "", content.num_rows))

@@ -22,7 +22,7 @@ _PRIMITIVES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-SAMPLE = 8_192
+SAMPLE = 2_048
 LEAST_REPEATS = 4
 """A value has to come so often on average for a dictionary to be worth its while."""
 
@@ -92,7 +92,7 @@ def _leaves(path: str, kind: pa.DataType) -> list[str]:
 
 
 def _column(spark_type: str, values: Sequence[Any]) -> pa.Array:
-    if values.count(None) == len(values):  # a third of an order's columns: nothing to look at one by one
+    if values and values[0] is None and values.count(None) == len(values):  # a third of an order's columns
         return pa.nulls(len(values), arrow_type(spark_type))
     if spark_type == "timestamp" and any(isinstance(value, int) for value in values):
         return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC"))
