@@ -159,7 +159,7 @@ class Shaper:
 
     def _normalised(self, raw: Mapping[str, Any], record: Record) -> NormalisedObservation:
         try:
-            return normalise_observation(raw, self.policy, record.context.interval)
+            return normalise_observation(raw, self.policy, record.context.interval, read=self._reading)
         except ObservationError as error:
             raise RecordRefusedError("bad_observation", str(error)) from None
 
