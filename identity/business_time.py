@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 from identity.errors import BusinessDateError, ObservationError
 
@@ -70,6 +71,7 @@ def day_start_ms(day: str) -> int:
     return (datetime(parsed.year, parsed.month, parsed.day, tzinfo=SHANGHAI) - _EPOCH) // _MS
 
 
+@lru_cache(maxsize=4096)
 def day_end_ms(day: str) -> int:
     """The last millisecond of a business day, UTC epoch ms.
 

@@ -91,7 +91,7 @@ def normalise_identifier(raw: Identifier, policy: Policy) -> Reading:
     refusal = refusal or _refused_as_read(value, spec, rules) or malformed
     if refusal:
         return Reading(raw, refusal)
-    if spec.scoped and scope.casefold() in policy.reject.values | {""}:
+    if spec.scoped and (not scope or scope.casefold() in policy.reject.values):
         return Reading(raw, "missing_scope")
     return Reading(Identifier(raw.namespace, scope, value), "")
 

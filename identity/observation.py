@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
@@ -12,11 +12,13 @@ from identity.business_time import day_end_ms, parse_instant
 from identity.errors import ObservationError
 from identity.identifier import Identifier
 from identity.namespace import Strength
-from identity.normalise import normalise_identifier
+from identity.normalise import Reading, normalise_identifier
 from identity.policy import Policy
 from identity.token import TOKEN_LENGTH, is_personal, pii_token
 
+Read = Callable[[Identifier], Reading]
 Kind = Literal["link", "unlink", "bind", "unbind", "replace"]
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 KINDS: tuple[Kind, ...] = ("link", "unlink", "bind", "unbind", "replace")
 
 
@@ -57,15 +59,19 @@ class NormalisedObservation:
     content: str = ""
 
 
-def normalise_observation(raw: Mapping[str, Any], policy: Policy, interval: str) -> NormalisedObservation:
+def normalise_observation(
+    raw: Mapping[str, Any], policy: Policy, interval: str, *, read: Read | None = None
+) -> NormalisedObservation:
     """The row in its one form. Raises ObservationError for a row that is none: it goes to quarantine.
 
-    A refused value drops that identifier only. `interval` is the business day of the run the row arrived in.
+    A refused value drops that identifier only. `interval` is the business day of the run the row arrived in. `read` is
+    `normalise_identifier` under the policy, for a caller that remembers what it read.
     """
     if not isinstance(raw, Mapping):
         raise ObservationError("row", type(raw).__name__, "an object")
     kind = _kind(raw)
-    ids, rejections = _read_ids(_id_rows(raw, kind), policy, every_role=kind == "replace")
+    reading = read or (lambda written: normalise_identifier(written, policy))
+    ids, rejections = _read_ids(_id_rows(raw, kind), policy, reading, every_role=kind == "replace")
     event_ms = parse_instant(raw.get("event_time"), "event_time")
     latest = day_end_ms(interval)
     valid_to = raw.get("valid_to")
@@ -91,7 +97,7 @@ def content_digest(raw: Mapping[str, Any]) -> str:
 
     Unkeyed, so for comparison in memory only; a lake stores a keyed digest.
     """
-    text = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
+    text = _ENCODER.encode(raw)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:TOKEN_LENGTH]
 
 
@@ -137,13 +143,13 @@ def _id_rows(raw: Mapping[str, Any], kind: Kind) -> Sequence[Mapping[str, Any]]:
 
 
 def _read_ids(
-    rows: Sequence[Mapping[str, Any]], policy: Policy, *, every_role: bool
+    rows: Sequence[Mapping[str, Any]], policy: Policy, read: Read, *, every_role: bool
 ) -> tuple[tuple[StatedId, ...], tuple[Rejection, ...]]:
     stated: dict[tuple[Identifier, str], StatedId] = {}
     rejections: dict[Rejection, None] = {}
     for row in rows:
         written = Identifier(_field(row, "namespace"), _field(row, "scope"), _field(row, "value"))
-        reading = normalise_identifier(written, policy)
+        reading = read(written)
         if reading.refusal:
             rejections[Rejection(reading.refusal, written)] = None
             continue

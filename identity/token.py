@@ -22,7 +22,7 @@ def keyed_digest(identity_key: str | bytes, *parts: str) -> str:
     """64 lower-case hex characters of HMAC-SHA256 over the parts, which cannot run into each other."""
     key = identity_key.encode() if isinstance(identity_key, str) else identity_key
     text = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
-    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def pii_token(identity_key: str | bytes, family: str, value: str) -> str:

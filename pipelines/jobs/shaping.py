@@ -5,12 +5,11 @@ The same code runs in Spark's Arrow batches and in the API's receivers; it reads
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from identity.errors import ObservationError
@@ -21,7 +20,16 @@ from identity.policy import Policy
 from identity.token import is_personal, phone_forms, pii_token
 from pipelines.jobs.records import UNREADABLE, unreadable
 from pipelines.keys import Keys, seal
-from pipelines.sources.base import Clear, FeedParser, Parsed, Record, RecordRefusedError, Subject
+from pipelines.sources.base import (
+    Clear,
+    FeedParser,
+    Parsed,
+    Record,
+    RecordRefusedError,
+    Sighting,
+    Subject,
+    content_digest,
+)
 from pipelines.tables import ALL
 
 Row = dict[str, Any]
@@ -36,17 +44,20 @@ SEALED = "sealed:"
 """What stands before a sealed value in `rescued`; it opens with the vault key and the row's record_hash."""
 
 
-@dataclass
-class Shaped:
+class Shaped(msgspec.Struct):
     """Final rows by full table name; unknown fields by path and unknown values by (path, value), counted."""
 
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
-    unknown_values: dict[tuple[str, str], int] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = msgspec.field(default_factory=dict)
+    unknown: dict[str, int] = msgspec.field(default_factory=dict)
+    unknown_values: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
 
     def add(self, table: str, row: Row) -> None:
         """A row is added to its table."""
-        self.rows.setdefault(table, []).append(row)
+        rows = self.rows.get(table)
+        if rows is None:
+            self.rows[table] = [row]
+        else:
+            rows.append(row)
 
 
 class Shaper:
@@ -63,6 +74,7 @@ class Shaper:
         self._token = lru_cache(maxsize=200_000)(self.token)
         self._reading = lru_cache(maxsize=200_000)(self._read)
         self._keeping = lru_cache(maxsize=200_000)(self._keep)
+        self._named = lru_cache(maxsize=50_000)(self._name_of)
 
     def begin_batch(self, batch: str) -> None:
         """What follows belongs to this batch: it brings its own vault entries, as the one before may be refused."""
@@ -82,7 +94,7 @@ class Shaper:
 
     def _shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         parsed = parser.parse(record)
-        stated = {_digest(raw): raw for raw in parsed.observations}
+        stated = {raw.digest if type(raw) is Sighting else content_digest(raw): raw for raw in parsed.observations}
         # A person's repeated sightings of one day are one observation: most of a day's events state what was stated.
         new = {digest: raw for digest, raw in stated.items() if digest not in self._observed}
         observations = [self._normalised(raw, record) for raw in new.values()]
@@ -90,7 +102,9 @@ class Shaper:
         for table, row in parsed.rows:
             final = self._row(row, lineage, into)
             nameless = [
-                row[name] for name in ALL[table].key if isinstance(row.get(name), Clear) and final[name] is None
+                row[name]
+                for name in ALL.by_name[table].key
+                if final.get(name) is None and isinstance(row.get(name), Clear)
             ]
             if nameless:
                 self._refuse_key(nameless[0], record, into)
@@ -112,34 +126,40 @@ class Shaper:
         into.add(REJECTIONS, {**place, **refused, "rule": reading.refusal or "reject_value"})
 
     def _row(self, row: Mapping[str, Any], lineage: Row, into: Shaped) -> Row:
-        final: Row = dict(lineage)
+        final: Row = {**lineage, **row}
         for name, value in row.items():
             kind = type(value)
-            if kind is str or value is None or kind is bool:
-                final[name] = value
+            if kind is str or value is None:
+                continue
+            if kind is int:
+                if not MIN_INT <= value <= MAX_INT:
+                    raise RecordRefusedError("bad_value", f"{name}: a number beyond 64 bits")
             elif kind is Subject:
-                final |= self._subject(value, into)
+                del final[name]
+                self._name(final, value, into)
             elif kind is Clear:
                 final[name] = self._tokenise(value, into)
-            else:
-                final[name] = _fitting(name, value)
         return final
 
-    def _subject(self, subject: Subject, into: Shaped) -> Row:
-        reading = self._reading(Identifier(subject.namespace, subject.scope, subject.value))
-        if reading.refusal:
-            return {}
-        namespace, scope, value = self._stored(reading.identifier, into)
-        return {
-            "subject_namespace": namespace,
-            "subject_scope": scope,
-            "subject_value": value,
-            "subject_key": key64(namespace, scope, value),
-        }
+    def _name(self, row: Row, subject: Subject, into: Shaped) -> None:
+        """The row has the columns of its subject; none of them where its value is refused."""
+        if subject.namespace == "phone":
+            self._tokenise(Clear("phone", subject.value), into)
+        named = self._named(subject)
+        if named is not None:
+            row["subject_namespace"], row["subject_scope"], row["subject_value"], row["subject_key"] = named
+
+    def _name_of(self, subject: Subject) -> tuple[str, str, str, int] | None:
+        """The subject as the lake keeps it, with its key."""
+        node, refusal = self._reading(Identifier(subject.namespace, subject.scope, subject.value))
+        if refusal:
+            return None
+        kept = self._keeping(node)
+        return node.namespace, node.scope, kept, key64(node.namespace, node.scope, kept)
 
     def _normalised(self, raw: Mapping[str, Any], record: Record) -> NormalisedObservation:
         try:
-            return normalise_observation(raw, self.policy, record.context.interval)
+            return normalise_observation(raw, self.policy, record.context.interval, read=self._reading)
         except ObservationError as error:
             raise RecordRefusedError("bad_observation", str(error)) from None
 
@@ -169,9 +189,9 @@ class Shaper:
             "clamped": observation.clamped,
         }
         seen_ids = [(stated["key"], stated["role"], stated["linking"]) for stated in ids]
-        signature = _digest([row["source"], row["kind"], seen_ids, row["retracts"], row["valid_to_ms"]])
+        signature = content_digest([row["source"], row["kind"], seen_ids, row["retracts"], row["valid_to_ms"]])
         row["signature"] = int.from_bytes(signature[:8], "big", signed=True)
-        row["content_hash"] = self._token("observation", observation.content)
+        row["content_hash"] = self.token("observation", observation.content)
         into.add(OBSERVATIONS, row)
         for rejection in observation.rejections:
             namespace, scope, value = rejection.identifier
@@ -250,13 +270,3 @@ class Shaper:
             ]
         cipher = seal(self.keys.vault, token, clear)
         into.add(VAULT, {"token": token, "kind": kind, "cipher": cipher, "key_id": self.keys.vault_id, "forms": forms})
-
-
-def _fitting(name: str, value: Any) -> Any:
-    if type(value) is int and not MIN_INT <= value <= MAX_INT:
-        raise RecordRefusedError("bad_value", f"{name}: a number beyond 64 bits")
-    return value
-
-
-def _digest(value: Any) -> bytes:
-    return hashlib.blake2b(orjson.dumps(value), digest_size=16).digest()

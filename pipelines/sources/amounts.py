@@ -29,8 +29,9 @@ def fen(value: Any, name: str) -> int | None:
     >>> fen("20", "pay_amount"), fen(None, "pay_amount")
     (20, None)
     """
-    amount = value if type(value) is int else integer(value, name)
-    return _in_bounds(amount, name)
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    return _in_bounds(integer(value, name), name)
 
 
 def yuan(value: Any, name: str) -> int | None:

@@ -65,6 +65,7 @@ class _Order:
     created: int | None
     paid: int | None
     updated: int | None
+    lines: Sequence[Mapping[str, Any]]
     subject: Subject | None
 
 
@@ -97,12 +98,13 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
         created=epoch_s(value.get("create_time"), "create_time"),
         paid=epoch_s(value.get("pay_time"), "pay_time"),
         updated=epoch_s(value.get("update_time"), "update_time"),
+        lines=objects(value.get("sku_order_list"), "sku_order_list"),
         subject=subject,
     )
     if subject is not None:
         order.keys["subject"] = subject
     unknown_states(order.codes, settings.value_maps, parsed, "")
-    lines = [_line(line, order, record, parsed) for line in objects(value.get("sku_order_list"), "sku_order_list")]
+    lines = [_line(line, order, record, parsed) for line in order.lines]
     if len(lines) >= MOST_LINES:
         parsed.unknown_values.append(("sku_order_list", f"{len(lines)} lines: the platform may have left out more"))
     parsed.rows.append((ORDERS, _order_row(order, record, lines)))
@@ -119,12 +121,14 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
     status = order_status(order.codes, maps, paid=paid is not None)
     address = mapping(value.get("post_addr"), "post_addr")
     finished = epoch_s(value.get("finish_time"), "finish_time")
-    return order.keys | {
+    trades = {text(line.get("trade_type")) for line in order.lines}
+    return {
+        **order.keys,
         "status": "deposit_paid" if deposit and status == "created" else status,
         "status_raw": _raw(order.codes),
         "order_type": text(value.get("order_type")),
         "is_paid": paid is not None,
-        "is_presale": bool(phases) or _trade_types(value) >= {_DEPOSIT_TRADE},
+        "is_presale": bool(phases) or _DEPOSIT_TRADE in trades,
         "created_at": order.created,
         "paid_at": paid,
         "shipped_at": epoch_s(value.get("ship_time"), "ship_time"),
@@ -143,7 +147,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
         "province": _name(address, "province"),
         "city": _name(address, "city"),
         "phone_tail": mask_tail(value.get("mask_post_tel")),
-        "is_internal": _is_internal(value, record.settings),
+        "is_internal": _is_internal(trades, record.settings),
         "version_key": version_key(
             order.updated,
             record.digest,
@@ -164,7 +168,8 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
     paid = order.paid and (epoch_s(get("pay_time"), "pay_time") or order.paid)
     updated = epoch_s(get("update_time"), "update_time") or order.updated
     talent, room, video, creative = _attribution(line)
-    return order.keys | {
+    return {
+        **order.keys,
         "line_id": required(identifier(get("order_id")), "sku_order_list[].order_id"),
         "product_id": text(get("product_id_str")) or identifier(get("product_id")),
         "sku_id": text(get("sku_id_str")) or identifier(get("sku_id")),
@@ -250,14 +255,9 @@ def _is_gift(kind: str | None, kinds: Mapping[str, str], parsed: Parsed) -> bool
     return known == "gift"
 
 
-def _trade_types(value: Mapping[str, Any]) -> set[str | None]:
-    return {text(line.get("trade_type")) for line in objects(value.get("sku_order_list"), "sku_order_list")}
-
-
-def _is_internal(value: Mapping[str, Any], settings: Settings) -> bool:
+def _is_internal(trades: set[str | None], settings: Settings) -> bool:
     """Samples that talents receive are no customers' purchases: the trade types the source's YAML names."""
-    kinds = _trade_types(value)
-    return bool(kinds) and kinds <= set(settings.options.get("internal_trade_types", ()))
+    return bool(trades) and trades <= set(settings.options.get("internal_trade_types", ()))
 
 
 def _attribution(line: Mapping[str, Any]) -> tuple[str | None, str | None, str | None, str | None]:

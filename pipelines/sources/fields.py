@@ -35,6 +35,8 @@ def text(value: Any) -> str | None:
     """
     if type(value) is str and '"' not in value:  # the usual case first: this runs for every field of every record
         return value.strip() or None
+    if type(value) is int:
+        return str(value)
     if value is None or isinstance(value, (dict, list)):
         return None
     raw = str(value).lower() if isinstance(value, bool) else str(value)
@@ -130,7 +132,7 @@ def epoch_s(value: Any, name: str) -> int | None:
     >>> epoch_s(1735700500, "t"), epoch_s("0", "t")
     (1735700500000, None)
     """
-    seconds = integer(value, name)
+    seconds = value if type(value) is int else integer(value, name)
     return _checked_ms(seconds * 1000, name) if seconds else None
 
 
@@ -224,7 +226,7 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
         return {}
     if isinstance(value, str):
         value = _decoded(value, name)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):  # a plain object first: to ask for the abstract one takes a microsecond
         raise RecordRefusedError("bad_shape", f"{name}: expected an object")
     return value
 
@@ -245,11 +247,11 @@ def items(value: Any, name: str) -> Iterator[Any]:
         return iter(())
     if isinstance(value, str):
         value = _decoded(value, name)
+    if isinstance(value, list):
+        return iter(value)
     if isinstance(value, Mapping):
         return iter((value,))
-    if not isinstance(value, list):
-        raise RecordRefusedError("bad_shape", f"{name}: expected a list")
-    return iter(value)
+    raise RecordRefusedError("bad_shape", f"{name}: expected a list")
 
 
 def objects(value: Any, name: str) -> list[dict[str, Any]]:

@@ -23,14 +23,16 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
     """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped."""
-    body = payload.lstrip()
-    if body.startswith((b"data=", b"data_list=")) or b"&data_list=" in body[:200] or b"&data=" in body[:200]:
-        return split_pages(_decode_body(body), [])
-    return split_pages(payload, [])
+    return split_pages(_decode_body(payload) if _is_body(payload.lstrip()[:200]) else payload, [])
+
+
+def _is_body(head: bytes) -> bool:
+    starts = head.startswith((b"data=", b"data_list="))
+    return starts or b"&data_list=" in head or b"&data=" in head
 
 
 def _decode_body(body: bytes) -> bytes:
-    fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=16)
+    fields = parse_qs(body.lstrip().decode("utf-8", errors="replace"), max_num_fields=16)
     encoded = fields.get("data_list") or fields.get("data")
     if not encoded:
         raise RecordRefusedError("bad_body", "the body has neither data nor data_list")

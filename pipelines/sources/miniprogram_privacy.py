@@ -35,7 +35,19 @@ _ADDRESSES = frozenset(
 _KEY_LIMIT = 4096
 _ADDRESS_LIMIT = 8192
 
-_kept: dict[str, bool] = {}
+
+class _Names(dict[str, bool]):
+    """Whether a property may be kept by its name, for each name judged at its first use."""
+
+    def __missing__(self, key: str) -> bool:
+        plain = _CAMEL.sub("_", key).lower().lstrip("$")
+        keeps = _NAMED_THINGS.search(plain) is not None or _PERSONAL_KEY.search(plain) is None
+        if len(self) < _KEY_LIMIT:
+            self[key] = keeps
+        return keeps
+
+
+_KEEPS = _Names()
 
 
 def keeps_key(key: str) -> bool:
@@ -44,13 +56,7 @@ def keeps_key(key: str) -> bool:
     >>> keeps_key("goods_id"), keeps_key("goods_name"), keeps_key("receiverName"), keeps_key("$mp_openid")
     (True, True, False, False)
     """
-    known = _kept.get(key)
-    if known is None:
-        plain = _CAMEL.sub("_", key).lower().lstrip("$")
-        known = _NAMED_THINGS.search(plain) is not None or _PERSONAL_KEY.search(plain) is None
-        if len(_kept) < _KEY_LIMIT:
-            _kept[key] = known
-    return known
+    return _KEEPS[key]
 
 
 def has_personal_text(value: str) -> bool:
@@ -92,11 +98,11 @@ def properties_json(properties: Mapping[str, Any], taken: frozenset[str]) -> str
     kept = {
         key: value
         for key, value in properties.items()
-        if value is not None and value != "" and key not in taken and keeps_key(key)
+        if value is not None and value != "" and key not in taken and _KEEPS[key]
     }
     if not kept:
         return None
-    for key in _ADDRESSES & kept.keys():
+    for key in _ADDRESSES.intersection(kept):
         value = kept[key]
         if isinstance(value, str) and ("?" in value or "=" in value):
             kept[key] = clean_address(value)

@@ -30,8 +30,9 @@ def split_pages(
     top-level keys that this is an answer: without any of the lists it is an empty page and not itself a record.
     Raises RecordRefusedError("platform_error") for such an answer and ("bad_json") for what is no JSON.
     """
-    if not payload.lstrip().startswith(b"{"):
-        return _elements(payload) if payload.lstrip().startswith(b"[") else [payload]
+    first = payload.lstrip()[:1]
+    if first != b"{":
+        return _elements(payload) if first == b"[" else [payload]
     answer = _object(payload)
     if error is not None:
         message = error(_scalars(answer))

@@ -89,6 +89,7 @@ def _walk(level: _Level, value: dict[str, Any], path: str, found: dict[str, Any]
         if isinstance(inner, dict):
             _walk(below, inner, f"{path}{key}.", found)
         elif isinstance(inner, list):
+            within = f"{path}{key}[]."
             for element in inner:
                 if isinstance(element, dict):
-                    _walk(below, element, f"{path}{key}[].", found)
+                    _walk(below, element, within, found)

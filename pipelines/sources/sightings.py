@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from pipelines.sources.base import Context, Parsed, RecordRefusedError, Subject
+from pipelines.sources.base import Context, Parsed, RecordRefusedError, Sighting, Subject
 from pipelines.sources.fields import rfc3339, text
 
 DAY_MS = 86_400_000
@@ -25,6 +25,8 @@ _EPOCH = date(1970, 1, 1)
 _MOBILE_DIGITS = 11
 _LONGEST_PHONE = 15
 _LONGEST_MS = 253_402_300_799_000
+_SIGHTINGS = 8192
+"""How many sightings are kept at hand: what one visitor does in a day stands close together."""
 
 IdKey = tuple[str, str, str]
 """An identifier in short: namespace, scope, value."""
@@ -149,21 +151,24 @@ def read_subject(value: Any, name: str) -> Subject:
 
 def observe_day(parsed: Parsed, feed: str, keys: Iterable[IdKey], day: str) -> None:
     """The identifiers, none of them a phone, were seen together on a day: one observation however often it is said."""
-    order = sorted(set(keys))
-    if not order:
-        return
-    parsed.observations.append(
-        {
-            "observation_id": f"{_digest_of(order)}:{day}",
-            "source": feed,
-            "kind": "link",
-            "event_time": day_start_ms(day),
-            "ids": [{"namespace": namespace, "scope": scope, "value": value} for namespace, scope, value in order],
-        }
+    order = tuple(sorted(set(keys)))
+    if order:
+        parsed.observations.append(_sighting(feed, order, day))
+
+
+@lru_cache(maxsize=_SIGHTINGS)
+def _sighting(feed: str, order: tuple[IdKey, ...], day: str) -> Sighting:
+    """The observation that these identifiers were seen together on a day."""
+    return Sighting(
+        observation_id=f"{_digest_of(order)}:{day}",
+        source=feed,
+        kind="link",
+        event_time=day_start_ms(day),
+        ids=[{"namespace": namespace, "scope": scope, "value": value} for namespace, scope, value in order],
     )
 
 
-def _digest_of(order: list[IdKey]) -> str:
+def _digest_of(order: Iterable[IdKey]) -> str:
     """One id for identifiers in order; a member or login id that may be a mobile number takes no part in it."""
     parts: list[str] = []
     for namespace, scope, value in order:

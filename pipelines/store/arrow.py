@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ _PRIMITIVES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-SAMPLE = 8_192
+SAMPLE = 2_048
 LEAST_REPEATS = 4
 """A value has to come so often on average for a dictionary to be worth its while."""
 
@@ -52,8 +52,16 @@ def arrow_table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
     Raises pyarrow.ArrowInvalid where a value does not fit its declared type.
     """
-    arrays = [_column(column.type, [row.get(column.name) for row in rows]) for column in table.columns]
-    return pa.table(arrays, names=list(table.column_names))
+    names = table.column_names
+    return pa.table(arrow_columns(table, [[row.get(name) for row in rows] for name in names]), names=list(names))
+
+
+def arrow_columns(table: Table, values: Iterable[Sequence[Any]]) -> list[pa.Array]:
+    """The values of each of the table's columns, in declared order and types.
+
+    Raises pyarrow.ArrowInvalid where a value does not fit its declared type.
+    """
+    return [_column(column.type, given) for column, given in zip(table.columns, values, strict=True)]
 
 
 def dictionary_columns(rows: pa.Table) -> list[str]:
@@ -83,7 +91,9 @@ def _leaves(path: str, kind: pa.DataType) -> list[str]:
     return [path]
 
 
-def _column(spark_type: str, values: list[Any]) -> pa.Array:
+def _column(spark_type: str, values: Sequence[Any]) -> pa.Array:
+    if values and values[0] is None and values.count(None) == len(values):  # a third of an order's columns
+        return pa.nulls(len(values), arrow_type(spark_type))
     if spark_type == "timestamp" and any(isinstance(value, int) for value in values):
         return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC"))
     if spark_type == "date" and any(isinstance(value, str) for value in values):

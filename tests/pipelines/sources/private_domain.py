@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from pipelines.jobs.records import RawRecord, make_record
@@ -100,7 +101,7 @@ def as_text(parsed: list[Parsed]) -> str:
 
 def _plain(value: Any) -> Any:
     """Personal values as their kind only: golden files show that they are on their way to the vault."""
-    return vars(value) if hasattr(value, "__dataclass_fields__") else value
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, tuple[str | int, ...]]]:
