@@ -74,7 +74,8 @@ def _platform(parsed: Parsed, record: Record, value: dict[str, Any]) -> str:
 
 
 def _claimant(context: Context, openid: str | None, unionid: str | None) -> Subject:
-    if unionid:
+    """The unionid where the account it belongs to is known, else the openid: without its scope an id names nobody."""
+    if unionid and (context.open_platform_id or not openid):
         return Subject("wx_unionid", context.open_platform_id, unionid)
     if openid:
         return Subject("wx_openid", context.app_id, openid)

@@ -46,6 +46,12 @@ def test_a_claimant_without_unionid_is_known_by_openid() -> None:
     assert row_of(unionid=None)["subject"] == Subject("wx_openid", WECHAT_APP, OPENID)
 
 
+def test_a_unionid_of_an_unknown_account_leaves_the_claim_to_the_openid() -> None:
+    context = {"open_platform_id": ""}
+    assert row_of(context)["subject"] == Subject("wx_openid", WECHAT_APP, OPENID)
+    assert row_of(context, openid=None)["subject"] == Subject("wx_unionid", "", UNIONID)
+
+
 def test_the_phone_typed_is_on_its_way_to_a_token_and_in_no_observation() -> None:
     parsed = parse()
     assert one_row(parsed, "order_claims")["phone_token"] == Clear("phone", "13912345678")
