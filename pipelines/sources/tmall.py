@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipelines.sources.amounts import stated_phone
-from pipelines.sources.base import Context, RecordRefusedError, Subject
+from pipelines.sources.base import Context, RecordRefusedError
 from pipelines.sources.evidence import named
 from pipelines.sources.fields import identifier, mapping, text
 from pipelines.sources.pages import split_pages
@@ -136,11 +136,6 @@ def phone_ids(value: Mapping[str, Any]) -> list[Id]:
     return named(MIX_MOBILE, "", mixed.lower() if mixed else None, "verified") + named(
         "phone", "", stated_phone(value.get("mobile")), "verified"
     )
-
-
-def subject_of(ids: Sequence[Id]) -> Subject | None:
-    """The identifier that a fact of these ids belongs to: the first one."""
-    return Subject(ids[0]["namespace"], ids[0]["scope"], ids[0]["value"]) if ids else None
 
 
 def buyer_ids(value: Mapping[str, Any], context: Context, shop: str) -> list[Id]:

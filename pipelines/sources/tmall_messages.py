@@ -14,7 +14,7 @@ import orjson
 from pipelines.sources.amounts import yuan
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known
+from pipelines.sources.evidence import first_known, subject_of
 from pipelines.sources.fields import business_date, identifier, required, text, top_time
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day, stable_id
@@ -26,7 +26,6 @@ from pipelines.sources.tmall import (
     platform_id,
     refund_rank,
     split_answer,
-    subject_of,
 )
 from pipelines.sources.tmall_points import FIELDS as POINT_FIELDS
 from pipelines.sources.tmall_points import LEDGER, point_change

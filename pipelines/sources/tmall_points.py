@@ -7,9 +7,9 @@ from typing import Any
 
 from pipelines.sources.amounts import fen
 from pipelines.sources.base import Parsed, Record, RecordRefusedError, version_key
-from pipelines.sources.evidence import observe
+from pipelines.sources.evidence import observe, subject_of
 from pipelines.sources.fields import business_date, identifier, required, text
-from pipelines.sources.tmall import PLATFORM, buyer_ids, phone_ids, subject_of
+from pipelines.sources.tmall import PLATFORM, buyer_ids, phone_ids
 
 LEDGER = "silver.points_ledger"
 FIELDS = ("biz_type", "mix_mobile", "mobile", "ouid", "omid", "point", "type", "record_id", "seller_name")

@@ -17,7 +17,7 @@ from identity.phone import is_mobile
 from pipelines.sources.amounts import fen, mask_tail, plain_phone, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.evidence import first_known, observe, subject_of
 from pipelines.sources.fields import (
     business_date,
     fen_of_yuan,
@@ -43,7 +43,6 @@ from pipelines.sources.tmall import (
     refund_rank,
     shop_of,
     split_answer,
-    subject_of,
 )
 
 ORDERS, LINES, PHONES = "silver.orders", "silver.order_lines", "silver.order_phones"

@@ -311,3 +311,8 @@ def test_lines_may_come_as_a_single_object() -> None:
 def test_a_closed_order_says_when_it_was_seen_closed(codes: tuple[int, int], closed: bool) -> None:
     order = one_row(parse(ORDERS, douyin_order(order_status=codes[0], main_status=codes[1])), "orders")
     assert order["closed_at"] == (1735700731000 if closed else None)
+
+
+def test_without_an_app_key_the_order_belongs_to_the_mini_programs_open_id() -> None:
+    order = one_row(parse(ORDERS, douyin_order(open_id="mp-1"), app_key=""), "orders")
+    assert order["subject"] == Subject("douyin_mp_open_id", "tt0000000000000001", "mp-1")

@@ -224,3 +224,8 @@ def test_a_decrypted_receiver_is_a_phone_of_the_trade() -> None:
 )
 def test_a_receiver_behind_a_protected_or_foreign_number_says_nothing(said: dict[str, object]) -> None:
     assert parse(TRADES, {**RECEIVER, **said}).rows == []
+
+
+def test_without_an_app_key_the_trade_belongs_to_the_ouid() -> None:
+    trade = one_row(parse(TRADES, tmall_trade(ouid="AAcomposedOuid"), app_key=""), "orders")
+    assert trade["subject"] == Subject("tmall_ouid", NICK, "AAcomposedOuid")
