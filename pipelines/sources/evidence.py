@@ -50,6 +50,11 @@ def listed(at_ms: int) -> int:
     return at_ms // 1000
 
 
+def member_rank(status: str) -> int:
+    """Rank of a membership's state among versions of one time: of what began and ended together, the end counts."""
+    return 1 if status == "left" else 0
+
+
 def observe(parsed: Parsed, context: Context, about: str, *, ids: Sequence[Id], at: int, kind: str = "link") -> None:
     """The observation is added unless it names nobody. `about` is the source's record (`order:6923`), `at` UTC ms."""
     if not ids:

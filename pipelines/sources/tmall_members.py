@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.sources.amounts import any_time, fen, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, Subject, version_key
 from pipelines.sources.categories import as_object
-from pipelines.sources.evidence import first_known, listed, observe
+from pipelines.sources.evidence import first_known, listed, member_rank, observe
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id, observe_day, sighting_day
@@ -145,7 +145,7 @@ def _row(parsed: Parsed, record: Record, subject: Subject, *, status: str, versi
         "subject": subject,
         "status": status,
         "updated_at": at,
-        "version_key": version_key(version, record.digest),
+        "version_key": version_key(version, record.digest, rank=member_rank(status)),
     }
     parsed.rows.append((MEMBERS, row | told))
 

@@ -140,3 +140,13 @@ def test_calls_with_equal_fields_are_one_record_only_if_they_did_the_same_at_the
     assert content(method="tmall.mei.crm.bind.query") != joined
     assert content(method="tmall.mei.crm.bind", params={"answer": "FAIL"}) != joined
     assert content(method="tmall.mei.crm.bind", received_ms=RECEIVED_MS + 1) != joined
+
+
+def test_of_a_bind_and_an_unbind_of_one_time_the_unbind_counts() -> None:
+    request = {"seller_name": NICK, "ouid": "AAOcomposed", "extend": {"flightJoinTime": 1735610400000}}
+    bound, ended = (
+        one_row(parse(MEMBERS, {**request, "type": kind}, method="tmall.mei.crm.bind", digest=digest), "members")
+        for kind, digest in ((1, "f" * 32), (2, "0" * 32))
+    )
+    assert (bound["status"], ended["status"]) == ("member", "left")
+    assert ended["version_key"] > bound["version_key"]
