@@ -79,9 +79,13 @@ def _as_mapping(value: Any, name: str) -> dict[str, Any]:
 
 
 def _stated_time(data: Mapping[str, Any]) -> int | None:
-    """The latest of the times a message states: that of what it tells; an application's time may stand beside it."""
-    stated = [any_time(data.get(name), f"data.{name}") for name in _TIMES]
-    return max((time for time in stated if time is not None), default=None)
+    """When what a message tells was reached: its `update_time`, else the latest of the other times it states.
+
+    The others may lie ahead of the change, by another clock, and would outrank later versions.
+    """
+    stated = {name: any_time(data.get(name), f"data.{name}") for name in _TIMES}
+    known = [time for time in stated.values() if time is not None]
+    return stated["update_time"] or max(known, default=None)
 
 
 def _time_of_id(message_id: str | None) -> int | None:
