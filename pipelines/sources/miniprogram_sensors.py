@@ -11,7 +11,13 @@ from identity.phone import is_mobile
 from pipelines.sources.base import Context, Parsed, Record, Settings, Subject, version_key
 from pipelines.sources.fields import MAX_MS, integer, mapping, required, text
 from pipelines.sources.miniprogram_clock import ClockLimits, device_moment
-from pipelines.sources.miniprogram_identities import IdentityKeys, as_ids, distinct_identifier, subject_of
+from pipelines.sources.miniprogram_identities import (
+    IdentityKeys,
+    as_ids,
+    distinct_identifier,
+    reads_as_openid,
+    subject_of,
+)
 from pipelines.sources.miniprogram_privacy import clean_address, properties_json
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import (
@@ -215,7 +221,8 @@ def _sharer_key(properties: Mapping[str, Any], context: Context) -> int | None:
 
 
 def _identifiers(event: _Event) -> list[IdKey]:
-    """The event's identifiers: its identities, its own login and anonymous id, else what its distinct id is."""
+    """The event's identifiers: its identities, its own login and anonymous id, and its distinct id where no other
+    says whose the event is or where it is the openid that they leave out."""
     places = event.rules.keys.places(event.context)
     found: list[IdKey] = []
     stated = event.value.get("identities")
@@ -231,14 +238,25 @@ def _identifiers(event: _Event) -> list[IdKey]:
             found.append(one)
     if event.kind in NAMES_ITSELF or all(one[0] == "phone" for one in found):
         _add_distinct(found, event)
+    elif reads_as_openid(event.distinct_id, event.context) and not _holds_openid(found, event):
+        found.append(distinct_identifier(event.distinct_id, event.context))
     return found
+
+
+def _holds_openid(found: list[IdKey], event: _Event) -> bool:
+    """Whether the ids hold an openid of the app, or the distinct id as something else (a unionid has an openid's form).
+
+    A form is a guess: it never joins a second openid to one that was stated.
+    """
+    openid_of_app = ("wx_openid", event.context.app_id)
+    return any(one[2] == event.distinct_id or one[:2] == openid_of_app for one in found)
 
 
 def _own_ids(event: _Event) -> list[IdKey]:
     own: list[IdKey] = []
     anonymous, login = text(event.value.get("anonymous_id")), text(event.value.get("login_id"))
     if anonymous:
-        own.append(("mp_anonymous_id", event.context.app_id, anonymous))
+        own.append(distinct_identifier(anonymous, event.context))
     if login:
         key, joined, rest = login.partition("+")
         one = event.rules.keys.identifier(key, rest, event.context) if joined else None

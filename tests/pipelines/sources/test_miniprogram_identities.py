@@ -90,6 +90,14 @@ def test_a_bare_distinct_id_is_an_openid_by_its_form_only_in_wechat() -> None:
     assert distinct_identifier("o-short", WECHAT)[0] == "mp_anonymous_id"
 
 
+@pytest.mark.parametrize(
+    ("length", "openid"), [(20, False), (21, True), (26, True), (28, True), (32, True), (33, False)]
+)
+def test_an_openid_reads_as_one_by_its_first_letter_and_its_length(length: int, openid: bool) -> None:
+    assert (distinct_identifier("o" + "x" * (length - 1), WECHAT)[0] == "wx_openid") is openid
+    assert distinct_identifier("p" + "x" * (length - 1), WECHAT)[0] == "mp_anonymous_id"
+
+
 def test_only_phones_take_the_role() -> None:
     ids = as_ids([("login_id", "b", "l1"), ("phone", "", "13912345678")], phone_role="verified")
     assert [one.get("role") for one in ids] == [None, "verified"]

@@ -150,6 +150,39 @@ def test_an_event_without_identities_is_of_its_distinct_id() -> None:
     assert sighting(parse(**bare, distinct_id=DEVICE)) == {DEVICE_ID}
 
 
+@pytest.mark.parametrize(
+    ("known", "others"),
+    [
+        ({"identities": None}, {DEVICE_ID}),
+        ({"identities": None, "anonymous_id": None, "login_id": LOGIN}, {LOGIN_ID}),
+        ({"identities": {"$identity_mp_id": DEVICE, "$identity_login_id": LOGIN}}, {DEVICE_ID, LOGIN_ID}),
+    ],
+)
+def test_a_distinct_id_that_reads_as_an_openid_takes_part_beside_other_ids(
+    known: dict[str, Any], others: set[tuple[str, str, str]]
+) -> None:
+    parsed = parse(**known)
+    assert sighting(parsed) == {OPENID_ID, *others}
+    assert one_row(parsed, "events")["subject"] == Subject(*OPENID_ID)
+
+
+def test_a_distinct_id_that_reads_as_no_openid_stays_out_where_other_ids_are_given() -> None:
+    assert sighting(parse(identities=None, distinct_id="1735-other-device")) == {DEVICE_ID}
+
+
+def test_a_distinct_id_is_no_second_openid_and_no_openid_where_it_is_held_as_a_unionid() -> None:
+    assert sighting(parse(distinct_id="oAnotherOpenid00000000000001")) == {DEVICE_ID, OPENID_ID, UNIONID_ID}
+    unionid_only = {"$identity_mp_unionid": UNIONID}
+    assert sighting(parse(identities=unionid_only, distinct_id=UNIONID)) == {DEVICE_ID, UNIONID_ID}
+
+
+def test_an_anonymous_id_that_reads_as_an_openid_is_one() -> None:
+    assert sighting(parse(identities=None, anonymous_id=OPENID, distinct_id=LOGIN, login_id=LOGIN)) == {
+        OPENID_ID,
+        LOGIN_ID,
+    }
+
+
 def test_a_missing_app_id_leaves_the_scope_empty_and_keeps_the_row() -> None:
     parsed = parse({"app_id": ""})
     assert ("wx_openid", "", OPENID) in sighting(parsed)
