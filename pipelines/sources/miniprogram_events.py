@@ -22,8 +22,13 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped."""
+    """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped.
+
+    JSON is never such a body, whatever its texts hold (an address with `&data=` in it).
+    """
     body = payload.lstrip()
+    if body.startswith((b"{", b"[", b'"')):
+        return split_pages(payload, [])
     if body.startswith((b"data=", b"data_list=")) or b"&data_list=" in body[:200] or b"&data=" in body[:200]:
         return split_pages(_decode_body(body), [])
     return split_pages(payload, [])
