@@ -180,7 +180,7 @@ def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Ma
     if trade.step is not None:
         category(parsed, settings, "step_trade_status", trade.step, path="step_trade_status")
     return trade.keys | {
-        "status": "deposit_paid" if deposit and status == "created" else status,
+        "status": _deposit_or(status, trade),
         "status_raw": trade.status,
         "order_type": text(value.get("type")),
         "is_paid": paid is not None,

@@ -182,6 +182,17 @@ def test_a_deposit_is_money_apart_until_the_final_payment() -> None:
     assert (paid["deposit_fen"], paid["paid_fen"], paid["is_presale"]) == (0, 18700, True)
 
 
+@pytest.mark.parametrize("told", [{"phase_pay_amount": 5000}, {}])
+def test_a_line_of_an_order_whose_deposit_is_held_stands_as_the_order_does(told: dict[str, int]) -> None:
+    phases = [{"current_phase": 1, "pay_success": True, **told}, {"current_phase": 2, "pay_success": False}]
+    codes = {"pay_time": 0, "order_status": 1, "main_status": 1}
+    parsed = parse(ORDERS, douyin_order(douyin_line(**codes), **codes, order_phase_list=phases))
+    states = [one_row(parsed, table)["status"] for table in ("orders", "order_lines")]
+    assert states == ["deposit_paid", "deposit_paid"]
+    unpaid = parse(ORDERS, douyin_order(douyin_line(**codes), **codes, order_phase_list=phases[1:]))
+    assert [one_row(unpaid, table)["status"] for table in ("orders", "order_lines")] == ["created", "created"]
+
+
 @pytest.mark.parametrize(
     ("facts", "origin"),
     [

@@ -102,6 +102,14 @@ def test_a_deposit_is_received_money_of_an_unpaid_trade() -> None:
     assert (trade["status"], one_row(parsed, "order_lines")["status"]) == ("deposit_paid", "deposit_paid")
 
 
+def test_a_deposit_whose_amount_is_not_told_is_paid_on_the_trade_as_on_its_line() -> None:
+    step = {"type": "step", "step_trade_status": "FRONT_PAID_FINAL_NOPAID"}
+    parsed = parse(TRADES, tmall_trade(tmall_line(status="WAIT_BUYER_PAY"), status="WAIT_BUYER_PAY", **step))
+    trade = one_row(parsed, "orders")
+    assert (trade["status"], one_row(parsed, "order_lines")["status"]) == ("deposit_paid", "deposit_paid")
+    assert (trade["deposit_fen"], trade["is_paid"]) == (0, False)
+
+
 def test_a_finished_deposit_trade_is_paid_once() -> None:
     step = {"type": "step", "step_trade_status": "FRONT_PAID_FINAL_PAID", "step_paid_fee": "188.00"}
     trade = one_row(parse(TRADES, tmall_trade(**step)), "orders")
