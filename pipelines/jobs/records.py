@@ -173,10 +173,18 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings, key: str
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
     try:
-        digest = record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile, key)
+        digest = record_digest(with_context(value, raw.context, _hash_names(parser, value)), parser.volatile, key)
     except UNREADABLE as error:
         raise unreadable(error) from None
     return Record(value, raw.context, settings, digest)
+
+
+def _hash_names(parser: FeedParser, value: Any) -> tuple[str, ...]:
+    """What of the context belongs to the content: the arrival only of a record that does not say when it happened."""
+    names = parser.hash_context
+    if parser.states_time is None or not parser.states_time(value):
+        return names
+    return tuple(name for name in names if name != "received_ms")
 
 
 def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:

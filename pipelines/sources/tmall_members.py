@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from pipelines.sources.amounts import any_time, fen, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, Subject, version_key
 from pipelines.sources.categories import as_object
@@ -132,6 +134,20 @@ def _parse_listed(value: Mapping[str, Any], record: Record) -> Parsed:
     return parsed
 
 
+def _states_time(value: Any) -> bool:
+    """Whether a call states when its member joined, or a sync its version."""
+    if not isinstance(value, dict):
+        return False
+    extend = value.get("extend")
+    if isinstance(extend, str):
+        try:
+            extend = orjson.loads(extend)
+        except orjson.JSONDecodeError:
+            return False
+    joined = extend.get("flightJoinTime") if isinstance(extend, dict) else None
+    return any(text(stated) not in (None, "0") for stated in (joined, value.get("version")))
+
+
 def _seller(value: Mapping[str, Any], context: Context) -> str:
     named = text(value.get("seller_name")) or text(value.get("seller_nick"))
     return named or context.seller_nick or context.shop_id
@@ -157,7 +173,9 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_members,
         parse=parse_members,
         tables=(MEMBERS,),
-        # A call says by its method what happened, and by its arrival when: asking and joining may send the same fields.
+        # A call says by its method what happened: asking and joining may send the same fields. When it happened it says
+        # by its arrival, unless it states its own time.
         hash_context=("method", "params.answer", "received_ms"),
+        states_time=_states_time,
     ),
 )

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.sources.base import Clear, Parsed, RecordRefusedError, Subject
 from pipelines.sources.claims import PARSERS
-from tests.pipelines.sources.private_domain import BRAND_PLATFORM, RECEIVED_MS, WECHAT_APP, one_row, read_one
+from tests.pipelines.sources.private_domain import BRAND_PLATFORM, RECEIVED_MS, WECHAT_APP, one_row, read_one, records
 
 PARSER = PARSERS[0]
 OPENID, UNIONID = "oExampleOpenid000000000001", "oExampleUnion0000000000000001"
@@ -103,3 +103,12 @@ def test_a_decision_outranks_the_claim_where_no_receiving_time_tells() -> None:
 def test_a_decision_may_state_its_own_time() -> None:
     late = row_of({"received_ms": RECEIVED_MS - 9_000_000}, status="approved", updated_at_ms=RECEIVED_MS + 1)
     assert late["version_key"] > row_of(status="rejected")["version_key"]
+
+
+@pytest.mark.parametrize(("stated", "kinds"), [(1735700731000, 1), (None, 2), (0, 2)])
+def test_a_claim_sent_again_is_another_record_only_where_it_states_no_time(stated: int | None, kinds: int) -> None:
+    claim = {"claim_id": "c1", "platform": "douyin", "platform_order_id": "69", "openid": OPENID}
+    again = [
+        records(PARSER, claim | {"claimed_at_ms": stated}, received_ms=RECEIVED_MS + late)[0] for late in (0, 60_000)
+    ]
+    assert len({record.digest for record in again}) == kinds
