@@ -330,6 +330,12 @@ def test_a_wrong_clock_is_corrected_and_both_times_are_kept() -> None:
     assert row["business_date"] == DAY
 
 
+def test_an_event_of_a_clock_far_behind_keeps_its_time_and_its_day() -> None:
+    behind = 400 * 86_400_000
+    row = row_of(time=AT_MS - behind, _flush_time=AT_MS - behind + 400)
+    assert (row["event_at"], row["clock_flag"], row["business_date"]) == (AT_MS - behind, "suspect", "2023-11-28")
+
+
 @pytest.mark.parametrize("time", [0, -5, 99999999999999999])
 def test_a_time_that_cannot_be_one_is_replaced(time: int) -> None:
     row = row_of(time=time)
