@@ -120,6 +120,11 @@ def shop_of(value: Mapping[str, Any], context: Context) -> str:
     return text(value.get("seller_nick")) or context.seller_nick or context.shop_id
 
 
+def seller_of(value: Mapping[str, Any], context: Context) -> str:
+    """The seller whose member a call or a change of points is about: an ouid belongs to its shop."""
+    return text(value.get("seller_name")) or shop_of(value, context)
+
+
 def as_mapping(value: Any, name: str) -> dict[str, Any]:
     """An object that the platform sends as an object or as JSON text; absent means empty."""
     if isinstance(value, str) and value.strip():

@@ -20,7 +20,7 @@ from pipelines.sources.evidence import first_known, listed, member_rank, observe
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id, observe_day, sighting_day
-from pipelines.sources.tmall import OUID, PLATFORM, as_mapping, buyer_ids, phone_ids, split_answer
+from pipelines.sources.tmall import OUID, PLATFORM, as_mapping, buyer_ids, phone_ids, seller_of, split_answer
 
 MEMBERS = "silver.members"
 CALL_SHAPE = Shape(
@@ -61,7 +61,7 @@ def _parse_call(value: Mapping[str, Any], record: Record, method: str) -> Parsed
     extend = as_mapping(value.get("extend"), "extend")
     parsed = Parsed(unknown=CALL_SHAPE.unknown({**value, "extend": extend}, record.settings.ignored))
     ouid = required(identifier(value.get("ouid")), "ouid")
-    shop = _seller(value, record.context)
+    shop = seller_of(value, record.context)
     at = first_known(record.context, any_time(extend.get("flightJoinTime"), "extend.flightJoinTime"))
     kind = text(value.get("type"))
     refused = text(record.context.params.get("answer")) not in (None, "SUC")
@@ -93,7 +93,7 @@ def _observe_call(
 def _parse_sync(value: Mapping[str, Any], record: Record) -> Parsed:
     """What the brand told the platform of a member: points and level at the time of its version."""
     parsed = Parsed(unknown=SYNC_SHAPE.unknown(value, record.settings.ignored))
-    shop = _seller(value, record.context)
+    shop = seller_of(value, record.context)
     at = any_time(value.get("version"), "version") or first_known(record.context)
     accounts, phones = buyer_ids(value, record.context, shop), phone_ids(value)
     ouid = identifier(value.get("ouid"))
@@ -115,7 +115,7 @@ def _parse_listed(value: Mapping[str, Any], record: Record) -> Parsed:
     parsed = Parsed(unknown=LISTED_SHAPE.unknown(value, record.settings.ignored))
     context = record.context
     ouid = required(identifier(value.get("ouid")), "ouid")
-    shop = _seller(value, context)
+    shop = seller_of(value, context)
     at = first_known(context)
     subject = Subject(OUID, shop, ouid)
     _row(
@@ -146,11 +146,6 @@ def _states_time(value: Any) -> bool:
             return False
     joined = extend.get("flightJoinTime") if isinstance(extend, dict) else None
     return any(text(stated) not in (None, "0") for stated in (joined, value.get("version")))
-
-
-def _seller(value: Mapping[str, Any], context: Context) -> str:
-    named = text(value.get("seller_name")) or text(value.get("seller_nick"))
-    return named or context.seller_nick or context.shop_id
 
 
 def _row(parsed: Parsed, record: Record, subject: Subject, *, status: str, version: int, at: int, **told: Any) -> None:

@@ -95,6 +95,24 @@ def test_a_tmall_change_links_the_member_with_the_phone() -> None:
     assert namespaces == {"tmall_ouid", "tmall_omid", "tmall_mix_mobile", "phone"}
 
 
+@pytest.mark.parametrize(
+    ("stated", "context", "shop"),
+    [
+        ({"seller_name": "甲", "seller_nick": "乙"}, {"seller_nick": "丙", "shop_id": "1"}, "甲"),
+        ({"seller_name": "", "seller_nick": "乙"}, {"seller_nick": "丙", "shop_id": "1"}, "乙"),
+        ({"seller_name": ""}, {"seller_nick": "丙", "shop_id": "1"}, "丙"),
+        ({"seller_name": ""}, {"shop_id": "1"}, "1"),
+    ],
+)
+def test_the_ouid_of_a_change_is_of_the_shop_that_is_named_nearest(
+    stated: dict[str, str], context: dict[str, str], shop: str
+) -> None:
+    parsed = read_one(PARSER, CHANGE | stated, **context)
+    assert one_row(parsed, "points_ledger")["subject"] == Subject("tmall_ouid", shop, "AAExampleOuid")
+    assert ("tmall_ouid", shop, "AAExampleOuid") in ids_of(parsed.observations[0])
+    assert parsed.unknown == {}
+
+
 def test_a_change_without_its_frame_is_read_as_well() -> None:
     row = one_row(read_one(PARSER, CHANGE, seller_nick="示例旗舰店"), "points_ledger")
     assert (row["record_id"], row["moved_at"]) == ("T1", RECEIVED_MS)
