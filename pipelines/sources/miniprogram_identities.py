@@ -66,7 +66,7 @@ class IdentityKeys:
                 )
             if _HOLE in key:
                 before, after = key.split(_HOLE, 1)
-                pattern = re.compile(re.escape(before) + "([A-Za-z0-9]+)" + re.escape(after))
+                pattern = re.compile(re.escape(before) + "([A-Za-z0-9][A-Za-z0-9_-]*)" + re.escape(after))
                 self._patterns.append((pattern, KeyRule(namespace, scope)))
             else:
                 self._rules[key] = KeyRule(namespace, scope)

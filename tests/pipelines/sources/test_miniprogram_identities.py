@@ -26,6 +26,8 @@ DOUYIN = make_context("miniprogram_events", app_id="tt01", open_platform_id="dy"
         ("$identity_mobile", ("phone", "", "v")),
         ("$identity_wecom_WW02_external_user_id", ("wecom_external_userid", "ww02", "v")),
         ("$identity_wecom_wpAbC_external_user_id", ("wecom_external_userid", "wpAbC", "v")),
+        ("$identity_wecom_wpAb-C_d_external_user_id", ("wecom_external_userid", "wpAb-C_d", "v")),
+        ("$identity_mp_wx-9_x_openid", ("wx_openid", "wx-9_x", "v")),
         ("$identity_taobao_ouid", ("tmall_ouid", "", "v")),
         ("$identity_byte_unionid", ("douyin_union_id", "", "v")),
     ],
