@@ -155,12 +155,15 @@ def decode(payload: bytes) -> Any:
 
 
 def record_digest(value: Any, volatile: tuple[str, ...], key: str = "") -> str:
-    """The digest of a record's content, 32 hex characters, without its volatile keys; key order does not count.
+    """The digest of a record's content, 32 hex characters, without its volatile keys, also those inside JSON texts; key
+    order does not count.
 
     Keyed (BLAKE2b), because a record may hold little more than a phone number, which a plain digest gives away.
     """
     content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if volatile:
+        if b'\\"' in content and any(lead in content for lead in _leads_in_texts(volatile)):
+            content = orjson.dumps(_texts_without_volatile(value, volatile), option=orjson.OPT_SORT_KEYS)
         content = _without_volatile(content, volatile)
     return hashlib.blake2b(content, digest_size=16, key=key.encode()).hexdigest()
 
@@ -261,6 +264,31 @@ def _without_volatile(content: bytes, volatile: tuple[str, ...]) -> bytes:
     kept.append(content[done:])
     # A pair taken off the end leaves its comma, which a record without the pair never had.
     return b"".join(kept).replace(b",}", b"}")
+
+
+def _texts_without_volatile(value: Any, volatile: tuple[str, ...]) -> Any:
+    """The value with its JSON texts (a pushed answer, an address) without volatile pairs; any other text is itself."""
+    if isinstance(value, dict):
+        return {key: _texts_without_volatile(inner, volatile) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_texts_without_volatile(inner, volatile) for inner in value]
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        inner = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    whole = orjson.dumps(inner, option=orjson.OPT_SORT_KEYS)
+    clean = orjson.dumps(_texts_without_volatile(inner, volatile), option=orjson.OPT_SORT_KEYS)
+    kept = _without_volatile(clean, volatile)
+    # What holds nothing volatile stays as it was written: its digests are in lakes.
+    return value if kept == whole else kept.decode()
+
+
+@cache
+def _leads_in_texts(volatile: tuple[str, ...]) -> tuple[bytes, ...]:
+    """How volatile keys begin inside a JSON text, however deep: behind an escaped quote."""
+    return tuple(b'\\"' + name.removesuffix("*").encode() for name in sorted(volatile))
 
 
 @cache

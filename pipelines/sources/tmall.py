@@ -16,8 +16,8 @@ from pipelines.sources.sightings import Id
 
 PLATFORM = "tmall"
 OPEN_UID, OUID, OMID, MIX_MOBILE = "tmall_open_uid", "tmall_ouid", "tmall_omid", "tmall_mix_mobile"
-VOLATILE = ("oaid", "request_id", "retried")
-"""Keys that change between answers about the same thing: the receiver id of the week, the call's own number."""
+VOLATILE = ("aid", "oaid", "request_id", "retried")
+"""Keys that change between answers about the same thing: the receiver ids of the week, the call's own number."""
 
 PUSHED = "jdp_response"
 """The column of the order push database that holds an answer as text; its row is a record, not an answer."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from pipelines.sources.base import Clear, RecordRefusedError, Subject
 from pipelines.sources.douyin_orders import PARSERS
-from tests.pipelines.sources.private_domain import ids_of, one_row, rows
+from tests.pipelines.sources.private_domain import ids_of, one_row, records, rows
 from tests.pipelines.sources.public_domain import (
     APP_KEY,
     RECEIVED_MS,
@@ -327,3 +328,12 @@ def test_a_closed_order_says_when_it_was_seen_closed(codes: tuple[int, int], clo
 def test_without_an_app_key_the_order_belongs_to_the_mini_programs_open_id() -> None:
     order = one_row(parse(ORDERS, douyin_order(open_id="mp-1"), app_key=""), "orders")
     assert order["subject"] == Subject("douyin_mp_open_id", "tt0000000000000001", "mp-1")
+
+
+def test_new_ciphertext_in_an_address_that_is_json_text_is_no_new_content() -> None:
+    def digest(cipher: str, town: str = "余杭区") -> str:
+        address = orjson.dumps({"town": {"name": town}, "encrypt_detail": cipher}).decode()
+        return records(ORDERS, douyin_order(post_addr=address))[0].digest
+
+    assert digest("##a#1##") == digest("##b#1##")
+    assert digest("##a#1##") != digest("##a#1##", "西湖区")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from pipelines.sources.base import Clear, RecordRefusedError, Subject
 from pipelines.sources.tmall_trades import PARSERS
-from tests.pipelines.sources.private_domain import ids_of, one_row, rows
+from tests.pipelines.sources.private_domain import ids_of, one_row, records, rows
 from tests.pipelines.sources.public_domain import APP_KEY, NICK, parse, read, read_one, tmall_line, tmall_trade
 
 (TRADES,) = PARSERS
@@ -191,6 +193,16 @@ def test_receiver_ids_and_nicks_identify_nobody() -> None:
 
 def test_a_new_receiver_id_of_the_week_is_no_new_content() -> None:
     assert read(TRADES, tmall_trade(oaid="1week-one")) == read(TRADES, tmall_trade(oaid="1week-two"))
+
+
+def test_the_receiver_ids_of_a_trade_do_not_count_for_duplicates_also_inside_a_pushed_answer() -> None:
+    def digest(receiver: str, **changes: Any) -> str:
+        trade = tmall_trade(aid=receiver, oaid=receiver, **changes)
+        answer = orjson.dumps({"trade_fullinfo_get_response": {"trade": trade}}).decode()
+        return str([one.digest for row in (trade, {"jdp_response": answer}) for one in records(TRADES, row)])
+
+    assert digest("1week-one") == digest("1week-two")
+    assert digest("1week-one") != digest("1week-one", post_fee="1.00")
 
 
 def test_the_shop_of_a_trade_without_seller_is_that_of_its_context() -> None:
