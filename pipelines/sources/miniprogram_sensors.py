@@ -265,7 +265,7 @@ def _own_ids(event: _Event) -> list[IdKey]:
         elif joined and key.startswith("$identity_"):
             event.parsed.unknown_values.append(("login_id", key))
         else:
-            own.append(("login_id", event.context.brand, login))
+            own.append(("login_id", event.context.brand, plain_id(login, event.value.get("identities"))))
     return own
 
 
@@ -273,7 +273,7 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
     """The distinct id, where it has a part of its own: at a sign-up it is the login id, joined with the original id."""
     held = {one[2] for one in found}
     signup = event.kind == "track_signup"
-    plain = plain_id(event.distinct_id)
+    plain = _plain_distinct(event)
     if plain not in held:
         found.append(("login_id", event.context.brand, plain) if signup else distinct_identifier(plain, event.context))
     original = text(event.value.get("original_id"))
@@ -281,14 +281,22 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
         found.append(distinct_identifier(original, event.context))
 
 
-def plain_id(distinct_id: str) -> str:
-    """The id inside a distinct id of the joined form `key+id`, else the distinct id itself.
+def _plain_distinct(event: _Event) -> str:
+    return plain_id(event.distinct_id, event.value.get("identities"))
 
-    >>> plain_id("$identity_login_id+u88"), plain_id("a+b")
-    ('u88', 'a+b')
+
+def plain_id(stated: str, identities: Any = None) -> str:
+    """The id inside an id of the joined form `key+id`, else the id itself. A key is SensorsData's own, or one that
+    `identities` holds with that very id.
+
+    >>> plain_id("$identity_login_id+u88"), plain_id("mykey+u88", {"mykey": "u88"}), plain_id("a+b", {"a": "c"})
+    ('u88', 'u88', 'a+b')
     """
-    key, joined, rest = distinct_id.partition("+")
-    return rest if joined and rest and key.startswith("$identity_") else distinct_id
+    key, joined, rest = stated.partition("+")
+    if not joined or not rest:
+        return stated
+    held = text(identities.get(key)) if isinstance(identities, Mapping) else None
+    return rest if key.startswith("$identity_") or held == rest else stated
 
 
 def _observe(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:
@@ -333,7 +341,7 @@ def _observe_bind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> No
 def _holder(event: _Event, accounts: list[IdKey]) -> IdKey:
     """The id by which the event names the person: the login id, else the distinct id, which is always among them."""
     logins = [one for one in accounts if one[0] == "login_id"]
-    named = [one for one in accounts if one[2] == plain_id(event.distinct_id)]
+    named = [one for one in accounts if one[2] == _plain_distinct(event)]
     return (logins or named or accounts)[0]
 
 

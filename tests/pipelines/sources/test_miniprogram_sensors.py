@@ -135,6 +135,22 @@ def test_a_login_id_in_joined_form_is_of_the_key_it_names() -> None:
     assert LOGIN_ID in sighting(parse(login_id=f"$identity_login_id+{LOGIN}"))
 
 
+def test_a_login_id_joined_with_a_key_of_the_brands_own_is_the_id_that_the_identities_hold_under_it() -> None:
+    ids = {"$identity_mp_id": DEVICE, "mykey": LOGIN}
+    parsed = parse(login_id=f"mykey+{LOGIN}", distinct_id=f"mykey+{LOGIN}", identities=ids)
+    assert sighting(parsed) == {DEVICE_ID, LOGIN_ID}
+    assert parsed.unknown == {"identities.mykey": LOGIN}
+    other = parse(login_id=f"mykey+{LOGIN}", distinct_id=LOGIN, identities=ids | {"mykey": "another"})
+    assert sighting(other) == {DEVICE_ID, ("login_id", "brandA", f"mykey+{LOGIN}")}
+
+
+def test_a_sign_up_by_a_key_of_the_brands_own_names_the_id_once() -> None:
+    ids = {"$identity_mp_id": DEVICE, "mykey": LOGIN}
+    joined = f"mykey+{LOGIN}"
+    parsed = parse(type="track_signup", event="$SignUp", distinct_id=joined, login_id=joined, identities=ids)
+    assert sighting(parsed) == {DEVICE_ID, LOGIN_ID}
+
+
 def test_a_login_id_of_an_unknown_key_is_a_signal() -> None:
     parsed = parse(login_id="$identity_vip_no+7")
     assert parsed.unknown_values == [("login_id", "$identity_vip_no")]
