@@ -19,6 +19,9 @@ OPEN_UID, OUID, OMID, MIX_MOBILE = "tmall_open_uid", "tmall_ouid", "tmall_omid",
 VOLATILE = ("aid", "oaid", "request_id", "retried")
 """Keys that change between answers about the same thing: the receiver ids of the week, the call's own number."""
 
+MESSAGE_PATHS = (("tmc_messages_consume_response", "messages", "tmc_message"), ("messages", "tmc_message"))
+"""Where the messages of an HTTP answer lie."""
+
 PUSHED = "jdp_response"
 """The column of the order push database that holds an answer as text; its row is a record, not an answer."""
 
