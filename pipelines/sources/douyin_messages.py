@@ -139,7 +139,7 @@ def _hint(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a trade message tells beside its time, without people and free text."""
     told = {
         "order_id": identifier(data.get("p_id")),
-        "line_ids": [identifier(line) for line in items(data.get("s_ids"), "data.s_ids")] or None,
+        "line_ids": [found for line in items(data.get("s_ids"), "data.s_ids") if (found := identifier(line))] or None,
         "shop_id": identifier(data.get("shop_id")),
         "store_id": identifier(data.get("store_id")),
         "order_status": text(data.get("order_status")),

@@ -182,3 +182,9 @@ def test_a_message_without_update_time_is_of_the_latest_time_it_states() -> None
 def test_a_trade_message_happened_at_its_update_time() -> None:
     told = {**PAID, "update_time": 1735700600, "pay_time": 1735900000}
     assert one_row(parse(MESSAGES, message("101", told)), "events")["event_at"] == 1735700600000
+
+
+@pytest.mark.parametrize(("lines", "known"), [(6923456789012345679, ["6923456789012345679"]), ("7", ["7"]), (0, None)])
+def test_a_single_line_of_a_message_is_a_list_of_one(lines: object, known: list[str] | None) -> None:
+    event = one_row(parse(MESSAGES, message("101", {**PAID, "s_ids": lines})), "events")
+    assert orjson.loads(event["properties"]).get("line_ids") == known
