@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from pipelines.jobs.landing import Chunk
+from pipelines.sources.amounts import any_time
 from pipelines.sources.base import Context, FeedParser, Record, RecordRefusedError, Settings
 from pipelines.sources.fields import rfc3339
 
@@ -136,9 +137,15 @@ def make_context(given: Mapping[str, Any], feed: str, settings: Settings, interv
         feed=feed,
         interval=interval,
         params=params if isinstance(params, Mapping) else {},
-        received_ms=rfc3339(received, "context.received_at") if received else None,
+        received_ms=_received_ms(received) if received else None,
         **values,
     )
+
+
+def _received_ms(received: Any) -> int | None:
+    """The time of arrival: RFC 3339 with its offset, or epoch seconds or milliseconds."""
+    read = any_time if str(received).strip().isdigit() else rfc3339
+    return read(received, "context.received_at")
 
 
 def decode(payload: bytes) -> Any:
@@ -214,13 +221,15 @@ def _unwrap(raw: bytes) -> tuple[bytes, Mapping[str, Any]]:
         outer = _WRAPPER.decode(raw)
     except msgspec.DecodeError:
         raise RecordRefusedError("bad_json", "the line is no valid JSON object") from None
-    if "payload" not in outer or "context" not in outer:
+    if "payload" not in outer or ("context" not in outer and len(outer) > 1):
         return raw, {}
     payload = bytes(outer["payload"]).strip()
     try:
-        context = orjson.loads(bytes(outer["context"]))
+        context = orjson.loads(bytes(outer.get("context", b"null")))
     except orjson.JSONDecodeError:
         raise RecordRefusedError("bad_context", "context is no valid JSON") from None
+    if context is None and outer.keys() <= {"payload", "context"}:
+        context = {}
     if not isinstance(context, dict):
         raise RecordRefusedError("bad_context", "context is no object")
     return (_text_payload(payload) if payload[:1] == b'"' else payload), context

@@ -80,6 +80,25 @@ def test_the_context_keeps_parameters_and_the_time_of_arrival() -> None:
     assert (found.context.params, found.context.received_ms) == ({"userid": "u1"}, 1740848400000)
 
 
+@pytest.mark.parametrize("received", [1740848400, 1740848400000, "1740848400", "2025-03-01T17:00:00Z"])
+def test_the_time_of_arrival_may_be_epoch_seconds_or_milliseconds(received: object) -> None:
+    (found,) = read(wrapped({"a": 1}, received_at=received))
+    assert found.context is not None
+    assert found.context.received_ms == 1740848400000
+
+
+@pytest.mark.parametrize("line", ['{"payload":{"a":1}}', '{"context":null,"payload": {"a":1}}'])
+def test_a_wrapper_without_context_takes_the_defaults_of_the_source(line: str) -> None:
+    (found,) = read(line)
+    assert found.context is not None
+    assert (found.context.shop_id, found.payload, found.context_json) == ("default", b'{"a":1}', "{}")
+
+
+def test_a_record_that_has_a_payload_among_other_fields_is_no_wrapper() -> None:
+    (found,) = read('{"payload":{"a":1},"id":7}')
+    assert found.payload == b'{"payload":{"a":1},"id":7}'
+
+
 def test_context_keys_nobody_knows_stay_in_the_stored_context() -> None:
     (found,) = read(wrapped({"a": 1}, novelty=1))
     assert found.context_json == '{"novelty":1}'
