@@ -339,10 +339,12 @@ def _observe_bind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> No
 
 
 def _holder(event: _Event, accounts: list[IdKey]) -> IdKey:
-    """The id by which the event names the person: the login id, else the distinct id, which is always among them."""
+    """The id by which the event names the person: the login id, else the distinct id, which is always among them; one
+    without a scope, which is refused, only where there is no other."""
     logins = [one for one in accounts if one[0] == "login_id"]
     named = [one for one in accounts if one[2] == _plain_distinct(event)]
-    return (logins or named or accounts)[0]
+    ranked = [*logins, *named, *accounts]
+    return next((one for one in ranked if one[1]), ranked[0])
 
 
 def _observe_unbind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:

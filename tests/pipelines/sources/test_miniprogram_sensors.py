@@ -225,8 +225,8 @@ def test_a_sign_up_with_identities_adds_what_they_do_not_have() -> None:
     assert sighting(parsed) == {DEVICE_ID, OPENID_ID, UNIONID_ID, LOGIN_ID}
 
 
-def bound(kind: str = "track_id_bind", **known: Any) -> Parsed:
-    return parse(**({"type": kind, "event": "$BindID", "identities": {"$identity_mobile": PHONE}} | known))
+def bound(kind: str = "track_id_bind", context: dict[str, Any] | None = None, **known: Any) -> Parsed:
+    return parse(context, **({"type": kind, "event": "$BindID", "identities": {"$identity_mobile": PHONE}} | known))
 
 
 def test_a_bound_phone_is_verified_for_the_person_at_its_exact_time() -> None:
@@ -240,6 +240,11 @@ def test_a_bound_phone_is_verified_for_the_person_at_its_exact_time() -> None:
 def test_a_phone_is_bound_to_the_login_id_where_there_is_one() -> None:
     seen = bound(distinct_id=LOGIN, login_id=LOGIN).observations[-1]
     assert ids_of(seen) == [LOGIN_ID, PHONE_ID]
+
+
+def test_a_phone_is_bound_to_the_distinct_id_where_the_login_id_has_no_brand() -> None:
+    seen = bound(context={"brand": ""}, login_id=LOGIN).observations[-1]
+    assert ids_of(seen) == [OPENID_ID, PHONE_ID]
 
 
 def test_a_bind_without_a_phone_binds_its_ids() -> None:

@@ -173,3 +173,9 @@ def test_a_call_without_a_time_of_its_own_is_dated_by_its_arrival(extend: Any) -
     call = {"seller_name": NICK, "ouid": "AAOcomposed", "type": 1, "extend": extend}
     digests = {records(MEMBERS, call, received_ms=RECEIVED_MS + late)[0].digest for late in (0, 60_000)}
     assert len(digests) == 2
+
+
+def test_a_member_of_an_unknown_shop_is_known_by_the_omid() -> None:
+    request = {"ouid": "AAOcomposed", "omid": "AAMcomposed", "mix_mobile": MIX, "type": 1}
+    row = one_row(parse(MEMBERS, request, method="tmall.mei.crm.bind", seller_nick="", shop_id=""), "members")
+    assert (row["programme_scope"], row["member_value"], row["subject"]) == ("", "AAOcomposed", Subject(*OMID))
