@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from pipelines.jobs.landing import Chunk
+from pipelines.sources.amounts import any_time
 from pipelines.sources.base import Context, FeedParser, Record, RecordRefusedError, Settings
 from pipelines.sources.fields import rfc3339
 
@@ -134,9 +135,15 @@ def make_context(given: Mapping[str, Any], feed: str, settings: Settings, interv
         feed=feed,
         interval=interval,
         params=params if isinstance(params, Mapping) else {},
-        received_ms=rfc3339(received, "context.received_at") if received else None,
+        received_ms=_received_ms(received) if received else None,
         **values,
     )
+
+
+def _received_ms(received: Any) -> int | None:
+    """The time of arrival: RFC 3339 with its offset, or epoch seconds or milliseconds."""
+    read = any_time if str(received).strip().isdigit() else rfc3339
+    return read(received, "context.received_at")
 
 
 def decode(payload: bytes) -> Any:
@@ -153,12 +160,15 @@ def decode(payload: bytes) -> Any:
 
 
 def record_digest(value: Any, volatile: tuple[str, ...], key: str = "") -> str:
-    """The digest of a record's content, 32 hex characters, without its volatile keys; key order does not count.
+    """The digest of a record's content, 32 hex characters, without its volatile keys, also those inside JSON texts; key
+    order does not count.
 
     Keyed (BLAKE2b), because a record may hold little more than a phone number, which a plain digest gives away.
     """
     content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if volatile:
+        if b'\\"' in content and any(lead in content for lead in _leads_in_texts(volatile)):
+            content = orjson.dumps(_texts_without_volatile(value, volatile), option=orjson.OPT_SORT_KEYS)
         content = _without_volatile(content, volatile)
     return hashlib.blake2b(content, digest_size=16, key=key.encode()).hexdigest()
 
@@ -171,10 +181,18 @@ def make_record(raw: RawRecord, parser: FeedParser, settings: Settings, key: str
         raise RecordRefusedError("no_context", "the line has no readable context")
     value = decode(raw.payload)
     try:
-        digest = record_digest(with_context(value, raw.context, parser.hash_context), parser.volatile, key)
+        digest = record_digest(with_context(value, raw.context, _hash_names(parser, value)), parser.volatile, key)
     except UNREADABLE as error:
         raise unreadable(error) from None
     return Record(value, raw.context, settings, digest)
+
+
+def _hash_names(parser: FeedParser, value: Any) -> tuple[str, ...]:
+    """What of the context belongs to the content: the arrival only of a record that does not say when it happened."""
+    names = parser.hash_context
+    if parser.states_time is None or not parser.states_time(value):
+        return names
+    return tuple(name for name in names if name != "received_ms")
 
 
 def with_context(value: Any, context: Context, names: tuple[str, ...]) -> Any:
@@ -199,13 +217,15 @@ def _unwrap(raw: bytes) -> tuple[bytes, Mapping[str, Any]]:
         outer = _WRAPPER.decode(raw)
     except msgspec.DecodeError:
         raise RecordRefusedError("bad_json", "the line is no valid JSON object") from None
-    if "payload" not in outer or "context" not in outer:
+    if "payload" not in outer or ("context" not in outer and len(outer) > 1):
         return raw, {}
     payload = bytes(outer["payload"]).strip()
     try:
-        context = orjson.loads(bytes(outer["context"]))
+        context = orjson.loads(bytes(outer.get("context", b"null")))
     except orjson.JSONDecodeError:
         raise RecordRefusedError("bad_context", "context is no valid JSON") from None
+    if context is None and outer.keys() <= {"payload", "context"}:
+        context = {}
     if not isinstance(context, dict):
         raise RecordRefusedError("bad_context", "context is no object")
     return (_text_payload(payload) if payload[:1] == b'"' else payload), context
@@ -232,6 +252,31 @@ def _without_volatile(content: bytes, volatile: tuple[str, ...]) -> bytes:
     """Compact JSON without the `"key":value` pairs of volatile keys, at any depth."""
     # A pair taken off the end leaves its comma, which a record without the pair never had.
     return _volatile_pair(volatile).sub(b"", content).replace(b",}", b"}")
+
+
+def _texts_without_volatile(value: Any, volatile: tuple[str, ...]) -> Any:
+    """The value with its JSON texts (a pushed answer, an address) without volatile pairs; any other text is itself."""
+    if isinstance(value, dict):
+        return {key: _texts_without_volatile(inner, volatile) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_texts_without_volatile(inner, volatile) for inner in value]
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        inner = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    whole = orjson.dumps(inner, option=orjson.OPT_SORT_KEYS)
+    clean = orjson.dumps(_texts_without_volatile(inner, volatile), option=orjson.OPT_SORT_KEYS)
+    kept = _without_volatile(clean, volatile)
+    # What holds nothing volatile stays as it was written: its digests are in lakes.
+    return value if kept == whole else kept.decode()
+
+
+@cache
+def _leads_in_texts(volatile: tuple[str, ...]) -> tuple[bytes, ...]:
+    """How volatile keys begin inside a JSON text, however deep: behind an escaped quote."""
+    return tuple(b'\\"' + name.removesuffix("*").encode() for name in sorted(volatile))
 
 
 @cache

@@ -17,6 +17,7 @@ from identity.business_time import day_end_ms
 from identity.claims import Claim, OrderFacts, Verdict, claim_verdict
 from identity.identifier import Identifier, key64
 from identity.namespace import PHONE
+from identity.normalise import normalise_identifier
 from identity.policy import Policy
 from pipelines.keys import unseal
 from pipelines.spec import Table
@@ -202,15 +203,31 @@ class ClaimJudge:
     """Decides all claims of one order together, by the rule of `identity.claims`."""
 
     def __init__(self, policy: Policy) -> None:
+        self._policy = policy
         self._observer = PhoneObserver(policy)
 
     def verdicts(self, rows: Iterable[Row], order: OrderKey, around: ClaimFacts) -> list[Row]:
         """The verdicts on the claims of one order, as rows of identity.claims."""
-        claims = [_claim(row, around.numbers) for row in rows]
+        claims = [_claim(row, self._claimant(row), around.numbers) for row in rows]
         facts = _facts(order, around)
         verified = {name: around.verified.get(name, set()) for claim in claims for name in claim.claimant}
-        judged = {one.claim.claim_id: one for one in claim_verdict(claims, facts, verified)}
+        # A claim that names nobody has no claimant to weigh: it is listed, and no rival of the others.
+        named = [claim for claim in claims if claim.claimant]
+        judged = {one.claim.claim_id: one for one in claim_verdict(named, facts, verified)}
         return [self._row(claim, facts, judged.get(claim.claim_id)) for claim in claims]
+
+    def _claimant(self, row: Row) -> tuple[Identifier, ...]:
+        """The identifiers that name the claimant; an openid that the policy refuses, or without its app, is none."""
+        names = set()
+        if row["subject_namespace"]:
+            names.add(Identifier(row["subject_namespace"], row["subject_scope"], row["subject_value"]))
+        if row["openid"]:
+            reading = normalise_identifier(
+                Identifier("wx_openid", row["openid_scope"] or "", row["openid"]), self._policy
+            )
+            if not reading.refusal:
+                names.add(reading.identifier)
+        return tuple(sorted(names))
 
     def _row(self, claim: Claim, facts: OrderFacts, verdict: Verdict | None) -> Row:
         linked = verdict is not None and verdict.outcome == "link" and facts.buyer
@@ -218,7 +235,7 @@ class ClaimJudge:
             "claim_id": claim.claim_id,
             "order_key": claim.order_key,
             "verdict": "none" if verdict is None or (verdict.outcome == "link" and not linked) else verdict.outcome,
-            "rule": "superseded" if verdict is None else verdict.rule,
+            "rule": verdict.rule if verdict else "superseded" if claim.claimant else "no_claimant",
             "claimant": [self._observer.stated(name, "") for name in claim.claimant],
             "buyer": [self._observer.stated(name, "") for name in facts.buyer],
             "event_ms": claim.event_ms,
@@ -226,17 +243,14 @@ class ClaimJudge:
         }
 
 
-def _claim(row: Row, numbers: Mapping[str, str]) -> Claim:
-    names = {Identifier(row["subject_namespace"], row["subject_scope"], row["subject_value"])}
-    if row["openid"]:
-        names.add(Identifier("wx_openid", row["openid_scope"] or "", row["openid"]))
+def _claim(row: Row, claimant: tuple[Identifier, ...], numbers: Mapping[str, str]) -> Claim:
     interval = str(row["interval"])
     latest = day_end_ms(interval)
     claimed_ms = int(row["claimed_at"].timestamp() * 1000) if row["claimed_at"] else latest
     return Claim(
         claim_id=row["claim_id"],
         order_key=f"{row['platform']}:{row['order_id']}",
-        claimant=tuple(sorted(names)),
+        claimant=claimant,
         status=row["status"],
         event_ms=min(claimed_ms, latest),
         interval=interval,

@@ -10,6 +10,9 @@ from pipelines.simulate.clock import BUSY_HOURS, DAY, HOUR
 from pipelines.simulate.people import Person
 
 EVENTS_PER_VISIT = 5
+AHEAD_DAYS, RESET_DAYS = 400, 7300
+"""How far wrong clocks are off: set to another year, or reset to the one the device was made for. A clock that is only
+some days behind cannot be told from an event that was kept, and its time stands."""
 SCENES: Weighted[str] = Weighted(
     [
         ("wx-1001", 20),
@@ -117,7 +120,7 @@ class Visiting:
             steps.append(Step(after + 500 + int(rng.random() * 20_000), "$MPHide", None))
         visit = Visit(person, app, start, nth, SCENES.draw(rng), steps, logs_in=rng.random() < 0.3)
         if rng.random() < self._brand.config.dirt.wrong_clocks:
-            visit.clock_error_ms = (400 if rng.random() < 0.5 else -400) * DAY * 1000
+            visit.clock_error_ms = (AHEAD_DAYS if rng.random() < 0.5 else -RESET_DAYS) * DAY * 1000
         return visit
 
     def _sign_up(self, person: Person, app: int, visits: list[Visit]) -> None:

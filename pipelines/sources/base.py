@@ -136,6 +136,8 @@ class FeedParser:
     RecordRefusedError("platform_error", ...) for an error answer. `volatile` names keys (at any depth) that do
     not count for duplicates; names ending in `*` are prefixes. `hash_context` names what of the context belongs to a
     record's content (dotted for parameters: `params.userid`): two guides with equal figures are no duplicates.
+    `states_time` tells whether a record's content says itself when it happened: its arrival (`received_ms`) is then
+    left out, and the same line that is sent again is a duplicate.
     """
 
     feed: str
@@ -145,6 +147,7 @@ class FeedParser:
     tables: tuple[str, ...]
     volatile: tuple[str, ...] = ()
     hash_context: tuple[str, ...] = ()
+    states_time: Callable[[Any], bool] | None = None
 
 
 def version_key(updated_ms: int | None, digest: str, *, rank: int = 0, refund_rank: int = 0) -> str:

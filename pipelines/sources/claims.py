@@ -59,6 +59,12 @@ def parse(record: Record) -> Parsed:
     return parsed
 
 
+def _states_time(value: Any) -> bool:
+    """Whether the claim itself says when it was made or decided."""
+    times = ("claimed_at_ms", "updated_at_ms")
+    return isinstance(value, dict) and any(text(value.get(name)) not in (None, "0") for name in times)
+
+
 def _arrived_ms(context: Context, claimed_ms: int | None) -> int:
     """When a version came: the claim itself states only when it was first made."""
     if context.received_ms is not None:
@@ -74,7 +80,8 @@ def _platform(parsed: Parsed, record: Record, value: dict[str, Any]) -> str:
 
 
 def _claimant(context: Context, openid: str | None, unionid: str | None) -> Subject:
-    if unionid:
+    """The unionid where the account it belongs to is known, else the openid: without its scope an id names nobody."""
+    if unionid and (context.open_platform_id or not openid):
         return Subject("wx_unionid", context.open_platform_id, unionid)
     if openid:
         return Subject("wx_openid", context.app_id, openid)
@@ -88,7 +95,8 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split,
         parse=parse,
         tables=("silver.order_claims",),
-        # A version of a claim is dated by its arrival.
+        # A version of a claim that states no time is dated by its arrival.
         hash_context=("app_id", "received_ms"),
+        states_time=_states_time,
     ),
 )

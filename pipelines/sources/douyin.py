@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pipelines.sources.base import Context, Parsed, Subject
-from pipelines.sources.evidence import named
+from pipelines.sources.evidence import named, subject_of
 from pipelines.sources.fields import identifier, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import Id
@@ -145,6 +145,4 @@ def buyer(order: Mapping[str, Any], context: Context) -> tuple[list[Id], Subject
     doudian = identifier(order.get("doudian_open_id"))
     mini = identifier(order.get("open_id"))
     ids = named(OPEN_ID, context.app_key, doudian) + named(MP_OPEN_ID, context.app_id, mini)
-    if doudian:
-        return ids, Subject(OPEN_ID, context.app_key, doudian)
-    return ids, Subject(MP_OPEN_ID, context.app_id, mini) if mini else None
+    return ids, subject_of(ids)

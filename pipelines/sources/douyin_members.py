@@ -13,7 +13,7 @@ from pipelines.sources.amounts import fen, stated_phone
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, Subject, version_key
 from pipelines.sources.categories import as_object
 from pipelines.sources.douyin import MP_OPEN_ID, OPEN_ID, PLATFORM, split_answer
-from pipelines.sources.evidence import first_known, listed, named, observe
+from pipelines.sources.evidence import first_known, listed, member_rank, named, observe
 from pipelines.sources.fields import flag, identifier, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day
@@ -79,7 +79,7 @@ def _row(parsed: Parsed, record: Record, subject: Subject, *, status: str, versi
         subject=subject,
         status=status,
         updated_at=first_known(record.context),
-        version_key=version_key(version, record.digest),
+        version_key=version_key(version, record.digest, rank=member_rank(status)),
         **told,
     )
 

@@ -79,9 +79,13 @@ def _as_mapping(value: Any, name: str) -> dict[str, Any]:
 
 
 def _stated_time(data: Mapping[str, Any]) -> int | None:
-    """The latest of the times a message states: that of what it tells; an application's time may stand beside it."""
-    stated = [any_time(data.get(name), f"data.{name}") for name in _TIMES]
-    return max((time for time in stated if time is not None), default=None)
+    """When what a message tells was reached: its `update_time`, else the latest of the other times it states.
+
+    The others may lie ahead of the change, by another clock, and would outrank later versions.
+    """
+    stated = {name: any_time(data.get(name), f"data.{name}") for name in _TIMES}
+    known = [time for time in stated.values() if time is not None]
+    return stated["update_time"] or max(known, default=None)
 
 
 def _time_of_id(message_id: str | None) -> int | None:
@@ -135,7 +139,7 @@ def _hint(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a trade message tells beside its time, without people and free text."""
     told = {
         "order_id": identifier(data.get("p_id")),
-        "line_ids": [identifier(line) for line in items(data.get("s_ids"), "data.s_ids")] or None,
+        "line_ids": [found for line in items(data.get("s_ids"), "data.s_ids") if (found := identifier(line))] or None,
         "shop_id": identifier(data.get("shop_id")),
         "store_id": identifier(data.get("store_id")),
         "order_status": text(data.get("order_status")),

@@ -67,6 +67,7 @@ class _Order:
     updated: int | None
     lines: Sequence[Mapping[str, Any]]
     subject: Subject | None
+    deposit_held: bool
 
 
 def split_orders(payload: bytes, context: Context) -> Sequence[bytes]:
@@ -87,6 +88,7 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
     context, settings = record.context, record.settings
     order_id = required(identifier(value.get("order_id")), "order_id")
     ids, subject = buyer(value, context)
+    paid = epoch_s(value.get("pay_time"), "pay_time")
     order = _Order(
         value=value,
         keys={
@@ -96,10 +98,11 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
         },
         codes=(text(value.get("order_status")), text(value.get("main_status"))),
         created=epoch_s(value.get("create_time"), "create_time"),
-        paid=epoch_s(value.get("pay_time"), "pay_time"),
+        paid=paid,
         updated=epoch_s(value.get("update_time"), "update_time"),
         lines=objects(value.get("sku_order_list"), "sku_order_list"),
         subject=subject,
+        deposit_held=paid is None and any(map(_phase_paid, _phases(value))),
     )
     if subject is not None:
         order.keys["subject"] = subject
@@ -116,7 +119,7 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
 
 def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     value, paid, maps = order.value, order.paid, record.settings.value_maps
-    phases = objects(value.get("order_phase_list"), "order_phase_list")
+    phases = _phases(value)
     deposit = 0 if paid else _deposit(phases)
     status = order_status(order.codes, maps, paid=paid is not None)
     address = mapping(value.get("post_addr"), "post_addr")
@@ -124,7 +127,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
     trades = {text(line.get("trade_type")) for line in order.lines}
     return {
         **order.keys,
-        "status": "deposit_paid" if deposit and status == "created" else status,
+        "status": _deposit_or(status, order),
         "status_raw": _raw(order.codes),
         "order_type": text(value.get("order_type")),
         "is_paid": paid is not None,
@@ -181,7 +184,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "paid_fen": _when(paid and not gift, line, "pay_amount"),
         "is_gift": gift,
         "is_paid": paid is not None,
-        "status": order_status(codes, maps, paid=paid is not None),
+        "status": _deposit_or(order_status(codes, maps, paid=paid is not None), order),
         "status_raw": _raw(codes),
         "refund_state": state,
         "created_at": order.created,
@@ -236,11 +239,25 @@ def _phone_row(parsed: Parsed, record: Record, *, order_id: str, phone: str, at:
     )
 
 
+def _phases(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return objects(value.get("order_phase_list"), "order_phase_list")
+
+
+def _phase_paid(phase: Mapping[str, Any]) -> bool:
+    """Whether a phase of a deposit presale was paid."""
+    happened = flag(phase.get("pay_success"), "pay_success") or epoch_s(phase.get("phase_pay_time"), "phase_pay_time")
+    return bool(happened)
+
+
+def _deposit_or(status: str, order: _Order) -> str:
+    return "deposit_paid" if order.deposit_held and status == "created" else status
+
+
 def _deposit(phases: Sequence[Mapping[str, Any]]) -> int:
     """What was paid in the phases of an order whose final payment is open."""
     total = 0
     for phase in phases:
-        if flag(phase.get("pay_success"), "pay_success") or epoch_s(phase.get("phase_pay_time"), "phase_pay_time"):
+        if _phase_paid(phase):
             amount = fen(phase.get("phase_pay_amount"), "phase_pay_amount")
             total += amount or fen(phase.get("phase_payable_price"), "phase_payable_price") or 0
     return total

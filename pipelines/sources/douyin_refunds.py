@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from pipelines.sources.amounts import fen
+from pipelines.sources.amounts import any_time, fen
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.douyin import CIPHERS, PLATFORM, aftersale_rank, aftersale_status, split_answer
-from pipelines.sources.fields import business_date, epoch_s, identifier, mapping, objects, required, text
+from pipelines.sources.fields import business_date, identifier, mapping, objects, required, text
 from pipelines.sources.shape import Shape
 
 REFUNDS = "silver.refunds"
@@ -47,8 +47,8 @@ def parse_refunds(record: Record) -> Parsed:
     settings = record.settings
     case = mapping(value.get("aftersale_info"), "aftersale_info")
     order = mapping(value.get("order_info"), "order_info")
-    applied = epoch_s(case.get("apply_time") or case.get("create_time"), "aftersale_info.apply_time")
-    updated = epoch_s(case.get("update_time"), "aftersale_info.update_time") or applied
+    applied = any_time(case.get("apply_time") or case.get("create_time"), "aftersale_info.apply_time")
+    updated = any_time(case.get("update_time"), "aftersale_info.update_time") or applied
     lines = _line_amounts(order)
     kind = category(
         parsed, settings, "aftersale_type", case.get("aftersale_type"), path="aftersale_info.aftersale_type"

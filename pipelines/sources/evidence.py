@@ -10,15 +10,27 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.sources.base import Context, Parsed
-from pipelines.sources.sightings import Id, day_start_ms, make_id
+from pipelines.sources.base import Context, Parsed, Subject
+from pipelines.sources.sightings import Id, day_start_ms, is_phone, make_id
 
 _CHECK_BYTES = 2
+_OWN_ROLES = frozenset({"buyer", "verified"})
+"""Roles in which a phone is the person's own; a recipient's says nothing of whose a fact is."""
 
 
 def named(namespace: str, scope: str, value: str | None, role: str = "") -> list[Id]:
     """The identifier as an observation names it, in a list; an empty list when there is none."""
     return [make_id(namespace, scope, value, role)] if value else []
+
+
+def subject_of(ids: Sequence[Id]) -> Subject | None:
+    """The identifier that a fact of these ids belongs to: the first that has a scope, or is a phone and needs none.
+
+    Without a scope an identifier is refused, and the fact would be nobody's although another one names the person.
+    """
+    usable = (one for one in ids if one["scope"] or (is_phone(one["namespace"]) and one.get("role", "") in _OWN_ROLES))
+    found = next(usable, ids[0] if ids else None)
+    return None if found is None else Subject(found["namespace"], found["scope"], found["value"])
 
 
 def first_known(context: Context, *candidates: int | None) -> int:
@@ -36,6 +48,11 @@ def listed(at_ms: int) -> int:
     membership begun or ended) must not be undone by it, so its seconds stand where a stated change has milliseconds.
     """
     return at_ms // 1000
+
+
+def member_rank(status: str) -> int:
+    """Rank of a membership's state among versions of one time: of what began and ended together, the end counts."""
+    return 1 if status == "left" else 0
 
 
 def observe(parsed: Parsed, context: Context, about: str, *, ids: Sequence[Id], at: int, kind: str = "link") -> None:

@@ -242,16 +242,20 @@ def _decoded(value: str, name: str) -> Any:
 
 
 def items(value: Any, name: str) -> Iterator[Any]:
-    """The elements of a list, also of one in JSON text; absent means none, a single object is a list of one."""
+    """The elements of a list, also of one in JSON text; absent means none, a single object or scalar is a list of one.
+
+    >>> list(items("13912345678", "remark_mobiles")), list(items('["a", "b"]', "s_ids")), list(items("", "s_ids"))
+    (['13912345678'], ['a', 'b'], [])
+    """
     if value is None or value == "":
         return iter(())
     if isinstance(value, str):
         value = _decoded(value, name)
     if isinstance(value, list):
         return iter(value)
-    if isinstance(value, Mapping):
-        return iter((value,))
-    raise RecordRefusedError("bad_shape", f"{name}: expected a list")
+    if isinstance(value, bool):
+        raise RecordRefusedError("bad_shape", f"{name}: expected a list")
+    return iter((value,))
 
 
 def objects(value: Any, name: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ from pipelines.sources.sightings import (
 from pipelines.sources.wecom_scope import WecomScope, scope_of
 
 FEED = "id_conversions"
-FINE = frozenset({0, 10000})
+FINE = frozenset({0, 10000, 10001})  # 10001: partial success, what is there is good
 LISTS = (("result",), ("result_list",), ("items",), ("list",), ("replacements",))
 
 

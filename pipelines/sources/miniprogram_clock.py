@@ -13,11 +13,13 @@ ClockFlag = Literal["ok", "corrected", "suspect"]
 
 @dataclass(frozen=True)
 class ClockLimits:
-    """How far a device may stray, in ms: ahead of the receiver, behind it when sending, and how old an event may be."""
+    """How far a device may stray, in ms: ahead of the receiver, behind it when sending, how old an event may be, and
+    the first time it can have: there was no mini-program before 2017, so such a clock was reset."""
 
     ahead_ms: int = 300_000
     behind_ms: int = DAY_MS
     stale_ms: int = 60 * DAY_MS
+    earliest_ms: int = 1_483_200_000_000
 
 
 class Moment(NamedTuple):
@@ -28,25 +30,25 @@ class Moment(NamedTuple):
 
 
 def device_moment(device_ms: int | None, flush_ms: int | None, context: Context, limits: ClockLimits) -> Moment:
-    """The device's time where its clock agrees with the receiver's; else the receiving time less the time it waited.
+    """The device's time, unless it cannot be true: after its receipt, or before there were mini-programs. Such an event
+    happened at the receiving time less the time it waited.
 
-    The time between event and sending comes from one clock, so it holds even where that clock is wrong. A clock that is
-    behind is only believed wrong where the receiving time is that of the arrival day: a file that is loaded again years
-    later is no proof. Without a receiving time the end of the arrival day is the latest possible time.
-    An event much older than its arrival keeps its time and is `suspect`.
+    The time between event and sending comes from one clock, so it holds even where that clock is wrong; a clock that
+    was set right in between says nothing of it. Without a receiving time the end of the arrival day is the latest
+    possible time. An event may lie long before its arrival: one much older, or sent by a clock far behind, keeps its
+    time and is `suspect`. A clock is only held to be behind where the receiving time is that of the arrival day: a file
+    that is loaded again years later is no proof.
     """
     bound, live = _receipt(context)
-    if device_ms is None:
+    reset = device_ms is not None and device_ms < limits.earliest_ms
+    if device_ms is None or (reset and flush_ms is not None and flush_ms >= limits.earliest_ms):
         return Moment(bound if flush_ms is None else min(bound, flush_ms), "corrected")
     waited = flush_ms - device_ms if flush_ms is not None and flush_ms > device_ms else 0
     sent_ms = device_ms + waited
-    if sent_ms > bound + limits.ahead_ms:
+    if reset or sent_ms > bound + limits.ahead_ms:
         return Moment(bound - waited, "corrected")
-    if live and flush_ms is not None and bound - sent_ms > limits.behind_ms:
-        return Moment(bound - waited, "corrected")
-    if bound - device_ms > limits.stale_ms:
-        return Moment(device_ms, "suspect")
-    return Moment(device_ms, "ok")
+    behind = live and flush_ms is not None and bound - sent_ms > limits.behind_ms
+    return Moment(device_ms, "suspect" if behind or bound - device_ms > limits.stale_ms else "ok")
 
 
 def _receipt(context: Context) -> tuple[int, bool]:

@@ -22,11 +22,16 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped."""
-    return split_pages(_decode_body(payload) if _is_body(payload.lstrip()[:200]) else payload, [])
+    """The events of a line: one event, a list of them, or a body `data=` / `data_list=` of base64, plain or gzipped.
+
+    JSON is never such a body, whatever its texts hold (an address with `&data=` in it).
+    """
+    return split_pages(_decode_body(payload.lstrip()) if _is_body(payload.lstrip()[:200]) else payload, [])
 
 
 def _is_body(head: bytes) -> bool:
+    if head.startswith((b"{", b"[", b'"')):
+        return False
     starts = head.startswith((b"data=", b"data_list="))
     return starts or b"&data_list=" in head or b"&data=" in head
 

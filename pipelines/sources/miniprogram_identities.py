@@ -35,7 +35,7 @@ SUBJECT_ORDER = (
 )
 """Whose event it is, where several ids are known: the account that acted before what it was logged in as."""
 
-_OPENID = re.compile(r"o[A-Za-z0-9_-]{27}")
+_OPENID = re.compile(r"o[A-Za-z0-9_-]{20,31}")
 _HOLE = "{key}"
 _RESOLVED_LIMIT = 4096
 
@@ -66,7 +66,7 @@ class IdentityKeys:
                 )
             if _HOLE in key:
                 before, after = key.split(_HOLE, 1)
-                pattern = re.compile(re.escape(before) + "([A-Za-z0-9]+)" + re.escape(after))
+                pattern = re.compile(re.escape(before) + "([A-Za-z0-9][A-Za-z0-9_-]*)" + re.escape(after))
                 self._patterns.append((pattern, KeyRule(namespace, scope)))
             else:
                 self._rules[key] = KeyRule(namespace, scope)
@@ -136,6 +136,16 @@ def _place(rule: KeyRule, context: Context) -> tuple[str, str]:
     return namespace, scopes.get(rule.scope, "")
 
 
+def reads_as_openid(value: str, context: Context) -> bool:
+    """Whether an id without a key has the form of a WeChat openid; Douyin's have no form of their own.
+
+    >>> context = Context("miniprogram_events", "2025-01-01", app_id="wx1")
+    >>> reads_as_openid("oExampleOpenid000000000001", context), reads_as_openid("o-short", context)
+    (True, False)
+    """
+    return value[:1] == "o" and _OPENID.fullmatch(value) is not None and not is_douyin(context)
+
+
 def distinct_identifier(value: str, context: Context) -> IdKey:
     """What a bare distinct id is: an openid by its form, else the id of an anonymous visitor.
 
@@ -143,7 +153,7 @@ def distinct_identifier(value: str, context: Context) -> IdKey:
     >>> distinct_identifier("1735700000000-1234567-0abc", context)
     ('mp_anonymous_id', 'wx1', '1735700000000-1234567-0abc')
     """
-    if _OPENID.fullmatch(value) and not is_douyin(context):
+    if reads_as_openid(value, context):
         return "wx_openid", context.app_id, value
     return "mp_anonymous_id", context.app_id, value
 

@@ -11,7 +11,13 @@ from identity.phone import is_mobile
 from pipelines.sources.base import Context, Parsed, Record, Settings, Subject, version_key
 from pipelines.sources.fields import MAX_MS, integer, mapping, required, text
 from pipelines.sources.miniprogram_clock import ClockLimits, device_moment
-from pipelines.sources.miniprogram_identities import IdentityKeys, as_ids, distinct_identifier, subject_of
+from pipelines.sources.miniprogram_identities import (
+    IdentityKeys,
+    as_ids,
+    distinct_identifier,
+    reads_as_openid,
+    subject_of,
+)
 from pipelines.sources.miniprogram_privacy import clean_address, properties_json
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import (
@@ -215,7 +221,8 @@ def _sharer_key(properties: Mapping[str, Any], context: Context) -> int | None:
 
 
 def _identifiers(event: _Event) -> list[IdKey]:
-    """The event's identifiers: its identities, its own login and anonymous id, else what its distinct id is."""
+    """The event's identifiers: its identities, its own login and anonymous id, and its distinct id where no other
+    says whose the event is or where it is the openid that they leave out."""
     places = event.rules.keys.places(event.context)
     found: list[IdKey] = []
     stated = event.value.get("identities")
@@ -231,14 +238,25 @@ def _identifiers(event: _Event) -> list[IdKey]:
             found.append(one)
     if event.kind in NAMES_ITSELF or all(one[0] == "phone" for one in found):
         _add_distinct(found, event)
+    elif reads_as_openid(event.distinct_id, event.context) and not _holds_openid(found, event):
+        found.append(distinct_identifier(event.distinct_id, event.context))
     return found
+
+
+def _holds_openid(found: list[IdKey], event: _Event) -> bool:
+    """Whether the ids hold an openid of the app, or the distinct id as something else (a unionid has an openid's form).
+
+    A form is a guess: it never joins a second openid to one that was stated.
+    """
+    openid_of_app = ("wx_openid", event.context.app_id)
+    return any(one[2] == event.distinct_id or one[:2] == openid_of_app for one in found)
 
 
 def _own_ids(event: _Event) -> list[IdKey]:
     own: list[IdKey] = []
     anonymous, login = text(event.value.get("anonymous_id")), text(event.value.get("login_id"))
     if anonymous:
-        own.append(("mp_anonymous_id", event.context.app_id, anonymous))
+        own.append(distinct_identifier(anonymous, event.context))
     if login:
         key, joined, rest = login.partition("+")
         one = event.rules.keys.identifier(key, rest, event.context) if joined else None
@@ -247,7 +265,7 @@ def _own_ids(event: _Event) -> list[IdKey]:
         elif joined and key.startswith("$identity_"):
             event.parsed.unknown_values.append(("login_id", key))
         else:
-            own.append(("login_id", event.context.brand, login))
+            own.append(("login_id", event.context.brand, plain_id(login, event.value.get("identities"))))
     return own
 
 
@@ -255,7 +273,7 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
     """The distinct id, where it has a part of its own: at a sign-up it is the login id, joined with the original id."""
     held = {one[2] for one in found}
     signup = event.kind == "track_signup"
-    plain = plain_id(event.distinct_id)
+    plain = _plain_distinct(event)
     if plain not in held:
         found.append(("login_id", event.context.brand, plain) if signup else distinct_identifier(plain, event.context))
     original = text(event.value.get("original_id"))
@@ -263,14 +281,22 @@ def _add_distinct(found: list[IdKey], event: _Event) -> None:
         found.append(distinct_identifier(original, event.context))
 
 
-def plain_id(distinct_id: str) -> str:
-    """The id inside a distinct id of the joined form `key+id`, else the distinct id itself.
+def _plain_distinct(event: _Event) -> str:
+    return plain_id(event.distinct_id, event.value.get("identities"))
 
-    >>> plain_id("$identity_login_id+u88"), plain_id("a+b")
-    ('u88', 'a+b')
+
+def plain_id(stated: str, identities: Any = None) -> str:
+    """The id inside an id of the joined form `key+id`, else the id itself. A key is SensorsData's own, or one that
+    `identities` holds with that very id.
+
+    >>> plain_id("$identity_login_id+u88"), plain_id("mykey+u88", {"mykey": "u88"}), plain_id("a+b", {"a": "c"})
+    ('u88', 'u88', 'a+b')
     """
-    key, joined, rest = distinct_id.partition("+")
-    return rest if joined and rest and key.startswith("$identity_") else distinct_id
+    key, joined, rest = stated.partition("+")
+    if not joined or not rest:
+        return stated
+    held = text(identities.get(key)) if isinstance(identities, Mapping) else None
+    return rest if key.startswith("$identity_") or held == rest else stated
 
 
 def _observe(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:
@@ -313,10 +339,12 @@ def _observe_bind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> No
 
 
 def _holder(event: _Event, accounts: list[IdKey]) -> IdKey:
-    """The id by which the event names the person: the login id, else the distinct id, which is always among them."""
+    """The id by which the event names the person: the login id, else the distinct id, which is always among them; one
+    without a scope, which is refused, only where there is no other."""
     logins = [one for one in accounts if one[0] == "login_id"]
-    named = [one for one in accounts if one[2] == plain_id(event.distinct_id)]
-    return (logins or named or accounts)[0]
+    named = [one for one in accounts if one[2] == _plain_distinct(event)]
+    ranked = [*logins, *named, *accounts]
+    return next((one for one in ranked if one[1]), ranked[0])
 
 
 def _observe_unbind(event: _Event, ids: list[IdKey], row: Mapping[str, Any]) -> None:

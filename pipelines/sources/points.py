@@ -16,7 +16,6 @@ from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRe
 from pipelines.sources.categories import as_object
 from pipelines.sources.evidence import first_known
 from pipelines.sources.fields import flag, identifier, integer, required, rfc3339, text, top_time
-from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import (
     day_of,
@@ -28,7 +27,7 @@ from pipelines.sources.sightings import (
     sighting_day,
     stable_id,
 )
-from pipelines.sources.tmall import as_mapping
+from pipelines.sources.tmall import MESSAGE_PATHS, as_mapping, split_answer
 from pipelines.sources.tmall_points import FIELDS as CHANGE_FIELDS
 from pipelines.sources.tmall_points import LEDGER, point_change
 
@@ -42,8 +41,8 @@ PAYMENT = Shape("mall_payment", [*_MALL, *_MALL_FACTS, "refund_id", "time_end", 
 
 
 def split(payload: bytes, context: Context) -> Sequence[bytes]:
-    """Every notice or row is one record; a notice inside its envelope is taken out of it."""
-    return split_pages(payload, [("resource",)])
+    """Every notice, row or message of an answer is one record; a notice inside its envelope is taken out of it."""
+    return split_answer(payload, [("resource",), *MESSAGE_PATHS])
 
 
 def parse(record: Record) -> Parsed:

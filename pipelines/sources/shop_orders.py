@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.sources.amounts import any_time, fen
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, Subject, version_key
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known, named, observe
+from pipelines.sources.evidence import first_known, named, observe, subject_of
 from pipelines.sources.fields import business_date, flag, identifier, objects, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
@@ -115,7 +115,7 @@ def order_facts(
         "channel_origin": origin,
     }
     if ids:
-        facts["subject"] = Subject(ids[0]["namespace"], ids[0]["scope"], ids[0]["value"])
+        facts["subject"] = subject_of(ids)
     facts["version_key"] = version_key(facts["updated_at"], record.digest, rank=_RANK.get(facts["status"], 0))
     return shared, facts
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipelines.sources.amounts import stated_phone
-from pipelines.sources.base import Context, RecordRefusedError, Subject
+from pipelines.sources.base import Context, RecordRefusedError
 from pipelines.sources.evidence import named
 from pipelines.sources.fields import identifier, mapping, text
 from pipelines.sources.pages import split_pages
@@ -16,8 +16,11 @@ from pipelines.sources.sightings import Id
 
 PLATFORM = "tmall"
 OPEN_UID, OUID, OMID, MIX_MOBILE = "tmall_open_uid", "tmall_ouid", "tmall_omid", "tmall_mix_mobile"
-VOLATILE = ("oaid", "request_id", "retried")
-"""Keys that change between answers about the same thing: the receiver id of the week, the call's own number."""
+VOLATILE = ("aid", "oaid", "request_id", "retried")
+"""Keys that change between answers about the same thing: the receiver ids of the week, the call's own number."""
+
+MESSAGE_PATHS = (("tmc_messages_consume_response", "messages", "tmc_message"), ("messages", "tmc_message"))
+"""Where the messages of an HTTP answer lie."""
 
 PUSHED = "jdp_response"
 """The column of the order push database that holds an answer as text; its row is a record, not an answer."""
@@ -120,6 +123,11 @@ def shop_of(value: Mapping[str, Any], context: Context) -> str:
     return text(value.get("seller_nick")) or context.seller_nick or context.shop_id
 
 
+def seller_of(value: Mapping[str, Any], context: Context) -> str:
+    """The seller whose member a call or a change of points is about: an ouid belongs to its shop."""
+    return text(value.get("seller_name")) or shop_of(value, context)
+
+
 def as_mapping(value: Any, name: str) -> dict[str, Any]:
     """An object that the platform sends as an object or as JSON text; absent means empty."""
     if isinstance(value, str) and value.strip():
@@ -136,11 +144,6 @@ def phone_ids(value: Mapping[str, Any]) -> list[Id]:
     return named(MIX_MOBILE, "", mixed.lower() if mixed else None, "verified") + named(
         "phone", "", stated_phone(value.get("mobile")), "verified"
     )
-
-
-def subject_of(ids: Sequence[Id]) -> Subject | None:
-    """The identifier that a fact of these ids belongs to: the first one."""
-    return Subject(ids[0]["namespace"], ids[0]["scope"], ids[0]["value"]) if ids else None
 
 
 def buyer_ids(value: Mapping[str, Any], context: Context, shop: str) -> list[Id]:

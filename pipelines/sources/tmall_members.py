@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from pipelines.sources.amounts import any_time, fen, yuan
-from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, Subject, version_key
+from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import as_object
-from pipelines.sources.evidence import first_known, listed, observe
+from pipelines.sources.evidence import first_known, listed, member_rank, named, observe, subject_of
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id, observe_day, sighting_day
-from pipelines.sources.tmall import OUID, PLATFORM, as_mapping, buyer_ids, phone_ids, split_answer
+from pipelines.sources.tmall import OUID, PLATFORM, as_mapping, buyer_ids, phone_ids, seller_of, split_answer
 
 MEMBERS = "silver.members"
 CALL_SHAPE = Shape(
@@ -59,7 +61,7 @@ def _parse_call(value: Mapping[str, Any], record: Record, method: str) -> Parsed
     extend = as_mapping(value.get("extend"), "extend")
     parsed = Parsed(unknown=CALL_SHAPE.unknown({**value, "extend": extend}, record.settings.ignored))
     ouid = required(identifier(value.get("ouid")), "ouid")
-    shop = _seller(value, record.context)
+    shop = seller_of(value, record.context)
     at = first_known(record.context, any_time(extend.get("flightJoinTime"), "extend.flightJoinTime"))
     kind = text(value.get("type"))
     refused = text(record.context.params.get("answer")) not in (None, "SUC")
@@ -67,8 +69,10 @@ def _parse_call(value: Mapping[str, Any], record: Record, method: str) -> Parsed
     left = kind == _UNBIND and not asked
     status = "seen" if asked else "left" if left else "member"
     joined = {} if asked or left else {"joined_at": at}
-    _row(parsed, record, Subject(OUID, shop, ouid), status=status, version=listed(at) if asked else at, at=at, **joined)
     accounts, phones = buyer_ids(value, record.context, shop), phone_ids(value)
+    version = listed(at) if asked else at
+    member = named(OUID, shop, ouid) + accounts + phones
+    _row(parsed, record, member, status=status, version=version, at=at, **joined)
     _observe_call(parsed, record.context, ouid, (accounts, phones), at=at, kind="unbind" if left else "link")
     return parsed
 
@@ -91,19 +95,20 @@ def _observe_call(
 def _parse_sync(value: Mapping[str, Any], record: Record) -> Parsed:
     """What the brand told the platform of a member: points and level at the time of its version."""
     parsed = Parsed(unknown=SYNC_SHAPE.unknown(value, record.settings.ignored))
-    shop = _seller(value, record.context)
+    shop = seller_of(value, record.context)
     at = any_time(value.get("version"), "version") or first_known(record.context)
     accounts, phones = buyer_ids(value, record.context, shop), phone_ids(value)
     ouid = identifier(value.get("ouid"))
     mobile = next((one["value"] for one in phones if one["namespace"] == "phone"), None)
     told = {"level": text(value.get("level")), "points": fen(value.get("point"), "point")}
     if ouid is not None:
-        _row(parsed, record, Subject(OUID, shop, ouid), status="member", version=at, at=at, **told)
+        member = named(OUID, shop, ouid) + accounts + phones
+        _row(parsed, record, member, status="member", version=at, at=at, **told)
         observe(parsed, record.context, f"sync:{ouid}", ids=accounts + phones, at=at)
         return parsed
     required(mobile, "ouid or mobile")
-    subject = Subject("phone", "", mobile or "")
-    _row(parsed, record, subject, status="member", version=at, at=at, member_value=Clear("phone", mobile or ""), **told)
+    member = named("phone", "", mobile, "verified")
+    _row(parsed, record, member, status="member", version=at, at=at, member_value=Clear("phone", mobile or ""), **told)
     observe(parsed, record.context, f"sync:{record.digest}", ids=accounts + phones, at=at)
     return parsed
 
@@ -113,13 +118,13 @@ def _parse_listed(value: Mapping[str, Any], record: Record) -> Parsed:
     parsed = Parsed(unknown=LISTED_SHAPE.unknown(value, record.settings.ignored))
     context = record.context
     ouid = required(identifier(value.get("ouid")), "ouid")
-    shop = _seller(value, context)
+    shop = seller_of(value, context)
     at = first_known(context)
-    subject = Subject(OUID, shop, ouid)
+    accounts = buyer_ids(value, context, shop)
     _row(
         parsed,
         record,
-        subject,
+        named(OUID, shop, ouid) + accounts,
         status="seen",
         version=listed(at),
         at=at,
@@ -127,25 +132,35 @@ def _parse_listed(value: Mapping[str, Any], record: Record) -> Parsed:
         trade_count=fen(value.get("trade_count"), "trade_count"),
         trade_fen=yuan(value.get("trade_amount"), "trade_amount"),
     )
-    keys = [(one["namespace"], one["scope"], one["value"]) for one in buyer_ids(value, context, shop)]
+    keys = [(one["namespace"], one["scope"], one["value"]) for one in accounts]
     observe_day(parsed, context.feed, keys, sighting_day(at, context))
     return parsed
 
 
-def _seller(value: Mapping[str, Any], context: Context) -> str:
-    named = text(value.get("seller_name")) or text(value.get("seller_nick"))
-    return named or context.seller_nick or context.shop_id
+def _states_time(value: Any) -> bool:
+    """Whether a call states when its member joined, or a sync its version."""
+    if not isinstance(value, dict):
+        return False
+    extend = value.get("extend")
+    if isinstance(extend, str):
+        try:
+            extend = orjson.loads(extend)
+        except orjson.JSONDecodeError:
+            return False
+    joined = extend.get("flightJoinTime") if isinstance(extend, dict) else None
+    return any(text(stated) not in (None, "0") for stated in (joined, value.get("version")))
 
 
-def _row(parsed: Parsed, record: Record, subject: Subject, *, status: str, version: int, at: int, **told: Any) -> None:
+def _row(parsed: Parsed, record: Record, ids: list[Id], *, status: str, version: int, at: int, **told: Any) -> None:
+    """The membership of the first id; it belongs to the first that names somebody, also where the shop is unknown."""
     row = {
         "programme": PLATFORM,
-        "programme_scope": subject.scope,
-        "member_value": subject.value,
-        "subject": subject,
+        "programme_scope": ids[0]["scope"],
+        "member_value": ids[0]["value"],
+        "subject": subject_of(ids),
         "status": status,
         "updated_at": at,
-        "version_key": version_key(version, record.digest),
+        "version_key": version_key(version, record.digest, rank=member_rank(status)),
     }
     parsed.rows.append((MEMBERS, row | told))
 
@@ -157,7 +172,9 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_members,
         parse=parse_members,
         tables=(MEMBERS,),
-        # A call says by its method what happened, and by its arrival when: asking and joining may send the same fields.
+        # A call says by its method what happened: asking and joining may send the same fields. When it happened it says
+        # by its arrival, unless it states its own time.
         hash_context=("method", "params.answer", "received_ms"),
+        states_time=_states_time,
     ),
 )

@@ -14,11 +14,12 @@ import orjson
 from pipelines.sources.amounts import yuan
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known
+from pipelines.sources.evidence import first_known, subject_of
 from pipelines.sources.fields import business_date, identifier, required, text, top_time
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day, stable_id
 from pipelines.sources.tmall import (
+    MESSAGE_PATHS,
     PLATFORM,
     VOLATILE,
     as_mapping,
@@ -26,7 +27,6 @@ from pipelines.sources.tmall import (
     platform_id,
     refund_rank,
     split_answer,
-    subject_of,
 )
 from pipelines.sources.tmall_points import FIELDS as POINT_FIELDS
 from pipelines.sources.tmall_points import LEDGER, point_change
@@ -38,13 +38,12 @@ _TRADE = ("tid", "oid", "buyer_open_uid", "seller_nick", "payment", "type")
 _REFUND = ("refund_id", "refund_fee", "bill_type", "modified")
 SHAPE = Shape("message", (*_FRAME, *(f"content.{name}" for name in {*_TRADE, *_REFUND, *POINT_FIELDS})))
 
-_PATHS = (("tmc_messages_consume_response", "messages", "tmc_message"), ("messages", "tmc_message"))
 _POINT_CHANGE = "PointChange"
 
 
 def split_messages(payload: bytes, context: Context) -> Sequence[bytes]:
     """The messages of an HTTP answer, or the single frame."""
-    return split_answer(payload, _PATHS)
+    return split_answer(payload, MESSAGE_PATHS)
 
 
 def parse_messages(record: Record) -> Parsed:

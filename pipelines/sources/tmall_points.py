@@ -7,12 +7,23 @@ from typing import Any
 
 from pipelines.sources.amounts import fen
 from pipelines.sources.base import Parsed, Record, RecordRefusedError, version_key
-from pipelines.sources.evidence import observe
+from pipelines.sources.evidence import observe, subject_of
 from pipelines.sources.fields import business_date, identifier, required, text
-from pipelines.sources.tmall import PLATFORM, buyer_ids, phone_ids, subject_of
+from pipelines.sources.tmall import PLATFORM, buyer_ids, phone_ids, seller_of
 
 LEDGER = "silver.points_ledger"
-FIELDS = ("biz_type", "mix_mobile", "mobile", "ouid", "omid", "point", "type", "record_id", "seller_name")
+FIELDS = (
+    "biz_type",
+    "mix_mobile",
+    "mobile",
+    "ouid",
+    "omid",
+    "point",
+    "type",
+    "record_id",
+    "seller_name",
+    "seller_nick",
+)
 """The fields of a change that are used."""
 
 _SIGNS = {"1": -1, "2": 1}
@@ -23,7 +34,6 @@ def point_change(parsed: Parsed, record: Record, content: Mapping[str, Any], *, 
 
     `at`: UTC ms of the message. A movement is known by its `record_id`, however often it is sent.
     """
-    shop = text(content.get("seller_name")) or record.context.seller_nick
     sign = _SIGNS.get(text(content.get("type")) or "")
     if sign is None:
         raise RecordRefusedError("bad_value", "type: neither 1 (minus) nor 2 (plus), so the sign is not known")
@@ -31,7 +41,7 @@ def point_change(parsed: Parsed, record: Record, content: Mapping[str, Any], *, 
     if points is None:
         raise RecordRefusedError("missing_field", "point is required and was absent or empty")
     record_id = required(identifier(content.get("record_id")), "record_id")
-    ids = buyer_ids(content, record.context, shop) + phone_ids(content)
+    ids = buyer_ids(content, record.context, seller_of(content, record.context)) + phone_ids(content)
     row: dict[str, Any] = {
         "source": PLATFORM,
         "record_id": record_id,

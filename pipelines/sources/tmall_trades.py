@@ -17,7 +17,7 @@ from identity.phone import is_mobile
 from pipelines.sources.amounts import fen, mask_tail, plain_phone, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.evidence import first_known, observe, subject_of
 from pipelines.sources.fields import (
     business_date,
     fen_of_yuan,
@@ -43,7 +43,6 @@ from pipelines.sources.tmall import (
     refund_rank,
     shop_of,
     split_answer,
-    subject_of,
 )
 
 ORDERS, LINES, PHONES = "silver.orders", "silver.order_lines", "silver.order_phones"
@@ -181,7 +180,7 @@ def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Ma
     if trade.step is not None:
         category(parsed, settings, "step_trade_status", trade.step, path="step_trade_status")
     return trade.keys | {
-        "status": "deposit_paid" if deposit and status == "created" else status,
+        "status": _deposit_or(status, trade),
         "status_raw": trade.status,
         "order_type": text(value.get("type")),
         "is_paid": paid is not None,

@@ -129,8 +129,7 @@ def _single_day(params: Mapping[str, Any]) -> str | None:
 
 
 def _sole(value: Any, name: str) -> str | None:
-    listed = [value] if isinstance(value, (str, int)) else list(items(value, name))
-    named = sorted({found for one in listed if (found := identifier(one))})
+    named = sorted({found for one in items(value, name) if (found := identifier(one))})
     return named[0] if len(named) == 1 else None
 
 

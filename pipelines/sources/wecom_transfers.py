@@ -97,7 +97,7 @@ def _parse_request(customer: _Customer, value: dict[str, Any]) -> None:
 
 
 def _parse_result(customer: _Customer, value: dict[str, Any]) -> None:
-    """The relation changes hands only when the result says that it is done."""
+    """The relation changes hands only when the result says that it is done, and the request from whom."""
     record, parsed = customer.record, customer.parsed
     parsed.unknown.update(TRANSFER.unknown(value, record.settings.ignored))
     old, new = (text(record.context.params.get(name)) for name in ("handover_userid", "takeover_userid"))
@@ -108,9 +108,9 @@ def _parse_result(customer: _Customer, value: dict[str, Any]) -> None:
         return
     at_ms = takeover_ms or seen_ms(record.context)
     customer.add_event("transfer_result.done", old, takeover_ms)
-    customer.add_relation(
-        required(old, "context.params.handover_userid"), "transferred", at_ms, rank=RANK_ENDED, ended_at=at_ms
-    )
+    if old is None:
+        return
+    customer.add_relation(old, "transferred", at_ms, rank=RANK_ENDED, ended_at=at_ms)
     if new:
         customer.add_relation(new, "active", at_ms, rank=RANK_BEGUN, added_at=at_ms, add_way=ASSIGNED)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from pipelines.jobs.landing import chunks, find_files, make_batch
@@ -76,6 +78,25 @@ def test_the_context_keeps_parameters_and_the_time_of_arrival() -> None:
     (found,) = read(wrapped({"a": 1}, params={"userid": "u1"}, received_at="2025-03-02T01:00:00+08:00"))
     assert found.context is not None
     assert (found.context.params, found.context.received_ms) == ({"userid": "u1"}, 1740848400000)
+
+
+@pytest.mark.parametrize("received", [1740848400, 1740848400000, "1740848400", "2025-03-01T17:00:00Z"])
+def test_the_time_of_arrival_may_be_epoch_seconds_or_milliseconds(received: object) -> None:
+    (found,) = read(wrapped({"a": 1}, received_at=received))
+    assert found.context is not None
+    assert found.context.received_ms == 1740848400000
+
+
+@pytest.mark.parametrize("line", ['{"payload":{"a":1}}', '{"context":null,"payload": {"a":1}}'])
+def test_a_wrapper_without_context_takes_the_defaults_of_the_source(line: str) -> None:
+    (found,) = read(line)
+    assert found.context is not None
+    assert (found.context.shop_id, found.payload, found.context_json) == ("default", b'{"a":1}', "{}")
+
+
+def test_a_record_that_has_a_payload_among_other_fields_is_no_wrapper() -> None:
+    (found,) = read('{"payload":{"a":1},"id":7}')
+    assert found.payload == b'{"payload":{"a":1},"id":7}'
 
 
 def test_context_keys_nobody_knows_stay_in_the_stored_context() -> None:
@@ -168,6 +189,33 @@ def test_the_digest_does_not_depend_on_key_order_or_volatile_fields() -> None:
     one = {"a": 1, "b": [{"encrypt_tel": "x", "c": 2}], "_flush_time": 3}
     two = {"b": [{"c": 2, "encrypt_tel": "y"}], "_flush_time": 4, "a": 1}
     assert record_digest(one, PARSER.volatile) == record_digest(two, PARSER.volatile)
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_volatile_fields_inside_json_texts_do_not_count_however_deep(spaced: bool) -> None:
+    def pushed(cipher: str, detail: str = "x") -> dict[str, Any]:
+        separators = (", ", ": ") if spaced else (",", ":")
+        address = json.dumps({"encrypt_detail": cipher, "town": detail}, separators=separators)
+        trade = {"trade": {"encrypt_tel": cipher, "list": [{"encrypt_x": cipher}], "post_addr": address}}
+        return {"tid": 1, "answer": json.dumps(trade, separators=separators)}
+
+    assert record_digest(pushed("##a#1##"), PARSER.volatile) == record_digest(pushed("##b#1##"), PARSER.volatile)
+    assert record_digest(pushed("a"), PARSER.volatile) != record_digest(pushed("a", "y"), PARSER.volatile)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"b": 1, "a": "x"}',
+        '{"note": "he said \\"encrypt_ me\\""}',
+        '{"encrypt_tel": broken',
+        'say "encrypt_tel":"x"',
+        "[1, 2]",
+    ],
+)
+def test_a_text_without_volatile_fields_keeps_the_digest_it_always_had(text: str) -> None:
+    plain = hashlib.blake2b(orjson.dumps({"memo": text}), digest_size=16).hexdigest()
+    assert record_digest({"memo": text}, PARSER.volatile) == plain
 
 
 def test_the_digest_depends_on_every_other_value() -> None:

@@ -123,6 +123,27 @@ def test_two_claimants_of_one_order_link_neither() -> None:
     assert found == {"c1": ("review", "rival_claim"), "c2": ("review", "rival_claim")}
 
 
+NOBODY = {"subject_namespace": None, "subject_scope": None, "subject_value": None}
+
+
+def test_a_claim_without_a_subject_is_its_openids() -> None:
+    (row,) = judged(claim("c1", status="approved", **NOBODY))
+    assert (row["verdict"], row["rule"]) == ("link", "approved")
+    assert [(one["namespace"], one["value"]) for one in row["claimant"]] == [("wx_openid", "o-c1")]
+
+
+@pytest.mark.parametrize("openid", [{"openid": None}, {"openid": "undefined"}, {"openid_scope": None}])
+def test_a_claim_that_names_nobody_is_listed_without_a_verdict_and_is_no_rival(openid: Row) -> None:
+    found = judged(claim("c1", status="approved", **NOBODY | openid), claim("c2", status="approved"))
+    assert [(row["verdict"], row["rule"]) for row in found] == [("none", "no_claimant"), ("link", "approved")]
+    assert found[0]["claimant"] == []
+
+
+def test_a_placeholder_openid_names_no_claimant_beside_a_unionid() -> None:
+    (row,) = judged(claim("c1", openid="undefined"))
+    assert [one["namespace"] for one in row["claimant"]] == ["wx_unionid"]
+
+
 def test_a_rejected_rival_does_not_count() -> None:
     found = verdicts(claim("c1", status="approved"), claim("c2", status="rejected"))
     assert found == {"c1": ("link", "approved"), "c2": ("none", "rejected")}

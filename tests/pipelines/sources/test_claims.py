@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.sources.base import Clear, Parsed, RecordRefusedError, Subject
 from pipelines.sources.claims import PARSERS
-from tests.pipelines.sources.private_domain import BRAND_PLATFORM, RECEIVED_MS, WECHAT_APP, one_row, read_one
+from tests.pipelines.sources.private_domain import BRAND_PLATFORM, RECEIVED_MS, WECHAT_APP, one_row, read_one, records
 
 PARSER = PARSERS[0]
 OPENID, UNIONID = "oExampleOpenid000000000001", "oExampleUnion0000000000000001"
@@ -44,6 +44,12 @@ def test_a_claim_is_a_row_of_its_claimant_by_unionid() -> None:
 
 def test_a_claimant_without_unionid_is_known_by_openid() -> None:
     assert row_of(unionid=None)["subject"] == Subject("wx_openid", WECHAT_APP, OPENID)
+
+
+def test_a_unionid_of_an_unknown_account_leaves_the_claim_to_the_openid() -> None:
+    context = {"open_platform_id": ""}
+    assert row_of(context)["subject"] == Subject("wx_openid", WECHAT_APP, OPENID)
+    assert row_of(context, openid=None)["subject"] == Subject("wx_unionid", "", UNIONID)
 
 
 def test_the_phone_typed_is_on_its_way_to_a_token_and_in_no_observation() -> None:
@@ -97,3 +103,12 @@ def test_a_decision_outranks_the_claim_where_no_receiving_time_tells() -> None:
 def test_a_decision_may_state_its_own_time() -> None:
     late = row_of({"received_ms": RECEIVED_MS - 9_000_000}, status="approved", updated_at_ms=RECEIVED_MS + 1)
     assert late["version_key"] > row_of(status="rejected")["version_key"]
+
+
+@pytest.mark.parametrize(("stated", "kinds"), [(1735700731000, 1), (None, 2), (0, 2)])
+def test_a_claim_sent_again_is_another_record_only_where_it_states_no_time(stated: int | None, kinds: int) -> None:
+    claim = {"claim_id": "c1", "platform": "douyin", "platform_order_id": "69", "openid": OPENID}
+    again = [
+        records(PARSER, claim | {"claimed_at_ms": stated}, received_ms=RECEIVED_MS + late)[0] for late in (0, 60_000)
+    ]
+    assert len({record.digest for record in again}) == kinds

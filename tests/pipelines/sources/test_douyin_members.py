@@ -78,3 +78,9 @@ def test_an_empty_item_says_nothing() -> None:
 def test_an_item_without_the_field_is_refused() -> None:
     with pytest.raises(RecordRefusedError, match="missing_field: open_id"):
         parse(MEMBERS, {"order_id": "1"})
+
+
+def test_of_an_update_and_an_unbind_of_one_time_the_unbind_counts() -> None:
+    told = one_row(parse(MEMBERS, TOLD, digest="f" * 32), "members")
+    ended = one_row(parse(MEMBERS, {**TOLD, "unbind": True}, digest="0" * 32), "members")
+    assert ended["version_key"] > told["version_key"]

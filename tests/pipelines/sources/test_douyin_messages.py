@@ -165,3 +165,26 @@ def test_the_brands_own_doing_names_nobody() -> None:
 def test_a_verification_tells_of_nothing(content: object) -> None:
     parsed = parse(MESSAGES, {"event": "verify_webhook", "client_key": "ck", "content": content})
     assert rows(parsed, "events") == []
+
+
+@pytest.mark.parametrize("ahead", ["apply_time", "success_time", "complete_time"])
+def test_a_refund_message_is_versioned_by_its_update_time(ahead: str) -> None:
+    row = one_row(parse(MESSAGES, message("206", {**REFUND, ahead: 1735900000})), "refunds")
+    assert row["updated_at"] == 1735810000000
+    assert row["version_key"].startswith("0001735810000000")
+
+
+def test_a_message_without_update_time_is_of_the_latest_time_it_states() -> None:
+    told = {**REFUND, "update_time": 0, "apply_time": 1735800000, "success_time": 1735805000}
+    assert one_row(parse(MESSAGES, message("206", told)), "refunds")["updated_at"] == 1735805000000
+
+
+def test_a_trade_message_happened_at_its_update_time() -> None:
+    told = {**PAID, "update_time": 1735700600, "pay_time": 1735900000}
+    assert one_row(parse(MESSAGES, message("101", told)), "events")["event_at"] == 1735700600000
+
+
+@pytest.mark.parametrize(("lines", "known"), [(6923456789012345679, ["6923456789012345679"]), ("7", ["7"]), (0, None)])
+def test_a_single_line_of_a_message_is_a_list_of_one(lines: object, known: list[str] | None) -> None:
+    event = one_row(parse(MESSAGES, message("101", {**PAID, "s_ids": lines})), "events")
+    assert orjson.loads(event["properties"]).get("line_ids") == known

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from pipelines.sources.base import Clear, RecordRefusedError, Subject
 from pipelines.sources.douyin_orders import PARSERS
-from tests.pipelines.sources.private_domain import ids_of, one_row, rows
+from tests.pipelines.sources.private_domain import ids_of, one_row, records, rows
 from tests.pipelines.sources.public_domain import (
     APP_KEY,
     RECEIVED_MS,
@@ -182,6 +183,17 @@ def test_a_deposit_is_money_apart_until_the_final_payment() -> None:
     assert (paid["deposit_fen"], paid["paid_fen"], paid["is_presale"]) == (0, 18700, True)
 
 
+@pytest.mark.parametrize("told", [{"phase_pay_amount": 5000}, {}])
+def test_a_line_of_an_order_whose_deposit_is_held_stands_as_the_order_does(told: dict[str, int]) -> None:
+    phases = [{"current_phase": 1, "pay_success": True, **told}, {"current_phase": 2, "pay_success": False}]
+    codes = {"pay_time": 0, "order_status": 1, "main_status": 1}
+    parsed = parse(ORDERS, douyin_order(douyin_line(**codes), **codes, order_phase_list=phases))
+    states = [one_row(parsed, table)["status"] for table in ("orders", "order_lines")]
+    assert states == ["deposit_paid", "deposit_paid"]
+    unpaid = parse(ORDERS, douyin_order(douyin_line(**codes), **codes, order_phase_list=phases[1:]))
+    assert [one_row(unpaid, table)["status"] for table in ("orders", "order_lines")] == ["created", "created"]
+
+
 @pytest.mark.parametrize(
     ("facts", "origin"),
     [
@@ -311,3 +323,17 @@ def test_lines_may_come_as_a_single_object() -> None:
 def test_a_closed_order_says_when_it_was_seen_closed(codes: tuple[int, int], closed: bool) -> None:
     order = one_row(parse(ORDERS, douyin_order(order_status=codes[0], main_status=codes[1])), "orders")
     assert order["closed_at"] == (1735700731000 if closed else None)
+
+
+def test_without_an_app_key_the_order_belongs_to_the_mini_programs_open_id() -> None:
+    order = one_row(parse(ORDERS, douyin_order(open_id="mp-1"), app_key=""), "orders")
+    assert order["subject"] == Subject("douyin_mp_open_id", "tt0000000000000001", "mp-1")
+
+
+def test_new_ciphertext_in_an_address_that_is_json_text_is_no_new_content() -> None:
+    def digest(cipher: str, town: str = "余杭区") -> str:
+        address = orjson.dumps({"town": {"name": town}, "encrypt_detail": cipher}).decode()
+        return records(ORDERS, douyin_order(post_addr=address))[0].digest
+
+    assert digest("##a#1##") == digest("##b#1##")
+    assert digest("##a#1##") != digest("##a#1##", "西湖区")

@@ -131,3 +131,10 @@ def test_a_case_without_lines_is_of_the_related_order() -> None:
 def test_a_broken_case_is_refused(facts: dict[str, Any], rule: str) -> None:
     with pytest.raises(RecordRefusedError, match=rule):
         parse(REFUNDS, case(**facts))
+
+
+def test_times_are_read_as_epoch_seconds_and_as_rfc_3339_texts_alike() -> None:
+    texts = case(apply_time="2025-01-02T14:40:00+08:00", update_time="2025-01-02T17:26:40+08:00")
+    told, known = (one_row(parse(REFUNDS, value), "refunds") for value in (texts, case()))
+    assert (told["applied_at"], told["updated_at"]) == (known["applied_at"], known["updated_at"])
+    assert told["version_key"] == known["version_key"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.sources.base import Parsed
-from pipelines.sources.evidence import first_known, listed, named, observe
+from pipelines.sources.base import Parsed, Subject
+from pipelines.sources.evidence import first_known, listed, named, observe, subject_of
 from tests.pipelines.sources.public_domain import RECEIVED_MS, public_context
 
 CONTEXT = public_context("douyin_orders")
@@ -40,3 +40,15 @@ def test_the_time_of_a_record_comes_first_then_its_receipt_then_its_day() -> Non
 def test_a_listing_ranks_below_every_stated_change_and_by_time_among_themselves() -> None:
     earliest_change, late, later = 946_684_800_000, 4_102_444_800_000, 4_102_444_801_000
     assert listed(late) < listed(later) < earliest_change
+
+
+def test_a_fact_belongs_to_the_first_id_that_has_a_scope_or_needs_none() -> None:
+    unscoped, phone = named("member_id", "", "K1"), named("phone", "", "13912345670", "buyer")
+    assert subject_of(unscoped + phone + ACCOUNT) == Subject("phone", "", "13912345670")
+    assert subject_of(unscoped + ACCOUNT + phone) == Subject("doudian_open_id", "k", "1@#x")
+
+
+def test_a_recipients_phone_is_not_whose_a_fact_is() -> None:
+    unscoped = named("member_id", "", "K1")
+    assert subject_of(unscoped + named("phone", "", "13912345670", "recipient")) == Subject("member_id", "", "K1")
+    assert subject_of([]) is None

@@ -128,3 +128,16 @@ def test_a_single_object_is_a_list_of_one() -> None:
     assert objects(None, "l") == []
     with pytest.raises(RecordRefusedError, match="bad_shape: l"):
         objects(["x"], "l")
+
+
+@pytest.mark.parametrize(
+    ("value", "listed"), [("a", ["a"]), (7, [7]), ('["a", 7]', ["a", 7]), ('{"a": 1}', [{"a": 1}])]
+)
+def test_a_single_value_is_a_list_of_one(value: object, listed: list[object]) -> None:
+    assert list(items(value, "l")) == listed
+
+
+@pytest.mark.parametrize("value", ["x", 7, True, ["x"], '["x"]'])
+def test_what_is_no_object_is_no_list_of_objects(value: object) -> None:
+    with pytest.raises(RecordRefusedError, match="bad_shape: l"):
+        objects(value, "l")

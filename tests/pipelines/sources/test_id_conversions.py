@@ -163,6 +163,12 @@ def test_an_error_answer_is_refused(answer: dict[str, Any]) -> None:
         read(PARSER, answer)
 
 
+def test_a_partial_success_gives_what_is_there() -> None:
+    answer = {"code": 10001, "msg": "partial success", "data": {"doudian_open_id": "1@#x"}}
+    parsed = read_one(PARSER, answer, app_id="tt01", app_key="7000001", params={"dy_open_id": "mp-1"})
+    assert linked(parsed) == {("douyin_mp_open_id", "tt01", "mp-1"), ("doudian_open_id", "7000001", "1@#x")}
+
+
 def test_an_answer_of_another_form_is_refused() -> None:
     with pytest.raises(RecordRefusedError, match="bad_shape"):
         read_one(PARSER, OK | {"userid": "lisi"})

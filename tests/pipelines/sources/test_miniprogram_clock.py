@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,9 +25,21 @@ def test_a_clock_ahead_is_corrected_by_the_time_the_event_waited() -> None:
     assert moment == (RECEIVED_MS - 60_000, "corrected")
 
 
-def test_a_clock_behind_is_corrected_by_the_time_the_event_waited() -> None:
-    moment = device_moment(RECEIVED_MS - YEAR - 60_000, RECEIVED_MS - YEAR, CONTEXT, LIMITS)
-    assert moment == (RECEIVED_MS - 60_000, "corrected")
+@pytest.mark.parametrize("behind", [2 * DAY_MS, YEAR])
+def test_an_event_sent_by_a_clock_behind_may_lie_long_before_its_arrival_and_is_suspect(behind: int) -> None:
+    moment = device_moment(RECEIVED_MS - behind - 60_000, RECEIVED_MS - behind, CONTEXT, LIMITS)
+    assert moment == (RECEIVED_MS - behind - 60_000, "suspect")
+
+
+@pytest.mark.parametrize("reset", [60_001, LIMITS.earliest_ms - 1])
+def test_a_time_before_there_were_mini_programs_is_corrected_by_the_time_the_event_waited(reset: int) -> None:
+    assert device_moment(reset - 60_000, reset, CONTEXT, LIMITS) == (RECEIVED_MS - 60_000, "corrected")
+    assert device_moment(reset, None, CONTEXT, LIMITS) == (RECEIVED_MS, "corrected")
+
+
+def test_an_event_whose_clock_was_set_right_before_it_was_sent_is_of_its_sending() -> None:
+    moment = device_moment(946_684_800_000, RECEIVED_MS - 900, CONTEXT, LIMITS)
+    assert moment == (RECEIVED_MS - 900, "corrected")
 
 
 def test_an_event_that_waited_offline_keeps_its_time() -> None:

@@ -54,6 +54,13 @@ def test_an_event_that_is_decoded_already_is_one_record() -> None:
     assert names(event(1)) == PLAIN[:1]
 
 
+@pytest.mark.parametrize("address", ["pages/x?a=1&data=2", "pages/x?a=1&data_list=2"])
+def test_an_event_whose_first_field_holds_an_address_with_data_is_no_encoded_body(address: str) -> None:
+    first = {"properties": {"$url": address}}
+    assert names(first | {key: value for key, value in event(1).items() if key not in first}) == PLAIN[:1]
+    assert names([first | event(1)]) == PLAIN[:1]
+
+
 @pytest.mark.parametrize("payload", [b"data_list=", b"data=%%%", b"data=!!!!", b"data_list=H4sIAAAA"])
 def test_a_body_that_cannot_be_decoded_is_refused(payload: bytes) -> None:
     with pytest.raises(RecordRefusedError, match="bad_body"):

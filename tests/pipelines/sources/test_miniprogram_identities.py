@@ -26,6 +26,8 @@ DOUYIN = make_context("miniprogram_events", app_id="tt01", open_platform_id="dy"
         ("$identity_mobile", ("phone", "", "v")),
         ("$identity_wecom_WW02_external_user_id", ("wecom_external_userid", "ww02", "v")),
         ("$identity_wecom_wpAbC_external_user_id", ("wecom_external_userid", "wpAbC", "v")),
+        ("$identity_wecom_wpAb-C_d_external_user_id", ("wecom_external_userid", "wpAb-C_d", "v")),
+        ("$identity_mp_wx-9_x_openid", ("wx_openid", "wx-9_x", "v")),
         ("$identity_taobao_ouid", ("tmall_ouid", "", "v")),
         ("$identity_byte_unionid", ("douyin_union_id", "", "v")),
     ],
@@ -88,6 +90,14 @@ def test_a_bare_distinct_id_is_an_openid_by_its_form_only_in_wechat() -> None:
     assert distinct_identifier(openid, WECHAT)[0] == "wx_openid"
     assert distinct_identifier(openid, DOUYIN)[0] == "mp_anonymous_id"
     assert distinct_identifier("o-short", WECHAT)[0] == "mp_anonymous_id"
+
+
+@pytest.mark.parametrize(
+    ("length", "openid"), [(20, False), (21, True), (26, True), (28, True), (32, True), (33, False)]
+)
+def test_an_openid_reads_as_one_by_its_first_letter_and_its_length(length: int, openid: bool) -> None:
+    assert (distinct_identifier("o" + "x" * (length - 1), WECHAT)[0] == "wx_openid") is openid
+    assert distinct_identifier("p" + "x" * (length - 1), WECHAT)[0] == "mp_anonymous_id"
 
 
 def test_only_phones_take_the_role() -> None:

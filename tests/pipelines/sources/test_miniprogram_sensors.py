@@ -135,6 +135,22 @@ def test_a_login_id_in_joined_form_is_of_the_key_it_names() -> None:
     assert LOGIN_ID in sighting(parse(login_id=f"$identity_login_id+{LOGIN}"))
 
 
+def test_a_login_id_joined_with_a_key_of_the_brands_own_is_the_id_that_the_identities_hold_under_it() -> None:
+    ids = {"$identity_mp_id": DEVICE, "mykey": LOGIN}
+    parsed = parse(login_id=f"mykey+{LOGIN}", distinct_id=f"mykey+{LOGIN}", identities=ids)
+    assert sighting(parsed) == {DEVICE_ID, LOGIN_ID}
+    assert parsed.unknown == {"identities.mykey": LOGIN}
+    other = parse(login_id=f"mykey+{LOGIN}", distinct_id=LOGIN, identities=ids | {"mykey": "another"})
+    assert sighting(other) == {DEVICE_ID, ("login_id", "brandA", f"mykey+{LOGIN}")}
+
+
+def test_a_sign_up_by_a_key_of_the_brands_own_names_the_id_once() -> None:
+    ids = {"$identity_mp_id": DEVICE, "mykey": LOGIN}
+    joined = f"mykey+{LOGIN}"
+    parsed = parse(type="track_signup", event="$SignUp", distinct_id=joined, login_id=joined, identities=ids)
+    assert sighting(parsed) == {DEVICE_ID, LOGIN_ID}
+
+
 def test_a_login_id_of_an_unknown_key_is_a_signal() -> None:
     parsed = parse(login_id="$identity_vip_no+7")
     assert parsed.unknown_values == [("login_id", "$identity_vip_no")]
@@ -148,6 +164,39 @@ def test_an_event_without_identities_is_of_its_distinct_id() -> None:
     bare = {"identities": None, "anonymous_id": None}
     assert sighting(parse(**bare)) == {OPENID_ID}
     assert sighting(parse(**bare, distinct_id=DEVICE)) == {DEVICE_ID}
+
+
+@pytest.mark.parametrize(
+    ("known", "others"),
+    [
+        ({"identities": None}, {DEVICE_ID}),
+        ({"identities": None, "anonymous_id": None, "login_id": LOGIN}, {LOGIN_ID}),
+        ({"identities": {"$identity_mp_id": DEVICE, "$identity_login_id": LOGIN}}, {DEVICE_ID, LOGIN_ID}),
+    ],
+)
+def test_a_distinct_id_that_reads_as_an_openid_takes_part_beside_other_ids(
+    known: dict[str, Any], others: set[tuple[str, str, str]]
+) -> None:
+    parsed = parse(**known)
+    assert sighting(parsed) == {OPENID_ID, *others}
+    assert one_row(parsed, "events")["subject"] == Subject(*OPENID_ID)
+
+
+def test_a_distinct_id_that_reads_as_no_openid_stays_out_where_other_ids_are_given() -> None:
+    assert sighting(parse(identities=None, distinct_id="1735-other-device")) == {DEVICE_ID}
+
+
+def test_a_distinct_id_is_no_second_openid_and_no_openid_where_it_is_held_as_a_unionid() -> None:
+    assert sighting(parse(distinct_id="oAnotherOpenid00000000000001")) == {DEVICE_ID, OPENID_ID, UNIONID_ID}
+    unionid_only = {"$identity_mp_unionid": UNIONID}
+    assert sighting(parse(identities=unionid_only, distinct_id=UNIONID)) == {DEVICE_ID, UNIONID_ID}
+
+
+def test_an_anonymous_id_that_reads_as_an_openid_is_one() -> None:
+    assert sighting(parse(identities=None, anonymous_id=OPENID, distinct_id=LOGIN, login_id=LOGIN)) == {
+        OPENID_ID,
+        LOGIN_ID,
+    }
 
 
 def test_a_missing_app_id_leaves_the_scope_empty_and_keeps_the_row() -> None:
@@ -176,8 +225,8 @@ def test_a_sign_up_with_identities_adds_what_they_do_not_have() -> None:
     assert sighting(parsed) == {DEVICE_ID, OPENID_ID, UNIONID_ID, LOGIN_ID}
 
 
-def bound(kind: str = "track_id_bind", **known: Any) -> Parsed:
-    return parse(**({"type": kind, "event": "$BindID", "identities": {"$identity_mobile": PHONE}} | known))
+def bound(kind: str = "track_id_bind", context: dict[str, Any] | None = None, **known: Any) -> Parsed:
+    return parse(context, **({"type": kind, "event": "$BindID", "identities": {"$identity_mobile": PHONE}} | known))
 
 
 def test_a_bound_phone_is_verified_for_the_person_at_its_exact_time() -> None:
@@ -191,6 +240,11 @@ def test_a_bound_phone_is_verified_for_the_person_at_its_exact_time() -> None:
 def test_a_phone_is_bound_to_the_login_id_where_there_is_one() -> None:
     seen = bound(distinct_id=LOGIN, login_id=LOGIN).observations[-1]
     assert ids_of(seen) == [LOGIN_ID, PHONE_ID]
+
+
+def test_a_phone_is_bound_to_the_distinct_id_where_the_login_id_has_no_brand() -> None:
+    seen = bound(context={"brand": ""}, login_id=LOGIN).observations[-1]
+    assert ids_of(seen) == [OPENID_ID, PHONE_ID]
 
 
 def test_a_bind_without_a_phone_binds_its_ids() -> None:
@@ -295,6 +349,12 @@ def test_a_wrong_clock_is_corrected_and_both_times_are_kept() -> None:
     row = row_of(time=AT_MS + ahead, _flush_time=AT_MS + ahead + 400)
     assert (row["event_at"], row["device_at"], row["clock_flag"]) == (RECEIVED_MS - 400, AT_MS + ahead, "corrected")
     assert row["business_date"] == DAY
+
+
+def test_an_event_of_a_clock_far_behind_keeps_its_time_and_its_day() -> None:
+    behind = 400 * 86_400_000
+    row = row_of(time=AT_MS - behind, _flush_time=AT_MS - behind + 400)
+    assert (row["event_at"], row["clock_flag"], row["business_date"]) == (AT_MS - behind, "suspect", "2023-11-28")
 
 
 @pytest.mark.parametrize("time", [0, -5, 99999999999999999])

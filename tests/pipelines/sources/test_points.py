@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.sources.base import Parsed, RecordRefusedError, Subject
 from pipelines.sources.points import PARSERS
-from tests.pipelines.sources.private_domain import RECEIVED_MS, WECHAT_APP, ids_of, one_row, read_one, rows
+from tests.pipelines.sources.private_domain import RECEIVED_MS, WECHAT_APP, ids_of, one_row, read, read_one, rows
 
 PARSER = PARSERS[0]
 OPENID = "oExampleOpenid000000000001"
@@ -95,6 +95,24 @@ def test_a_tmall_change_links_the_member_with_the_phone() -> None:
     assert namespaces == {"tmall_ouid", "tmall_omid", "tmall_mix_mobile", "phone"}
 
 
+@pytest.mark.parametrize(
+    ("stated", "context", "shop"),
+    [
+        ({"seller_name": "甲", "seller_nick": "乙"}, {"seller_nick": "丙", "shop_id": "1"}, "甲"),
+        ({"seller_name": "", "seller_nick": "乙"}, {"seller_nick": "丙", "shop_id": "1"}, "乙"),
+        ({"seller_name": ""}, {"seller_nick": "丙", "shop_id": "1"}, "丙"),
+        ({"seller_name": ""}, {"shop_id": "1"}, "1"),
+    ],
+)
+def test_the_ouid_of_a_change_is_of_the_shop_that_is_named_nearest(
+    stated: dict[str, str], context: dict[str, str], shop: str
+) -> None:
+    parsed = read_one(PARSER, CHANGE | stated, **context)
+    assert one_row(parsed, "points_ledger")["subject"] == Subject("tmall_ouid", shop, "AAExampleOuid")
+    assert ("tmall_ouid", shop, "AAExampleOuid") in ids_of(parsed.observations[0])
+    assert parsed.unknown == {}
+
+
 def test_a_change_without_its_frame_is_read_as_well() -> None:
     row = one_row(read_one(PARSER, CHANGE, seller_nick="示例旗舰店"), "points_ledger")
     assert (row["record_id"], row["moved_at"]) == ("T1", RECEIVED_MS)
@@ -145,6 +163,21 @@ def test_a_refund_at_a_mall_is_an_event_of_its_own() -> None:
 def test_a_notice_inside_its_envelope_is_taken_out_of_it() -> None:
     parsed = read_one(PARSER, {"id": "e1", "event_type": "MALL_TRANSACTION.SUCCESS", "resource": PAYMENT})
     assert one_row(parsed, "events")["event"] == "mall_payment"
+
+
+def test_the_messages_of_a_consumed_page_are_records_of_their_own() -> None:
+    sent = [
+        {"id": number, "topic": "tmall_mei_PointChange", "content": json.dumps(CHANGE | {"record_id": f"T{number}"})}
+        for number in (1, 2)
+    ]
+    page = {"tmc_messages_consume_response": {"messages": {"tmc_message": sent}, "request_id": "15q"}}
+    assert [one_row(one, "points_ledger")["record_id"] for one in read(PARSER, page)] == ["T1", "T2"]
+    assert read(PARSER, {"tmc_messages_consume_response": {"messages": {}}}) == []
+
+
+def test_an_error_answer_is_no_movement() -> None:
+    with pytest.raises(RecordRefusedError, match="platform_error: code 15"):
+        read(PARSER, {"error_response": {"code": 15, "sub_code": "isv.x"}})
 
 
 def test_a_payment_of_nobody_is_refused() -> None:

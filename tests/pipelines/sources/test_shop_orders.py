@@ -135,3 +135,8 @@ def test_a_broken_order_is_refused(changes: dict[str, Any], rule: str) -> None:
 
 def test_unknown_fields_are_signals() -> None:
     assert said(weather=1).unknown == {"weather": 1}
+
+
+def test_without_its_brand_a_member_id_leaves_the_order_to_the_next_id() -> None:
+    parsed = parse(ORDERS, changed(ORDER), app_id="wx01", open_platform_id="op01", brand="")
+    assert one_row(parsed, "orders")["subject"] == Subject("wx_unionid", "op01", "uComposed01")

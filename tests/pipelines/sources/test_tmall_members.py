@@ -10,7 +10,7 @@ import pytest
 from pipelines.jobs.records import with_context
 from pipelines.sources.base import Clear, Parsed, RecordRefusedError, Subject
 from pipelines.sources.tmall_members import PARSERS
-from tests.pipelines.sources.private_domain import ids_of, one_row
+from tests.pipelines.sources.private_domain import ids_of, one_row, records
 from tests.pipelines.sources.public_domain import BRAND, NICK, RECEIVED_MS, parse, public_context, read
 
 (MEMBERS,) = PARSERS
@@ -140,3 +140,42 @@ def test_calls_with_equal_fields_are_one_record_only_if_they_did_the_same_at_the
     assert content(method="tmall.mei.crm.bind.query") != joined
     assert content(method="tmall.mei.crm.bind", params={"answer": "FAIL"}) != joined
     assert content(method="tmall.mei.crm.bind", received_ms=RECEIVED_MS + 1) != joined
+
+
+def test_of_a_bind_and_an_unbind_of_one_time_the_unbind_counts() -> None:
+    request = {"seller_name": NICK, "ouid": "AAOcomposed", "extend": {"flightJoinTime": 1735610400000}}
+    bound, ended = (
+        one_row(parse(MEMBERS, {**request, "type": kind}, method="tmall.mei.crm.bind", digest=digest), "members")
+        for kind, digest in ((1, "f" * 32), (2, "0" * 32))
+    )
+    assert (bound["status"], ended["status"]) == ("member", "left")
+    assert ended["version_key"] > bound["version_key"]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"extend": {"flightJoinTime": 1735610400000}},
+        {"extend": '{"flightJoinTime":"2024-12-31 10:00:00"}'},
+        {"point": 5, "version": 1735700531000},
+    ],
+)
+def test_a_call_that_states_its_own_time_is_the_same_record_whenever_it_arrives(stated: dict[str, Any]) -> None:
+    call = {"seller_name": NICK, "ouid": "AAOcomposed", "type": 1, **stated}
+    context = {"method": "tmall.mei.crm.bind"}
+    first, again = (records(MEMBERS, call, received_ms=RECEIVED_MS + late, **context)[0] for late in (0, 60_000))
+    (other,) = records(MEMBERS, call, method="tmall.mei.crm.bind.query")
+    assert first.digest == again.digest != other.digest
+
+
+@pytest.mark.parametrize("extend", [{"flightMode": "1"}, {"flightJoinTime": ""}, "{broken", "", None])
+def test_a_call_without_a_time_of_its_own_is_dated_by_its_arrival(extend: Any) -> None:
+    call = {"seller_name": NICK, "ouid": "AAOcomposed", "type": 1, "extend": extend}
+    digests = {records(MEMBERS, call, received_ms=RECEIVED_MS + late)[0].digest for late in (0, 60_000)}
+    assert len(digests) == 2
+
+
+def test_a_member_of_an_unknown_shop_is_known_by_the_omid() -> None:
+    request = {"ouid": "AAOcomposed", "omid": "AAMcomposed", "mix_mobile": MIX, "type": 1}
+    row = one_row(parse(MEMBERS, request, method="tmall.mei.crm.bind", seller_nick="", shop_id=""), "members")
+    assert (row["programme_scope"], row["member_value"], row["subject"]) == ("", "AAOcomposed", Subject(*OMID))

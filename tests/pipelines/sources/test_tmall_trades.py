@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from pipelines.sources.base import Clear, RecordRefusedError, Subject
 from pipelines.sources.tmall_trades import PARSERS
-from tests.pipelines.sources.private_domain import ids_of, one_row, rows
+from tests.pipelines.sources.private_domain import ids_of, one_row, records, rows
 from tests.pipelines.sources.public_domain import APP_KEY, NICK, parse, read, read_one, tmall_line, tmall_trade
 
 (TRADES,) = PARSERS
@@ -102,6 +104,14 @@ def test_a_deposit_is_received_money_of_an_unpaid_trade() -> None:
     assert (trade["status"], one_row(parsed, "order_lines")["status"]) == ("deposit_paid", "deposit_paid")
 
 
+def test_a_deposit_whose_amount_is_not_told_is_paid_on_the_trade_as_on_its_line() -> None:
+    step = {"type": "step", "step_trade_status": "FRONT_PAID_FINAL_NOPAID"}
+    parsed = parse(TRADES, tmall_trade(tmall_line(status="WAIT_BUYER_PAY"), status="WAIT_BUYER_PAY", **step))
+    trade = one_row(parsed, "orders")
+    assert (trade["status"], one_row(parsed, "order_lines")["status"]) == ("deposit_paid", "deposit_paid")
+    assert (trade["deposit_fen"], trade["is_paid"]) == (0, False)
+
+
 def test_a_finished_deposit_trade_is_paid_once() -> None:
     step = {"type": "step", "step_trade_status": "FRONT_PAID_FINAL_PAID", "step_paid_fee": "188.00"}
     trade = one_row(parse(TRADES, tmall_trade(**step)), "orders")
@@ -185,6 +195,16 @@ def test_a_new_receiver_id_of_the_week_is_no_new_content() -> None:
     assert read(TRADES, tmall_trade(oaid="1week-one")) == read(TRADES, tmall_trade(oaid="1week-two"))
 
 
+def test_the_receiver_ids_of_a_trade_do_not_count_for_duplicates_also_inside_a_pushed_answer() -> None:
+    def digest(receiver: str, **changes: Any) -> str:
+        trade = tmall_trade(aid=receiver, oaid=receiver, **changes)
+        answer = orjson.dumps({"trade_fullinfo_get_response": {"trade": trade}}).decode()
+        return str([one.digest for row in (trade, {"jdp_response": answer}) for one in records(TRADES, row)])
+
+    assert digest("1week-one") == digest("1week-two")
+    assert digest("1week-one") != digest("1week-one", post_fee="1.00")
+
+
 def test_the_shop_of_a_trade_without_seller_is_that_of_its_context() -> None:
     assert one_row(parse(TRADES, tmall_trade(seller_nick=...)), "orders")["shop_id"] == NICK
 
@@ -224,3 +244,8 @@ def test_a_decrypted_receiver_is_a_phone_of_the_trade() -> None:
 )
 def test_a_receiver_behind_a_protected_or_foreign_number_says_nothing(said: dict[str, object]) -> None:
     assert parse(TRADES, {**RECEIVER, **said}).rows == []
+
+
+def test_without_an_app_key_the_trade_belongs_to_the_ouid() -> None:
+    trade = one_row(parse(TRADES, tmall_trade(ouid="AAcomposedOuid"), app_key=""), "orders")
+    assert trade["subject"] == Subject("tmall_ouid", NICK, "AAcomposedOuid")

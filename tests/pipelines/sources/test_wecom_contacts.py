@@ -74,6 +74,12 @@ def test_whole_tags_and_bare_tag_ids_give_the_same_sorted_ids() -> None:
     assert whole == one_row(bare, "contact_follows")["tag_ids"] == ["et1", "et2"]
 
 
+def test_a_single_tag_id_or_typed_phone_is_a_list_of_one() -> None:
+    bare = read(PARSER, {"external_contact_list": [batch_element(tag_id="et2", remark_mobiles="13912345678")]})[0]
+    assert one_row(bare, "contact_follows")["tag_ids"] == ["et2"]
+    assert ids_of(bare.observations[1])[1] == ("phone", "", "13912345678")
+
+
 def batch_element(**follow: Any) -> dict[str, Any]:
     return {"external_contact": get_answer()["external_contact"], "follow_info": relation(**follow)}
 

@@ -73,9 +73,14 @@ def test_the_customer_counts_as_seen() -> None:
     assert ids_of(result().observations[0]) == [("wecom_external_userid", CORP, EXTERNAL)]
 
 
-def test_a_finished_hand_over_from_nobody_is_refused() -> None:
-    with pytest.raises(RecordRefusedError, match=r"missing_field: context.params.handover_userid"):
-        result({})
+@pytest.mark.parametrize("params", [{}, {"takeover_userid": "wang"}])
+def test_a_finished_hand_over_of_which_nobody_says_from_whom_is_an_event_and_changes_no_relation(
+    params: dict[str, Any],
+) -> None:
+    parsed = result(params)
+    assert rows(parsed, "contact_follows") == []
+    event = one_row(parsed, "events")
+    assert (event["event"], event["event_at"], event["staff_userid"]) == ("transfer_result.done", TAKEN_MS, None)
 
 
 def test_a_hand_over_to_an_unnamed_guide_still_ends_the_old_relation() -> None:
