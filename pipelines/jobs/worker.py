@@ -86,7 +86,7 @@ def batch_name(feed: str, interval: str, batch_id: str) -> str:
 class Stage:
     """Rows on their way to staged files, and the counts of what was read.
 
-    `rows` hold their table's columns in order, then batch and place: a fifth of what their dicts take. They become
+    `rows` hold their table's columns in order, then batch and place, which take far less memory than dicts. They become
     columns (`built`) a few at a time: turning a row that has left the processor's caches into columns takes seven times
     as long.
     """

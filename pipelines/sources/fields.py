@@ -226,7 +226,7 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
         return {}
     if isinstance(value, str):
         value = _decoded(value, name)
-    if not isinstance(value, (dict, Mapping)):  # a plain object first: to ask for the abstract one takes a microsecond
+    if not isinstance(value, (dict, Mapping)):  # a plain object first: to ask for the abstract one takes longer
         raise RecordRefusedError("bad_shape", f"{name}: expected an object")
     return value
 

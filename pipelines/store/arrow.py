@@ -92,7 +92,7 @@ def _leaves(path: str, kind: pa.DataType) -> list[str]:
 
 
 def _column(spark_type: str, values: Sequence[Any]) -> pa.Array:
-    if values and values[0] is None and values.count(None) == len(values):  # a third of an order's columns
+    if values and values[0] is None and values.count(None) == len(values):  # usual in wide tables
         return pa.nulls(len(values), arrow_type(spark_type))
     if spark_type == "timestamp" and any(isinstance(value, int) for value in values):
         return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC"))
