@@ -1,6 +1,7 @@
 """Raw landing files to silver columns by several engines; each gives the figures by which their answers are compared.
 
-`product` is what a run does with a record: split, parse, shape (tokens, evidence, lineage), bronze and silver staged.
+`lake` is the whole way: the jobs s1 and s2 in two runs, from landing files to Delta tables with every check and upsert.
+`product` is what its tasks do with a record: split, parse, shape (tokens, evidence, lineage), bronze and silver staged.
 `columns` is the product's parsers for the compared columns alone. Polars and DuckDB read the same files to the same
 columns with their own JSON readers, which know nothing of other forms, unknown fields, bad records or evidence; where
 the product makes keyed digests, they make hashes.
@@ -8,10 +9,12 @@ the product makes keyed digests, they make hashes.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from datetime import date, timedelta
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,23 +22,28 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
+from bench._brand import settings_of
 from identity.policy import Policy
+from pipelines.cli.common import cluster_session
 from pipelines.clock import stopwatch
+from pipelines.demo import MIX_KEYS
 from pipelines.jobs.landing import Chunk, chunks, find_files, make_batch
 from pipelines.jobs.records import make_record, read_lines, records_of_line
 from pipelines.jobs.worker import WorkerSetup, parse_rows, read_chunk_row
-from pipelines.keys import Keys
+from pipelines.keys import Keys, create_demo_keys, load_keys
+from pipelines.runner import RunRequest, run_pipeline
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import Settings
 from pipelines.sources.config import load_sources
 
 CORES = 2
+JOBS = ("s1_bronze", "s2_silver")
 CHUNK_BYTES = 16 * 1024 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 WARMING_SECONDS = 0.2
 ROOT = Path(__file__).resolve().parents[1]
-KEYS = Keys("1d" * 32, "2e" * 32, "3f" * 32)
 
 ORDER = (
     *("platform", "order_id", "shop_id", "status", "status_raw", "order_type", "is_paid", "is_presale", "created_at"),
@@ -81,7 +89,11 @@ KINDS = {
 }
 """What must be equal between the engines: sums, numbers of values, and numbers of distinct values."""
 
-Timed = tuple[float, int, dict[str, list[int]]]
+KEYS_OF = {"silver.orders": "order_id", "silver.order_lines": "order_id, line_id", "silver.events": "event_id"}
+"""What rows are versions of."""
+
+Answers = dict[str, list[int]]
+Timed = tuple[float, int, Answers]
 Engine = Callable[[str, Path, Path], Timed]
 """Seconds, peak MiB of a process, and answers for a feed; from a folder of landing files, staging in another one."""
 
@@ -94,6 +106,23 @@ def product(feed: str, files: Path, out: Path) -> Timed:
 def columns(feed: str, files: Path, out: Path) -> Timed:
     """The product's parsers, for the compared columns only, in two processes."""
     return _in_processes(_parse_chunks, feed, files, out)
+
+
+def lake(feed: str, files: Path, out: Path) -> Timed:
+    """The whole way into a lake by the jobs s1 and s2, in two runs: the second merges its rows into the first."""
+    settings = settings_of(out / "home")
+    create_demo_keys(settings.keys, MIX_KEYS)
+    days = [date.fromisoformat(files.name) + timedelta(days=number) for number in range(2)]
+    for place, path in enumerate(sorted(files.glob("*.jsonl"))):
+        landed = settings.landing / feed / days[place % len(days)].isoformat()
+        landed.mkdir(parents=True, exist_ok=True)
+        (landed / path.name).hardlink_to(path)
+    seconds = 0.0
+    with cluster_session(settings) as cluster:
+        for day in map(date.isoformat, days):
+            report = run_pipeline(cluster, settings, RunRequest(day, day, only=JOBS), lambda line: None)
+            seconds += sum(job["seconds"] for job in report["jobs"])  # type: ignore[attr-defined]  # a list of jobs
+    return seconds, peak_mib(), _checked(out, feed)
 
 
 def duckdb(feed: str, files: Path, out: Path) -> Timed:
@@ -122,7 +151,7 @@ def polars(feed: str, files: Path, out: Path) -> Timed:
     return watch(), peak_mib(), _checked(out, feed)
 
 
-ENGINES: dict[str, Engine] = {"product": product, "columns": columns, "duckdb": duckdb, "polars": polars}
+ENGINES: dict[str, Engine] = {"lake": lake, "product": product, "columns": columns, "duckdb": duckdb, "polars": polars}
 
 
 def _in_processes(work: Callable[[str, Sequence[Chunk], Path, int], int], feed: str, files: Path, out: Path) -> Timed:
@@ -134,7 +163,7 @@ def _in_processes(work: Callable[[str, Sequence[Chunk], Path, int], int], feed: 
         done = [pool.submit(work, feed, cut[number::CORES], out, number) for number in range(CORES)]
         peaks = [one.result() for one in done]
         seconds = watch()
-    return seconds, max(peaks), _checked(out, feed)
+    return seconds, max(peaks), _checked(out, feed, keyed=work is _stage_chunks)
 
 
 def peak_mib() -> int:
@@ -147,6 +176,7 @@ def _warm(number: int) -> int:
     """The process has loaded what a task is sent once; it waits so that every process takes its turn."""
     _settings()
     _policy()
+    _keys()
     time.sleep(WARMING_SECONDS)
     return number
 
@@ -157,12 +187,20 @@ def _settings() -> dict[str, Settings]:
 
 
 @cache
+def _keys() -> Keys:
+    """The keys of every demo, so that digests are those of the lake."""
+    with tempfile.TemporaryDirectory() as folder:
+        create_demo_keys(Path(folder), MIX_KEYS)
+        return load_keys(Path(folder))
+
+
+@cache
 def _policy() -> Policy:
     return Policy.load(ROOT / "conf" / "identity.yaml")
 
 
 def _stage_chunks(feed: str, cut: Sequence[Chunk], out: Path, number: int) -> int:
-    setup = WorkerSetup(str(out / f"p{number}"), _policy(), KEYS, {}, _settings(), LINE_BYTES)
+    setup = WorkerSetup(str(out / f"p{number}"), _policy(), _keys(), {}, _settings(), LINE_BYTES)
     parse_rows(setup, read_chunk_row, [asdict(chunk) for chunk in cut])
     return peak_mib()
 
@@ -188,16 +226,32 @@ def _table(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> pa.Table:
     return pa.table({name: [row.get(name) for row in kept] for name in names})
 
 
-def _checked(out: Path, feed: str) -> dict[str, list[int]]:
-    """The compared figures of what was written."""
+def _checked(out: Path, feed: str, *, keyed: bool = False) -> Answers:
+    """The compared figures of what was written: of all versions of a row, and of the latest, which a lake keeps.
+
+    `keyed`: equal versions are told apart by the same keyed digests as in a lake.
+    """
+    found: Answers = {}
+    for name, _ in TABLES[feed]:
+        own, stored = out / f"{name}.parquet", out / "home" / "lake" / name.replace(".", "/")
+        if stored.exists():
+            found[f"{name}, latest"] = _figures(name, DeltaTable(stored).file_uris())
+        elif own.exists():
+            found[name] = _figures(name, [str(own)])
+        else:
+            files = [str(out / "p*" / name / "*.parquet")]
+            last = f"QUALIFY row_number() OVER (PARTITION BY {KEYS_OF[name]} ORDER BY version_key DESC) = 1"
+            found[name] = _figures(name, files)
+            if keyed:
+                found[f"{name}, latest"] = _figures(name, files, last)
+    return found
+
+
+def _figures(name: str, files: list[str], rows: str = "") -> list[int]:
     import duckdb as engine
 
-    found: dict[str, list[int]] = {}
-    for name, _ in TABLES[feed]:
-        own = out / f"{name}.parquet"
-        source = own if own.exists() else out / "p*" / name / "*.parquet"
-        asked = [f"sum({what})" for what in SUMS[name]] + [f"count({what})" for what in COUNTS[name]]
-        asked += [f"count(DISTINCT {what})" for what in KINDS[name]]
-        row = engine.sql(f"SELECT count(*), {', '.join(asked)} FROM read_parquet('{source}')").fetchone()
-        found[name] = [int(value or 0) for value in row or ()]
-    return found
+    asked = [f"sum({what})" for what in SUMS[name]] + [f"count({what})" for what in COUNTS[name]]
+    asked += [f"count(DISTINCT {what})" for what in KINDS[name]]
+    source = f"(SELECT * FROM read_parquet({files}) {rows})"
+    row = engine.sql(f"SELECT count(*), {', '.join(asked)} FROM {source}").fetchone()
+    return [int(value or 0) for value in row or ()]

@@ -54,8 +54,10 @@ def _measure(feed: str, files: Path, rows: int, home: Path) -> dict[str, Any]:
         found["engines"][engine] = _run_apart(engine, feed, files, staged)
         shutil.rmtree(staged)
     answers = {engine: one.pop("answers") for engine, one in found["engines"].items()}
-    if len({json.dumps(answer) for answer in answers.values()}) > 1:
-        raise SystemExit(f"{feed}: the answers differ: {json.dumps(answers, indent=1)}")
+    for asked in {name for answer in answers.values() for name in answer}:
+        told = {engine: answer[asked] for engine, answer in answers.items() if asked in answer}
+        if len(set(map(tuple, told.values()))) > 1:
+            raise SystemExit(f"{feed}: the answers about {asked} differ: {json.dumps(told, indent=1)}")
     return found
 
 
