@@ -162,8 +162,7 @@ def spark_step(spark: SparkSession, edges: str, target: str, run: ComponentsRun)
 
     folder = Path(f"{target}-staged")
     files = find_components(Lake(spark, folder), DeltaTable(edges).file_uris(), folder, run=run)
-    found = dataset(files)
-    write_deltalake(target, pa.RecordBatchReader.from_batches(found.schema, found.to_batches()), mode="overwrite")
+    write_deltalake(target, dataset(files).scanner().to_reader(), mode="overwrite")
     shutil.rmtree(folder)
 
 
