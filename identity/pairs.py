@@ -11,6 +11,7 @@ from identity.identifier import Identifier
 from identity.namespace import Strength
 from identity.order import Order
 from identity.periods import Node, Periods
+from identity.replaces import Replaces
 from identity.standing import Standing
 
 LARGEST_FULL_ROW = 8
@@ -75,7 +76,7 @@ class PairBuilder:
         self._periods = periods
         self._order = order
         self._rows = [row for row in standing.rows if until is None or row.event_ms <= until]
-        self._ended = _endings(self._rows, order)
+        self._ended = _Endings(self._rows, standing.replaces, order)
 
     def build(self) -> Pairs:
         """The pairs of all rows, refused ones included."""
@@ -110,9 +111,7 @@ class PairBuilder:
         return "expired" if row.valid_to is not None and row.valid_to <= row.event_ms else ""
 
     def _ending(self, row: Row, pair: Pair) -> str:
-        a, b = sorted((pair[0].identifier, pair[1].identifier))
-        ended = self._ended.get((self._order.policy.group_of(row.source), a, b))
-        return "unbind" if ended is not None and row.event_ms <= ended else ""
+        return "unbind" if self._ended.covers(row, pair[0].identifier, pair[1].identifier) else ""
 
     def _pairs_of(self, nodes: list[Node]) -> Iterator[Pair]:
         """All pairs of a row; those of a long row only with its first identifier in the order key."""
@@ -140,20 +139,16 @@ class PairBuilder:
 
 def candidate_sightings(standing: Standing, order: Order) -> list[CandidateSighting]:
     """Every sighting of a number in a candidate's role, in order of time, without partners an unbind took from it."""
-    ended = _endings(standing.rows, order)
+    ended = _Endings(standing.rows, standing.replaces, order)
     found = []
     for row in standing.rows:
         if row.kind == "unbind":
             continue
-        group = order.policy.group_of(row.source)
         for stated in row.ids:
             if stated.linking or order.spec(stated.identifier).strength is Strength.WEAK:
                 continue
-            partners = []
-            for other in row.linking:
-                a, b = sorted((other, stated.identifier))
-                if a != b and ended.get((group, a, b), -1) < row.event_ms:
-                    partners.append(other)
+            others = [one for one in row.linking if one != stated.identifier]
+            partners = [other for other in others if not ended.covers(row, other, stated.identifier)]
             ranked = tuple(sorted(partners, key=order.key))
             role = stated.role or "recipient"
             found.append(
@@ -162,16 +157,28 @@ def candidate_sightings(standing: Standing, order: Order) -> list[CandidateSight
     return found
 
 
-def _endings(rows: Iterable[Row], order: Order) -> dict[Ending, int]:
-    """By group of sources and pair: until when an unbind ends the links, its own instant included."""
-    ended: dict[Ending, int] = {}
-    for row in rows:
-        if row.kind != "unbind":
-            continue
-        group = order.policy.group_of(row.source)
-        for a, b in combinations(sorted({stated.identifier for stated in row.ids}), 2):
-            ended[group, a, b] = max(row.event_ms, ended.get((group, a, b), row.event_ms))
-    return ended
+class _Endings:
+    """Until when unbinds end the links of each pair, their own instant included, by group of sources.
+
+    An id that was replaced is the same account as its successor: to unbind one ends the links of the other.
+    """
+
+    def __init__(self, rows: Iterable[Row], replaces: Replaces, order: Order) -> None:
+        self._account = replaces.account
+        self._group = order.policy.group_of
+        self._until: dict[Ending, int] = {}
+        for row in rows:
+            if row.kind != "unbind":
+                continue
+            group = self._group(row.source)
+            for a, b in combinations(sorted({self._account(stated.identifier) for stated in row.ids}), 2):
+                self._until[group, a, b] = max(row.event_ms, self._until.get((group, a, b), row.event_ms))
+
+    def covers(self, row: Row, a: Identifier, b: Identifier) -> bool:
+        """Whether the row's link of two identifiers is ended."""
+        first, second = sorted((self._account(a), self._account(b)))
+        ended = self._until.get((self._group(row.source), first, second))
+        return ended is not None and row.event_ms <= ended
 
 
 def _link_rule(row: Row, pair: Pair, order: Order) -> str:

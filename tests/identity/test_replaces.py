@@ -71,3 +71,15 @@ def test_on_a_day_before_a_replace_the_new_id_was_nobodys_and_the_old_one_counte
     w.feed(build.link("1", K1, O1), build.replace("2", K1, K2, day="2025-03-05"), day="2025-03-05")
     assert w.resolver.one_id(K2, at="2025-03-02") is None
     assert w.resolver.one_id(K1, at="2025-03-02") == w.resolver.one_id(K2)
+
+
+def test_to_unbind_the_new_id_ends_what_the_old_one_was_bound_to(world: Worlds, build: Build) -> None:
+    w = world()
+    old, new, other = "wx_openid:app1:o", "wx_openid:app2:o", "member_id:b:K"
+    w.feed(build.bind("1", old, other), build.replace("2", old, new, day="2025-03-02"), day="2025-03-02")
+    assert w.same(old, new, other)
+    w.feed(build.unbind("3", new, other, day="2025-03-03"), day="2025-03-03")
+    assert w.same(old, new)
+    assert not w.same(new, other)
+    w.feed(build.bind("4", new, other, day="2025-03-04"), day="2025-03-04")
+    assert w.same(old, new, other)
