@@ -58,7 +58,7 @@ class LakeReader:
     def stored(self, text: str) -> Identifier | None:
         """What a text means, by the name the lake has or would have for it; None when the rules refuse it."""
         names = self.names(text)
-        known = self.current(names[:1]) or self.current(names)
+        known = self.current(names[:1]) or self.present(names[1:])
         return next((name for name in names if name in known), names[0] if names else None)
 
     def order(self) -> Order:
@@ -69,14 +69,20 @@ class LakeReader:
         """The rows of a table that a condition holds for."""
         return rows_of(self.lake, name, f"SELECT * FROM t WHERE {where}", parameters)
 
-    def current(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Row]:
-        """The present rows of the map for these identifiers, a number's also by a form that was never seen."""
-        wanted = list(identifiers)
-        keys = {key64(*identifier): identifier for identifier in wanted}
+    def present(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Row]:
+        """The present rows of the map for these identifiers, by these very names."""
+        keys = {key64(*identifier): identifier for identifier in identifiers}
+        if not keys:
+            return {}
         found = self.rows(
             "identity.oneid_map", "valid_to IS NULL AND identifier_key IN (SELECT unnest($keys))", {"keys": list(keys)}
         )
-        rows = {keys[row["identifier_key"]]: row for row in found}
+        return {keys[row["identifier_key"]]: row for row in found}
+
+    def current(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Row]:
+        """The present rows of the map for these identifiers, a number's also by a form that was never seen."""
+        wanted = list(identifiers)
+        rows = self.present(wanted)
         for identifier in wanted:
             if identifier not in rows and identifier.namespace in PHONE_FORMS:
                 number = self.number_of(identifier)

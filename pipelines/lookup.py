@@ -38,8 +38,7 @@ class Lookup:
         `at`: who held it on a business day, by what is known today; `known_at`: what the run of that day answered.
         """
         meant = [(text, self._reader.names(text)) for text in texts]
-        asked = [name for _, names in meant for name in names]
-        rows = self._reader.current(asked) if known_at is None else self._rows_known_at(asked, known_at)
+        rows = self._rows([names for _, names in meant], known_at)
         answers = []
         for text, names in meant:
             identifier = next((name for name in names if name in rows), None)
@@ -48,6 +47,14 @@ class Lookup:
                 answer = self._at(identifier, at, answer)
             answers.append({"identifier": _masked(text, identifier or next(iter(names), None)), **answer})
         return answers
+
+    def _rows(self, asked: list[tuple[Identifier, ...]], known_at: str | None) -> dict[Identifier, Answer]:
+        """The map's rows for what was asked; other names of it are looked for only where its own is not there."""
+        if known_at is not None:
+            return self._rows_known_at([name for names in asked for name in names], known_at)
+        rows = self._reader.current(names[0] for names in asked if names)
+        missing = [names for names in asked if names and names[0] not in rows]
+        return rows | self._reader.present(name for names in missing for name in names[1:])
 
     def explain(self, a: str, b: str, *, at: str | None = None) -> Answer:
         """Why two identifiers are one person, or why not, also on a past business day."""
