@@ -1,7 +1,7 @@
 """Connected components on 64-bit keys: which identifiers must be looked at together.
 
 One meaning, several engines: `one_task` contracts a whole graph in compiled code, `partitioned` contracts parts and
-merges the forests they leave, `distributed` hooks nodes to smaller neighbours part by part, round after round, for
+merges the forests they leave, `distributed` hangs nodes under the smallest roots of their parts, round after round, for
 graphs that no executor holds (its rounds run on the cluster; the kernels are here). All give the same answer: the
 component of a node is the smallest key it can be reached from.
 
