@@ -94,29 +94,38 @@ class Shaper:
 
     def _shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         parsed = parser.parse(record)
-        stated = {raw.digest if type(raw) is Sighting else content_digest(raw): raw for raw in parsed.observations}
         # A person's repeated sightings of one day are one observation: most of a day's events state what was stated.
-        new = {digest: raw for digest, raw in stated.items() if digest not in self._observed}
+        new: dict[bytes, dict[str, Any]] = {}
+        for raw in parsed.observations:
+            digest = raw.digest if type(raw) is Sighting else content_digest(raw)
+            if digest not in self._observed:
+                new[digest] = raw
         observations = [self._normalised(raw, record) for raw in new.values()]
         lineage = self._lineage(record, parsed)
         for table, row in parsed.rows:
             final = self._row(row, lineage, into)
-            nameless = [
-                row[name]
-                for name in ALL.by_name[table].key
-                if final.get(name) is None and isinstance(row.get(name), Clear)
-            ]
-            if nameless:
-                self._refuse_key(nameless[0], record, into)
-            else:
+            refused = self._refused_key(table, row, final)
+            if refused is None:
                 into.add(table, final)
-        for observation in observations:
-            self._observe(observation, record, into)
-        self._observed.update(new)
+            else:
+                self._refuse_key(refused, record, into)
+        if new:
+            for observation in observations:
+                self._observe(observation, record, into)
+            self._observed.update(new)
         for path in parsed.unknown:
             into.unknown[path] = into.unknown.get(path, 0) + 1
         for seen in parsed.unknown_values:
             into.unknown_values[seen] = into.unknown_values.get(seen, 0) + 1
+
+    def _refused_key(self, table: str, row: Row, final: Row) -> Clear | None:
+        """A personal value of the row's key that was refused."""
+        for name in ALL.by_name[table].key:
+            if final.get(name) is None:
+                clear = row.get(name)
+                if type(clear) is Clear:
+                    return clear
+        return None
 
     def _refuse_key(self, clear: Clear, record: Record, into: Shaped) -> None:
         """A row that is about a refused value alone (a placeholder as an order's phone) is a rejection, not a row."""

@@ -103,12 +103,16 @@ class Stage:
 
     def add(self, table: str, rows: Sequence[dict[str, Any]], batch: str, place: str) -> None:
         """The rows are kept with their batch and their record's place in it; a full table is written out."""
+        names = COLUMNS[table]
+        for row in rows:
+            self.keep(table, (*map(row.get, names), batch, place))
+
+    def keep(self, table: str, row: tuple[Any, ...]) -> None:
+        """A row in the order of its table's columns, then batch and place, is kept."""
         kept = self.rows.get(table)
         if kept is None:
             kept = self.rows[table] = []
-        names = COLUMNS[table]
-        for row in rows:
-            kept.append((*map(row.get, names), batch, place))
+        kept.append(row)
         if len(kept) >= BUILD_ROWS:
             self.build(table)
             if len(self.built[table]) >= FLUSH_BUILT:
@@ -167,8 +171,7 @@ class Worker:
                 for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
                     accepted = self._accept(record, place)
                     if accepted is not None:
-                        row = _bronze_row(record, accepted, place)
-                        self.stage.add(bronze, [row], place.batch, record_place(record, place))
+                        self.stage.keep(bronze, _bronze_row(record, accepted, place))
         except DamagedFileError:
             self.stage.count("damaged", chunk.name, place)
         if lines:
@@ -231,18 +234,21 @@ def record_place(raw: RawRecord, place: Place) -> str:
     return f"{place.name}|{raw.line}|{raw.element}"
 
 
-def _bronze_row(raw: RawRecord, record: Record, place: Place) -> dict[str, Any]:
-    return {
-        "interval": place.interval,
-        "batch_id": place.batch_id,
-        "source_file": place.name,
-        "line": raw.line,
-        "element": raw.element,
-        "record_hash": record.digest,
-        "received_at": record.context.received_ms,
-        "context": raw.context_json,
-        "payload": raw.payload,  # an accepted record is UTF-8; Arrow takes its bytes as they are
-    }
+def _bronze_row(raw: RawRecord, record: Record, place: Place) -> tuple[Any, ...]:
+    """The record in the order of BRONZE_COLUMNS, then batch and place."""
+    return (
+        place.interval,
+        place.batch_id,
+        place.name,
+        raw.line,
+        raw.element,
+        record.digest,
+        record.context.received_ms,
+        raw.context_json,
+        raw.payload,  # an accepted record is UTF-8; Arrow takes its bytes as they are
+        place.batch,
+        record_place(raw, place),
+    )
 
 
 def run_task(

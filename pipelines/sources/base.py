@@ -156,4 +156,7 @@ def version_key(updated_ms: int | None, digest: str, *, rank: int = 0, refund_ra
     >>> version_key(1735700731000, "ab" * 16, rank=2)
     '0001735700731000|02|00|abababababababababababababababab'
     """
-    return f"{max(updated_ms or 0, 0):016d}|{rank:02d}|{refund_rank:02d}|{digest}"
+    stamp = str(max(updated_ms or 0, 0)).zfill(16)
+    if rank == 0 and refund_rank == 0:
+        return f"{stamp}|00|00|{digest}"
+    return f"{stamp}|{rank:02d}|{refund_rank:02d}|{digest}"

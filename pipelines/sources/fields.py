@@ -222,6 +222,8 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
     >>> mapping('{"name":"浙江省"}', "province"), mapping("", "province")
     ({'name': '浙江省'}, {})
     """
+    if type(value) is dict:
+        return value
     if value is None or value == "":
         return {}
     if isinstance(value, str):

@@ -26,7 +26,8 @@ def split(payload: bytes, context: Context) -> Sequence[bytes]:
 
     JSON is never such a body, whatever its texts hold (an address with `&data=` in it).
     """
-    return split_pages(_decode_body(payload.lstrip()) if _is_body(payload.lstrip()[:200]) else payload, [])
+    plain = payload[:1] == b"{" or not _is_body(payload.lstrip()[:200])
+    return split_pages(payload if plain else _decode_body(payload.lstrip()), [])
 
 
 def _is_body(head: bytes) -> bool:

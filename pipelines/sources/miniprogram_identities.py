@@ -113,6 +113,8 @@ class Places(dict[str, tuple[str, str] | None]):
 
     def __init__(self, keys: IdentityKeys, context: Context) -> None:
         super().__init__()
+        self.visitors: dict[bytes, Any] = {}
+        """What parsers keep of those whose events stand close together, by the ids that name them."""
         self._keys = keys
         self._context = context
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from identity.identifier import key64
 from identity.phone import is_mobile
 from pipelines.sources.base import Context, Parsed, Record, Settings, Subject, version_key
@@ -66,6 +68,10 @@ _TAKEN = frozenset(
 )
 
 
+_VISITORS = 8192
+"""How many visitors are kept at hand: the events of a visit stand close together."""
+
+
 class SensorsRules:
     """A source's settings for behaviour events, read once."""
 
@@ -114,15 +120,66 @@ def parse_sensors(record: Record) -> Parsed:
     if kind not in TRACKS and kind not in PROFILES:
         parsed.unknown_values.append(("type", kind))
     event = _Event(value, record.context, RULES.of(record.settings), parsed, kind, distinct_id)
-    ids = _identifiers(event)
-    row = _row(record, event, ids)
+    if kind in NAMES_ITSELF:
+        ids = _identifiers(event)
+        row = _row(record, event, _subject(ids))
+        if ids:
+            _observe(event, ids, row)
+    else:
+        visitor = _visitor(event)
+        row = _row(record, event, visitor.subject)
+        parsed.observations += visitor.seen(record.context, row["event_at"])
     parsed.rows.append(("silver.events", row))
-    if ids:
-        _observe(event, ids, row)
     return parsed
 
 
-def _row(record: Record, event: _Event, ids: list[IdKey]) -> dict[str, Any]:
+class _Visitor:
+    """Whose an event is by its ids, and what those state on a day: worked out once for all events of a visit."""
+
+    def __init__(self, ids: list[IdKey]) -> None:
+        self.ids = ids
+        self.subject = _subject(ids)
+        self._seen: tuple[str, list[dict[str, Any]]] | None = None
+
+    def seen(self, context: Context, at_ms: int) -> list[dict[str, Any]]:
+        """The observations that the visitor was there at the time."""
+        day = sighting_day(at_ms, context)
+        seen = self._seen
+        if seen is None or seen[0] != day:
+            parsed = Parsed()
+            observe_visit(parsed, context, self.ids, at_ms)
+            seen = self._seen = day, parsed.observations
+        return seen[1]
+
+
+def _visitor(event: _Event) -> _Visitor:
+    """The visitor that the event's ids name; kept at hand unless an id of theirs is a signal, which each event tells.
+
+    The ids are compared as JSON, where 1, 1.0, "1" and true differ.
+    """
+    value, places = event.value, event.rules.keys.places(event.context)
+    ids = (event.distinct_id, value.get("anonymous_id"), value.get("login_id"), value.get("identities"))
+    try:
+        stated = orjson.dumps(ids)
+    except TypeError:  # a number beyond 64 bits
+        return _Visitor(_identifiers(event))
+    known = places.visitors.get(stated)
+    if known is None:
+        signals = len(event.parsed.unknown) + len(event.parsed.unknown_values)
+        known = _Visitor(_identifiers(event))
+        if len(event.parsed.unknown) + len(event.parsed.unknown_values) == signals:
+            if len(places.visitors) >= _VISITORS:
+                places.visitors.clear()
+            places.visitors[stated] = known
+    return known
+
+
+def _subject(ids: list[IdKey]) -> Subject | None:
+    found = subject_of(ids)
+    return None if found is None else Subject(*found)
+
+
+def _row(record: Record, event: _Event, subject: Subject | None) -> dict[str, Any]:
     value, context = event.value, event.context
     name = text(value.get("event")) or (required(None, "event") if event.kind in TRACKS else event.kind)
     device_ms, stated = _device_time(value.get("time"), "time")
@@ -150,9 +207,8 @@ def _row(record: Record, event: _Event, ids: list[IdKey]) -> dict[str, Any]:
         "properties": properties_json(properties, _TAKEN),
         "version_key": version_key(device_ms, record.digest),
     }
-    subject = subject_of(ids)
     if subject is not None:
-        row["subject"] = Subject(*subject)
+        row["subject"] = subject
     return row
 
 

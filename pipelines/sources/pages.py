@@ -30,9 +30,11 @@ def split_pages(
     top-level keys that this is an answer: without any of the lists it is an empty page and not itself a record.
     Raises RecordRefusedError("platform_error") for such an answer and ("bad_json") for what is no JSON.
     """
-    first = payload.lstrip()[:1]
+    first = payload[:1] if payload[:1] == b"{" else payload.lstrip()[:1]
     if first != b"{":
         return _elements(payload) if first == b"[" else [payload]
+    if not paths and error is None and envelope is None:
+        return [payload]  # whoever decodes it will see whether it is JSON
     answer = _object(payload)
     if error is not None:
         message = error(_scalars(answer))
