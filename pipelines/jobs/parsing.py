@@ -1,6 +1,8 @@
-"""Raw records parsed by several processes: tasks of the cluster, or for a day's files processes of this machine.
+"""Raw records parsed by several processes: processes of this machine, or tasks of a cluster of several.
 
-Both run the same `Worker`; only counts and names of staged files come back.
+Both run the same `Worker`; only counts and names of staged files come back. A process keeps what it has worked out
+(tokens, visitors, contexts) for all it is handed; a task of Spark begins anew with each slice and takes nearly twice as
+long for the same records, so that tasks are for what one machine cannot hold.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ ALONE_BYTES = 4 * 1024 * 1024
 """Up to so much raw data, or so many bronze records, a second process takes longer to start than it saves."""
 ALONE_ROWS = 2_000
 HAND_BYTES = 1024 * 1024
-"""What a process takes at a time: much less than its share, so that all end together."""
+HANDS = 64
+"""What a process takes at a time, so much or of a history so many parts: much less than its share, so that all end
+together."""
 HAND_ROWS = 500
 BatchKey = tuple[str, str, str]
 _BRONZE = ("source_file", "line", "element", "context", "payload")
@@ -44,18 +48,26 @@ _BRONZE = ("source_file", "line", "element", "context", "payload")
 def parse_landing(context: RunContext, batches: Sequence[Batch]) -> Sequence[Result]:
     """What parsing the files of the batches gave."""
     size = context.settings.ingest.chunk_bytes
-    if context.lake.in_process:
-        size = min(size, HAND_BYTES)
+    total = sum(file.size for batch in batches for file in batch.files)
+    on_machine = context.lake.in_process or _is_one_machine(context)
+    if on_machine:
+        size = min(size, max(HAND_BYTES, total // HANDS))
     rows = [asdict(chunk) for batch in batches for chunk in chunks(batch, size)]
-    rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
-    total = sum(row["end"] - row["start"] for row in rows)
-    if context.lake.in_process:
+    if on_machine:
+        # Batch by batch: a batch states once what many of its records say.
         return _in_processes(context.setup, [[row] for row in rows], read_chunk_row, alone=total <= ALONE_BYTES)
+    rows.sort(key=lambda row: (-(row["end"] - row["start"]), row["path"], row["start"]))
     slices = max(2, min(len(rows), total // size + 2))
     dealt = [rows[start::slices] for start in range(slices)]
     frame = context.lake.spark.createDataFrame([tuple(row.values()) for part in dealt for row in part], CHUNK_SCHEMA)
     frame = frame.repartitionByRange(slices, F.col("path"), F.col("start")) if slices > 2 else frame.repartition(2)
     return _on_cluster(context.setup, frame, read_chunk_row)
+
+
+def _is_one_machine(context: RunContext) -> bool:
+    """Whether the cluster is this machine, and may be left out."""
+    settings = context.settings
+    return settings.spark.master.startswith("local") and settings.ingest.in_process_bytes > 0
 
 
 def parse_bronze(context: RunContext, batches: Iterable[BatchKey]) -> Sequence[Result]:

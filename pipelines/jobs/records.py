@@ -29,6 +29,7 @@ _ARRIVAL = re.compile(rb'"received_at":"([0-9TZ:+.-]{1,40})"')
 _ARRIVAL_KEY = b'"received_at"'
 _NO_CONTEXT = b"{}"
 _CONTEXT_LIMIT = 4096
+_TO_THE_SECOND = re.compile(r"([0-9-]{10}T[0-9]{2}:[0-9]{2}:)([0-5][0-9])((?:Z|[+-][0-9]{2}:[0-9]{2})\Z)")
 _BOM = b"\xef\xbb\xbf"
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a malformed record may raise besides its refusal: one such record is refused, the run goes on."""
@@ -190,9 +191,17 @@ def _received_ms(received: Any) -> int | None:
     return read(received, "context.received_at")
 
 
-@lru_cache(maxsize=8192)
 def _arrival_ms(received: str) -> int | None:
-    """Many records of a batch arrive in one second."""
+    """The time of arrival from text; records of a batch arrive in few minutes."""
+    match = _TO_THE_SECOND.match(received)
+    if match is None:
+        return _read_arrival(received)
+    minute = _read_arrival(f"{match[1]}00{match[3]}")
+    return None if minute is None else minute + int(match[2]) * 1000
+
+
+@lru_cache(maxsize=4096)
+def _read_arrival(received: str) -> int | None:
     read = any_time if received.strip().isdigit() else rfc3339
     return read(received, "context.received_at")
 

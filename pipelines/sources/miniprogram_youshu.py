@@ -12,7 +12,8 @@ from pipelines.sources.fields import epoch_ms, items, mapping, required, text
 from pipelines.sources.miniprogram_clock import device_moment
 from pipelines.sources.miniprogram_identities import subject_of
 from pipelines.sources.miniprogram_privacy import clean_address, properties_json
-from pipelines.sources.miniprogram_sensors import RULES, first_said, observe_visit, said
+from pipelines.sources.miniprogram_sensors import first_said, said
+from pipelines.sources.miniprogram_visitors import RULES, observe_visit
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import IdKey, day_of, stable_id
 
