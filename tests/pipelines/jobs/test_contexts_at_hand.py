@@ -4,6 +4,7 @@ pairs."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -64,10 +65,27 @@ def test_a_context_is_the_same_whatever_was_read_before_it(contexts: list[dict[s
         assert read(orjson.dumps({"context": context, "payload": {}})) == alone(context)
 
 
-def test_a_time_of_arrival_that_is_stated_twice_is_the_last_as_json_has_it() -> None:
-    for stamp in STAMPS[:3]:
-        raw = b'{"context":{"received_at":"%s","received_at":"2025-03-01T00:00:00Z"},"payload":{}}' % stamp.encode()
-        assert read(raw) == alone({"received_at": "2025-03-01T00:00:00Z"})
+@pytest.mark.parametrize(
+    "form",
+    ['{"received_at":"%s","received_at":"2025-03-01T00:00:00Z"}', '{"params":{"received_at":"%s"},"received_at":"%s"}'],
+)
+def test_of_two_times_of_arrival_that_of_the_line_counts(form: str) -> None:
+    last = "2025-03-01T00:00:00Z"
+    for stamp in (last, *STAMPS[:3]):
+        context = form.replace("%s", stamp, 1).replace("%s", last)
+        assert read(f'{{"context":{context},"payload":{{}}}}'.encode()) == alone(orjson.loads(context))
+
+
+def test_contexts_of_other_settings_feeds_and_days_are_their_own() -> None:
+    raw = orjson.dumps({"context": {"received_at": STAMPS[0]}, "payload": {}})
+    for feed in ("staff", "products"):
+        for day in (DAY, "2025-03-02"):
+            for shop in ("default", "other"):
+                own = Settings("things", context_defaults={"shop_id": shop})
+                parser = replace(PARSER, feed=feed)
+                (found,) = records_of_line(1, raw, parser=parser, settings=own, interval=day)
+                assert found.context is not None
+                assert (found.context.feed, found.context.interval, found.context.shop_id) == (feed, day, shop)
 
 
 @pytest.mark.parametrize("stamp", STAMPS[:3])
