@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import connected_components as label_graph
 
 from identity.dense import Keys, Positions, dense, first_of_each, gather
 
+Name = TypeVar("Name", np.int64, np.int32)
 EngineName = Literal["one_task", "partitioned", "distributed"]
 
 HOOK_FROM_EDGES = 100_000
@@ -53,8 +54,7 @@ def connected_components(src: Keys, dst: Keys, nodes: Keys | None = None) -> Com
     if ends.size == 0:
         return Components(ends, ends.copy())
     keys, codes = dense(ends)
-    labels = _smallest_label(keys.size, codes[: src.size], codes[src.size : 2 * src.size])
-    return Components(keys, gather(keys, labels))
+    return Components(keys, _smallest(keys, codes[: src.size], codes[src.size : 2 * src.size]))
 
 
 def _checked_ends(src: Keys, dst: Keys, nodes: Keys | None) -> Keys:
@@ -64,24 +64,26 @@ def _checked_ends(src: Keys, dst: Keys, nodes: Keys | None) -> Keys:
     return np.concatenate(columns)
 
 
-def _smallest_label(count: int, a: Positions, b: Positions, rounds: int = HOOK_ROUNDS) -> Positions:
-    """For each of `count` nodes the smallest node of its component; hooks while it pays, then lets scipy finish."""
+def _smallest(names: npt.NDArray[Name], a: Positions, b: Positions, rounds: int = HOOK_ROUNDS) -> npt.NDArray[Name]:
+    """For each node the name of the smallest node of its component; hooks while it pays, then lets scipy finish.
+
+    `names`: of the nodes, in their order; `a`, `b`: the positions of the edges' ends among them.
+    """
     if rounds == 0 or a.size < HOOK_FROM_EDGES:
-        return _scipy_labels(count, a, b)
-    parent = _hook(count, a, b)
+        return gather(names, _scipy_labels(names.size, a, b))
+    parent = _hook(names.size, a, b)
     a, b = gather(parent, a), gather(parent, b)
     crossing = a != b
     a, b = a[crossing], b[crossing]
-    active = np.zeros(count, dtype=np.bool_)
+    active = np.zeros(names.size, dtype=np.bool_)
     active[a] = True
     active[b] = True
     survivors = np.flatnonzero(active).astype(np.int32)
-    position = np.empty(count, dtype=np.int32)
+    position = np.empty(names.size, dtype=np.int32)
     position[survivors] = np.arange(survivors.size, dtype=np.int32)
-    rest = _smallest_label(survivors.size, position[a], position[b], rounds - 1)
-    root = np.arange(count, dtype=np.int32)
-    root[survivors] = survivors[rest]
-    return gather(root, parent)
+    named = names.copy()
+    named[survivors] = _smallest(names[survivors], position[a], position[b], rounds - 1)
+    return gather(named, parent)
 
 
 def _hook(count: int, a: Positions, b: Positions) -> Positions:
@@ -91,11 +93,16 @@ def _hook(count: int, a: Positions, b: Positions) -> Positions:
     """
     parent = np.arange(count, dtype=np.int32)
     parent[np.maximum(a, b)] = np.minimum(a, b)
-    while True:
-        jumped = gather(parent, parent)
-        if np.array_equal(jumped, parent):
-            return parent
-        parent = jumped
+    jumped = gather(parent, parent)
+    moving = np.flatnonzero(jumped != parent).astype(np.int32)
+    parent = jumped
+    while moving.size:  # a node that kept its parent hangs under a root, and has arrived
+        here = parent[moving]
+        above = gather(parent, here)
+        on = above != here
+        moving = moving[on]
+        parent[moving] = above[on]
+    return parent
 
 
 def _scipy_labels(count: int, a: Positions, b: Positions) -> Positions:

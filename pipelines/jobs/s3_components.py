@@ -27,6 +27,7 @@ from identity.components import (
     hook_forests,
 )
 from pipelines.errors import IntegrityError
+from pipelines.memory import reused_memory
 from pipelines.store.lake import Lake
 from pipelines.store.staging import Staged, count_rows, run_on_files, run_staged, stage_rows
 
@@ -84,8 +85,9 @@ class Contracting:
 
     def __call__(self, edges: pa.Table) -> Mapping[str, pl.DataFrame]:
         src, dst = (column.to_numpy() for column in edges.columns)
-        found = connected_components(src, dst)
-        _refuse(broken_edges(src, dst, found) if self._proven else 0)
+        with reused_memory():
+            found = connected_components(src, dst)
+            _refuse(broken_edges(src, dst, found) if self._proven else 0)
         return {self._name: _frame(found)}
 
 
@@ -96,9 +98,10 @@ class Hooking:
         self._level = level
 
     def __call__(self, forest: pa.Table) -> Mapping[str, pl.DataFrame]:
-        hooks = hook_forests(*(column.to_numpy() for column in forest.columns))
-        parents = pl.DataFrame({"node": hooks.nodes, "parent": hooks.parent})
-        rest = connected_components(hooks.src, hooks.dst)
+        with reused_memory():
+            hooks = hook_forests(*(column.to_numpy() for column in forest.columns))
+            parents = pl.DataFrame({"node": hooks.nodes, "parent": hooks.parent})
+            rest = connected_components(hooks.src, hooks.dst)
         return {_hooks(self._level): parents, _forest(self._level + 1): _frame(rest)}
 
 

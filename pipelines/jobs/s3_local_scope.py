@@ -22,6 +22,7 @@ from pipelines.jobs.s3_marker import Marker
 from pipelines.jobs.s3_screen import GROUP
 from pipelines.jobs.s3_unlinks import root_targets
 from pipelines.jobs.s3_work import CLAIMS, HOMES, OBSERVATIONS, ONEIDS, RECORD, VAULT, Work, decision_ends
+from pipelines.memory import reused_memory
 from pipelines.store.local import LocalLake
 
 ROWS = (*OBSERVED, "interval")
@@ -220,7 +221,8 @@ def registry_pairs(lake: LocalLake, work: Work) -> list[pl.DataFrame]:
 def groups_of(pairs: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Every key of the pairs with its group, named by its least key: `key`, `component`."""
     ties = pl.concat([frame.select("src", "dst") for frame in pairs])
-    found = connected_components(ties["src"].to_numpy(), ties["dst"].to_numpy())
+    with reused_memory():
+        found = connected_components(ties["src"].to_numpy(), ties["dst"].to_numpy())
     return pl.DataFrame({"key": found.nodes, GROUP: found.component})
 
 

@@ -137,5 +137,7 @@ def write_part(frame: pl.DataFrame, folder: str, name: str) -> str:
     # Spark cannot read Arrow's large strings and lists from polars' own writer as declared types.
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     repeated = dictionary_columns(table)
-    pq.write_table(table, path, compression="zstd", use_dictionary=repeated, write_statistics=False)
+    # Keys are random numbers: to press them takes longer than to write them and saves little.
+    packed = "NONE" if all(pa.types.is_integer(kind) for kind in table.schema.types) else "ZSTD"
+    pq.write_table(table, path, compression=packed, use_dictionary=repeated, write_statistics=False)
     return str(path)
