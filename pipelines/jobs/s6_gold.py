@@ -87,7 +87,8 @@ class Scope:
     def numbers(self, *frames: DataFrame) -> DataFrame:
         """`platform`, `order_id` of the rows of the frames and of the orders `refunded`, each once."""
         every = [*frames, *([] if self.refunded is None else [self.refunded])]
-        return reduce(DataFrame.unionByName, [frame.select(*NUMBER) for frame in every]).distinct()
+        numbers = [frame.select(*NUMBER) for frame in every]
+        return reduce(lambda one, other: one.unionByName(other), numbers).distinct()
 
     def due(self, frame: DataFrame, numbers: DataFrame | None = None) -> DataFrame:
         """The rows that arrived, whose owner changed or that name an order of `numbers`; all in a rebuild."""
