@@ -13,6 +13,10 @@ CATALOG = Catalog(themes=(relations.THEME, orders.THEME, behaviour.THEME, consen
 """All features."""
 
 
+FACTS = 2
+"""Counts the ways in which facts were made from silver rows: a lake made in another way computes all people once."""
+
+
 def declared_tags(parameters: Parameters = SHIPPED) -> tuple[Tag, ...]:
     """All tags under the given thresholds, in declared order; a name declared twice fails."""
     tags = tuple(tag for theme in TAG_THEMES for tag in theme(parameters))
@@ -24,6 +28,6 @@ def declared_tags(parameters: Parameters = SHIPPED) -> tuple[Tag, ...]:
 
 
 def definition(parameters: Parameters = SHIPPED) -> str:
-    """Sixteen hex characters that change when a declaration of a feature or tag, or a threshold, changes."""
-    text = repr((CATALOG, declared_tags(parameters), parameters))
+    """Sixteen hex characters that change when a declaration of a feature or tag, a threshold or the facts change."""
+    text = repr((FACTS, CATALOG, declared_tags(parameters), parameters))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -6,19 +6,39 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.errors import ConfigurationError
+from pipelines.rekeying import REKEYED, rekey
 from pipelines.spec import Table
-from pipelines.store.schema import SchemaState, add_columns, schema_state
+from pipelines.store.schema import SchemaState, add_columns, schema_state, state_version
 from pipelines.tables import ALL
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A table with its schema version before and after, and the columns it gained."""
+    """A table with its schema version before and after, the columns it gained, those that may be null since, and
+    whether its rows have another key."""
 
     table: str
     before: int
     after: int
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    loosened: tuple[str, ...] = ()
+    rekeyed: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether a run has to wait for it: more than the version's number changes."""
+        return bool(self.columns or self.loosened or self.rekeyed)
+
+    @property
+    def what(self) -> str:
+        """What is new, in words.
+
+        >>> Migration("silver.refunds", 2, 3, ("refund_scope",), ("shop_id",), rekeyed=True).what
+        'with the new columns refund_scope, with shop_id no longer required, with another key'
+        """
+        parts = [f"with the new columns {', '.join(self.columns)}"] if self.columns else []
+        parts += [f"with {', '.join(self.loosened)} no longer required"] if self.loosened else []
+        return ", ".join([*parts, *(["with another key"] if self.rekeyed else [])])
 
     def as_dict(self) -> dict[str, object]:
         """The migration as plain data."""
@@ -37,33 +57,39 @@ def planned(lake: Path) -> list[Migration]:
         if state is None:
             continue
         _refuse_unknown(table, state)
-        if state.missing or state.version < table.schema_version or not state.stated:
-            found.append(Migration(table.full_name, state.version, table.schema_version, state.missing))
+        if state.missing or state.loosened or state.version < table.schema_version or not state.stated:
+            rekeyed = table.full_name in REKEYED and state.version < REKEYED[table.full_name].since
+            versions = (state.version, table.schema_version)
+            found.append(Migration(table.full_name, *versions, state.missing, state.loosened, rekeyed))
     return found
 
 
 def migrate(lake: Path) -> list[Migration]:
-    """Every table has its declared columns and says its schema version; gives what changed.
+    """Every table has its declared columns, its rows have the declared key, and it says its schema version; gives what
+    changed.
 
-    The caller holds the lake's lock. Doing it again changes nothing, also after it was cut off.
+    The caller holds the lake's lock. Doing it again changes nothing, also after it was cut off: a table says its new
+    version last.
     """
     changes = planned(lake)
     for change in changes:
-        add_columns(lake, ALL[change.table], change.columns)
+        add_columns(lake, ALL[change.table], change.columns, change.loosened)
+        if change.rekeyed:
+            rekey(lake, change.table)
+        state_version(lake, ALL[change.table])
     return changes
 
 
 def refuse_other_schemas(lake: Path) -> None:
-    """The lake's tables have every declared column; else it is said whether to migrate or to update the program."""
-    waiting = [change for change in planned(lake) if change.columns]
-    if waiting:
-        columns = ", ".join(waiting[0].columns)
-        raise ConfigurationError(
-            f"{waiting[0].table} has schema version {waiting[0].before}, this program writes {waiting[0].after}"
-            f" with the new columns {columns}",
-            where=waiting[0].table,
-            hint="run `cdp migrate` once",
-        )
+    """The lake's tables have every declared column and key; else it is said whether to migrate or to update the
+    program."""
+    for change in planned(lake):
+        if change.needed:
+            raise ConfigurationError(
+                f"{change.table} has schema version {change.before}, this program writes {change.after} {change.what}",
+                where=change.table,
+                hint="run `cdp migrate` once",
+            )
 
 
 def _refuse_unknown(table: Table, state: SchemaState) -> None:

@@ -83,8 +83,7 @@ def migrate(wait: WaitOption = 0.0, config: ConfigOption = None, as_json: JsonOp
     with writing(settings, wait):
         changes = bring_up(settings.lake)
     lines = [
-        f"{one.table}: schema version {one.before} -> {one.after}"
-        + (f", new columns {', '.join(one.columns)}" if one.columns else "")
+        f"{one.table}: schema version {one.before} -> {one.after}" + (f", {one.what}" if one.what else "")
         for one in changes
     ]
     text = "\n".join(lines) or "every table has the schemas of this program"

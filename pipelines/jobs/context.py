@@ -21,6 +21,7 @@ from pipelines.store.lake import Lake
 
 Say = Callable[[str], None]
 DOUBLED = {"__batch": pl.String, "__place": pl.String}
+REFUNDED = {"platform": pl.String, "order_id": pl.String}
 MOVED = {"identifier_key": pl.Int64, "was": pl.String, "now": pl.String}
 
 
@@ -30,9 +31,10 @@ class RunState:
 
     `staged`: staged files by full table name; `staged_batches`: batches they hold; `doubled`: their records that came
     twice, by `__batch` and `__place`; `touched`: surrogate keys whose facts or OneID changed; `touch_all`: take
-    everybody as touched; `moved`: identifiers whose OneID changed (`identifier_key`, `was`, `now`); `people`: `one_id`
-    of the people s4 looked at (None: all); `retagged`: `one_id`, `tag` of the tags that s5 wrote or took away (None:
-    may be any); `spans`: where its time went beside the jobs.
+    everybody as touched; `refunded`: `platform`, `order_id` of the orders whose refunds may have changed; `moved`:
+    identifiers whose OneID changed (`identifier_key`, `was`, `now`); `people`: `one_id` of the people s4 looked at
+    (None: all); `retagged`: `one_id`, `tag` of the tags that s5 wrote or took away (None: may be any); `spans`: where
+    its time went beside the jobs.
     """
 
     staged: dict[str, list[str]] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class RunState:
     refused_batches: tuple[str, ...] = ()
     touched: list[pl.DataFrame] = field(default_factory=list)
     touch_all: bool = False
+    refunded: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUNDED))
     moved: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVED))
     people: DataFrame | None = None
     retagged: pl.DataFrame | None = None

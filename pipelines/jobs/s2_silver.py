@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 from pipelines.jobs.context import DOUBLED, JobOutcome, RunContext
 from pipelines.jobs.parsing import BatchKey, parse_bronze
+from pipelines.jobs.refund_shops import NUMBER, buyers, refunded_numbers
 from pipelines.jobs.s1_bronze import collect_results, staged_parts, staged_rows
 from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
@@ -37,7 +38,7 @@ from pipelines.tables import ALL, SILVER
 OBSERVATIONS = ALL["silver.identity_observations"]
 PROGRESS = ALL["ops.progress"]
 REJECTIONS = ALL["identity.rejections"]
-GROUPS, REFUNDS = "silver.groups", "silver.refunds"
+GROUPS, ORDERS, REFUNDS = "silver.groups", "silver.orders", "silver.refunds"
 Rows = pl.DataFrame | DataFrame
 """Staged rows of a table, in this process or, where they are many, on the cluster."""
 
@@ -152,11 +153,13 @@ def _write_ended(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteR
 def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:
     """The keys whose facts may have changed are remembered for the features."""
     keys = [few(rows, "subject_key")["subject_key"] for name, rows in staged.items() if _has_subject(name)]
-    if REFUNDS in staged:
-        order = ["platform", "shop_id", "order_id"]
-        orders = context.lake.local.scan(ALL["silver.orders"]).select(*order, "subject_key")
-        hit = orders.join(few(staged[REFUNDS], *order).unique().lazy(), on=order, how="semi").collect()
-        keys.append(hit["subject_key"])
+    if REFUNDS in staged or ORDERS in staged:
+        told = few(staged[REFUNDS], *ALL[REFUNDS].key) if REFUNDS in staged else None
+        arrived = few(staged[ORDERS], *NUMBER) if ORDERS in staged else None
+        numbers = refunded_numbers(context.lake.local, told, arrived).collect()
+        if numbers.height:
+            context.state.refunded = pl.concat([context.state.refunded, numbers]).unique()
+            keys.append(buyers(context.lake.local, numbers).collect()["subject_key"])
     if "silver.products" in staged:
         context.state.touch_all = True
     if keys:

@@ -18,6 +18,7 @@ from features.parameters import Parameters
 from pipelines.jobs import s4_facts
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
+from pipelines.jobs.refund_shops import NUMBER, with_shop
 from pipelines.jobs.s4_relations import relation_spans
 from pipelines.jobs.s4_touched import Arrival, defined_otherwise, touched_people
 from pipelines.jobs.s4_touches import touchpoints
@@ -133,8 +134,10 @@ def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame
     if of.people is not None:
         orders = of.hold(orders.join(of.owners, "subject_key", "left_semi"))
         keys = orders.select(*s4_facts.ORDER)
-        lines, refunds = (frame.join(keys, s4_facts.ORDER, "left_semi") for frame in (lines, refunds))
-    worth = s4_facts.order_worth(orders, lines, refunds, include_internal=include_internal)
+        lines = lines.join(keys, s4_facts.ORDER, "left_semi")
+        refunds = refunds.join(keys.select(*NUMBER).distinct(), NUMBER, "left_semi")
+    shopped = with_shop(refunds, of["silver.orders"])
+    worth = s4_facts.order_worth(orders, lines, shopped, include_internal=include_internal)
     return {"orders": s4_facts.order_facts(worth, of.owners), "lines": bought}
 
 

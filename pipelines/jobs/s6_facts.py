@@ -15,6 +15,7 @@ from features.channels import sales_channel_sql
 from features.days import business_day_sql
 from features.spec import Tag
 from pipelines.jobs import s6_refunds
+from pipelines.jobs.refund_shops import with_shop
 from pipelines.jobs.s4_facts import ORDER
 from pipelines.jobs.s6_dims import key_sql, product_key_sql
 
@@ -23,7 +24,7 @@ OF_ORDER = ("subject_key", "business_date", "created_at", "paid_at", "status", "
 
 
 def order_lines(orders: DataFrame, lines: DataFrame, refunds: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_order_line of the given orders and all their lines and refunds.
+    """Rows of gold.fact_order_line of the given orders and all their lines and refunds, which know their shops.
 
     The order's payment is spread over its lines: each carries its own, the first (no gift, least line_id) the rest,
     which is freight and rounding. Of an order that names no amount, the lines' sum and the freight count.
@@ -117,15 +118,15 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
 
 
 def with_order(refunds: DataFrame, orders: DataFrame) -> DataFrame:
-    """Refunds with their order's `subject_key`, `is_paid`, `is_internal` and `order_interval`; null when unknown."""
-    known = orders.select(*ORDER, "subject_key", "is_paid", "is_internal", fn.col("interval").alias("order_interval"))
-    return refunds.join(known, ORDER, "left")
+    """Refunds in the shop of their order, with its `subject_key`, `is_paid` and `is_internal`; null when unknown."""
+    known = orders.select(*ORDER, "subject_key", "is_paid", "is_internal")
+    return with_shop(refunds, orders).join(known, ORDER, "left")
 
 
 def refunds(joined: DataFrame, owners: DataFrame) -> DataFrame:
     """Rows of gold.fact_refund from refunds `with_order`."""
     return joined.join(owners, "subject_key", "left").select(
-        *("platform", "shop_id", "refund_id", "order_id", "line_id", "one_id"),
+        *("platform", "refund_scope", "shop_id", "refund_id", "order_id", "line_id", "one_id"),
         fn.expr(key_sql("platform", "shop_id")).alias("shop_key"),
         fn.expr(sales_channel_sql("platform")).alias("channel"),
         fn.expr(f"coalesce(business_date, {business_day_sql('applied_at')})").alias("business_date"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
+import polars as pl
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as fn
 
@@ -20,6 +21,7 @@ from features.spec import Tag
 from pipelines.jobs import s5_tags, s6_aggregates, s6_dims, s6_facts, s6_sessions
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
+from pipelines.jobs.refund_shops import NUMBER, with_shop
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
 from pipelines.jobs.s4_relations import layer_changes, relation_spans
 from pipelines.jobs.s4_touched import Arrival, moved_keys
@@ -36,7 +38,8 @@ class Scope:
     (None: everything is written anew); `first` to `last`: arrival intervals; `arrived`: silver tables with new rows;
     `as_of`: the business day answered for; `idle_minutes`: the pause that ends a session; `moved`: `subject_key`,
     `was` of the identifiers whose owner changed, with the former owner where known (None: may be any); `retagged`:
-    `one_id`, `tag` of the tags that changed (None: may be any).
+    `one_id`, `tag` of the tags that changed (None: may be any); `refunded`: `platform`, `order_id` of orders whose
+    refunds may have changed although their newest version arrived before (None: of no order).
     """
 
     read: Callable[[str], DataFrame]
@@ -50,6 +53,7 @@ class Scope:
     idle_minutes: int = SHIPPED.sessions.idle_minutes
     moved: DataFrame | None = None
     retagged: DataFrame | None = None
+    refunded: DataFrame | None = None
 
     @cached_property
     def owners(self) -> DataFrame:
@@ -76,19 +80,27 @@ class Scope:
             events = named.join(days, list(s6_sessions.DAY), "left_semi").select(*events.columns)
         return self.hold(s6_sessions.with_sessions(events, self.owners, idle_minutes=self.idle_minutes))
 
-    def is_new(self, column: str = "interval") -> Column:
+    def is_new(self) -> Column:
         """Whether a row arrived in the run's intervals."""
-        return fn.coalesce(fn.col(column).between(self.first, self.last), fn.lit(False))
+        return fn.coalesce(fn.col("interval").between(self.first, self.last), fn.lit(False))
 
-    def due(self, frame: DataFrame, *more: str) -> DataFrame:
-        """The rows that arrived (also by the columns `more`) or whose owner changed; all in a rebuild."""
+    def numbers(self, *frames: DataFrame) -> DataFrame:
+        """`platform`, `order_id` of the rows of the frames and of the orders `refunded`, each once."""
+        every = [*frames, *([] if self.refunded is None else [self.refunded])]
+        numbers = [frame.select(*NUMBER) for frame in every]
+        return reduce(lambda one, other: one.unionByName(other), numbers).distinct()
+
+    def due(self, frame: DataFrame, numbers: DataFrame | None = None) -> DataFrame:
+        """The rows that arrived, whose owner changed or that name an order of `numbers`; all in a rebuild."""
         if self.keys is None:
             return frame
         marked = frame.join(self.keys.withColumn("_held", fn.lit(True)), "subject_key", "left")
-        new = self.is_new()
-        for column in more:
-            new = new | self.is_new(column)
-        return marked.where(new | fn.col("_held").isNotNull()).drop("_held")
+        if numbers is None:
+            return marked.where(self.is_new() | fn.col("_held").isNotNull()).drop("_held")
+        marked = marked.join(numbers.withColumn("_named", fn.lit(True)), NUMBER, "left")
+        return marked.where(self.is_new() | fn.col("_held").isNotNull() | fn.col("_named").isNotNull()).drop(
+            "_held", "_named"
+        )
 
 
 @dataclass(frozen=True)
@@ -108,13 +120,15 @@ def run(context: RunContext) -> JobOutcome:
     lake = context.lake
     parameters = Parameters.load(context.settings.conf / "features")
     state = context.state
+    people = state.people if lake.exists(ALL["gold.dim_date"]) else None
     with holding(lake, context.staging) as hold:
         scope = Scope(
             read=lambda name: lake.read(ALL[name]),
             hold=hold,
-            people=state.people if lake.exists(ALL["gold.dim_date"]) else None,
-            moved=_moved(context),
-            retagged=_retagged(context),
+            people=people,
+            moved=_moved(context) if people is not None else None,
+            retagged=_retagged(context) if people is not None else None,
+            refunded=_frame(context, state.refunded, "platform string, order_id string"),
             first=context.first,
             last=context.last,
             as_of=context.as_of,
@@ -126,19 +140,19 @@ def run(context: RunContext) -> JobOutcome:
     return JobOutcome(writes=writes)
 
 
-def _moved(context: RunContext) -> DataFrame | None:
-    if context.state.people is None:
-        return None
+def _moved(context: RunContext) -> DataFrame:
     arrival = Arrival(context.run_id, context.as_of, context.first, context.last)
     found = moved_keys(context.lake.local, arrival, context.state.moved)
-    return context.lake.spark.createDataFrame(found.to_arrow(), "subject_key bigint, was string")
+    return _frame(context, found, "subject_key bigint, was string")
 
 
 def _retagged(context: RunContext) -> DataFrame | None:
     tags = context.state.retagged
-    if tags is None or context.state.people is None:
-        return None
-    return context.lake.spark.createDataFrame(tags.to_arrow(), "one_id string, tag string")
+    return None if tags is None else _frame(context, tags, "one_id string, tag string")
+
+
+def _frame(context: RunContext, rows: pl.DataFrame, schema: str) -> DataFrame:
+    return context.lake.spark.createDataFrame(rows.to_arrow(), schema)
 
 
 def write_due(lake: Lake, scope: Scope, parts: Parts) -> list[WriteResult]:
@@ -174,19 +188,19 @@ def order_line_part(scope: Scope) -> Part:
     """Lines of the orders that arrived, whose lines or refunds arrived, or whose buyer may have changed."""
     orders, lines, refunds = (scope.read(f"silver.{name}") for name in ("orders", "order_lines", "refunds"))
     if scope.people is not None:
-        due = scope.due(orders).select(*ORDER).unionByName(scope.due(lines).select(*ORDER))
-        refunded = refunds.where(scope.is_new() & fn.col("order_id").isNotNull()).select(*ORDER)
-        wanted = scope.hold(due.unionByName(refunded).distinct())
-        orders, lines, refunds = (frame.join(wanted, ORDER, "left_semi") for frame in (orders, lines, refunds))
-    return _keyed(scope, s6_facts.order_lines(orders, lines, refunds, scope.owners), *ORDER)
+        # By number, not by shop: a refund without a shop depends on all orders that have its number.
+        told = refunds.where(scope.is_new() & fn.col("order_id").isNotNull())
+        wanted = scope.hold(scope.numbers(scope.due(orders), scope.due(lines), told))
+        orders, lines, refunds = (frame.join(wanted, NUMBER, "left_semi") for frame in (orders, lines, refunds))
+    return _keyed(scope, s6_facts.order_lines(orders, lines, with_shop(refunds, orders), scope.owners), *ORDER)
 
 
 def refund_part(scope: Scope) -> Part:
-    """Refunds that arrived, whose order arrived, or whose buyer may have changed."""
-    joined = s6_facts.with_order(scope.read("silver.refunds"), scope.read("silver.orders"))
-    return _keyed(
-        scope, s6_facts.refunds(scope.due(joined, "order_interval"), scope.owners), "platform", "shop_id", "refund_id"
-    )
+    """Refunds that arrived, of whose number an order arrived, or whose buyer may have changed."""
+    orders = scope.read("silver.orders")
+    joined = s6_facts.with_order(scope.read("silver.refunds"), orders)
+    due = scope.due(joined, scope.numbers(orders.where(scope.is_new())))
+    return _keyed(scope, s6_facts.refunds(due, scope.owners), *ALL["gold.fact_refund"].key)
 
 
 def event_part(scope: Scope) -> Part:

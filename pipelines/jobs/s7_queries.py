@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipelines.jobs.refund_shops import REFUNDS_SQL
+
 OWNED = "(SELECT identifier_key, one_id FROM identity_oneid_map WHERE valid_to IS NULL AND one_id IS NOT NULL)"
 
 ONEIDS = "SELECT one_id, status, minted_at, merged_into FROM identity_oneids ORDER BY one_id"
@@ -24,8 +26,8 @@ SELECT form.namespace, form.value, token
 FROM (SELECT token, unnest(forms) AS form FROM silver_pii_vault WHERE kind = 'phone') ORDER BY ALL
 """
 
-REFUNDED = """(
-SELECT platform, shop_id, order_id, sum(amount_fen) AS refunded_fen FROM silver_refunds WHERE status = 'success'
+REFUNDED = f"""(
+SELECT platform, shop_id, order_id, sum(amount_fen) AS refunded_fen FROM {REFUNDS_SQL} WHERE status = 'success'
 GROUP BY ALL)"""
 
 ORDERS = f"""
@@ -76,7 +78,7 @@ SELECT one_id, at_ms, kind, ref, source, amount_fen, detail FROM (
   SELECT m.one_id, coalesce(r.success_at, r.applied_at, r.updated_at), 'refund',
          concat_ws(':', r.platform, r.shop_id, r.refund_id), r.platform, r.amount_fen,
          json_object('status', r.status, 'order', r.order_id, 'type', r.refund_type)::VARCHAR
-  FROM silver_refunds r JOIN silver_orders o USING (platform, shop_id, order_id)
+  FROM {REFUNDS_SQL} r JOIN silver_orders o USING (platform, shop_id, order_id)
   JOIN {OWNED} m ON o.subject_key = m.identifier_key
   UNION ALL
   SELECT m.one_id, e.event_at, 'event', e.event_id, e.source, NULL,

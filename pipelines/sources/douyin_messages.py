@@ -19,10 +19,11 @@ from pipelines.sources.douyin import MP_OPEN_ID, PLATFORM, aftersale_rank, after
 from pipelines.sources.evidence import first_known
 from pipelines.sources.fields import business_date, identifier, items, mapping, required, text
 from pipelines.sources.pages import split_pages
+from pipelines.sources.refunds import REFUNDS, refund_place
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day, stable_id
 
-EVENTS, REFUNDS = "silver.events", "silver.refunds"
+EVENTS = "silver.events"
 
 _TIMES = ("create_time", "pay_time", "cancel_time", "complete_time", "update_time", "apply_time", "success_time")
 _DATA = (
@@ -115,8 +116,7 @@ def _refund_row(parsed: Parsed, record: Record, data: Mapping[str, Any], *, tag:
     succeeded = at if status == "success" else None
     parsed.row(
         REFUNDS,
-        platform=PLATFORM,
-        shop_id=identifier(data.get("shop_id")) or record.context.shop_id,
+        **refund_place(PLATFORM, identifier(data.get("shop_id")) or record.context.shop_id),
         refund_id=refund_id,
         order_id=identifier(data.get("p_id")),
         line_id=identifier(data.get("s_id")),

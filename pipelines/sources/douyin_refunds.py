@@ -12,9 +12,9 @@ from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.douyin import CIPHERS, PLATFORM, aftersale_rank, aftersale_status, split_answer
 from pipelines.sources.fields import business_date, identifier, mapping, objects, required, text
+from pipelines.sources.refunds import REFUNDS, refund_place
 from pipelines.sources.shape import Shape
 
-REFUNDS = "silver.refunds"
 PULLED = 1
 """A pulled case outranks a push of the same second and state: the push tells less."""
 
@@ -59,8 +59,7 @@ def parse_refunds(record: Record) -> Parsed:
     succeeded = updated if status == "success" else None
     parsed.row(
         REFUNDS,
-        platform=PLATFORM,
-        shop_id=record.context.shop_id,
+        **refund_place(PLATFORM, record.context.shop_id),
         refund_id=required(identifier(case.get("aftersale_id")), "aftersale_info.aftersale_id"),
         order_id=identifier(order.get("shop_order_id")),
         line_id=next(iter(lines)) if len(lines) == 1 else None if lines else identifier(case.get("related_id")),

@@ -36,8 +36,9 @@ from pipelines.sources.categories import as_object, category, refuse_stated
 from pipelines.sources.evidence import first_known, named, observe
 from pipelines.sources.fields import identifier, objects, required, text
 from pipelines.sources.pages import split_pages
+from pipelines.sources.refunds import REFUNDS
 from pipelines.sources.shape import Shape
-from pipelines.sources.shop_orders import LINES, ORDERS, REFUNDS, add_refund, line_amounts, order_amounts, order_facts
+from pipelines.sources.shop_orders import LINES, ORDERS, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
 from pipelines.sources.table_values import amount_of, quantity_of, rounded_fen, table_time
 

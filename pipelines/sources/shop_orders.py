@@ -28,10 +28,11 @@ from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, named, observe, subject_of
 from pipelines.sources.fields import business_date, flag, identifier, objects, required, text
 from pipelines.sources.pages import split_pages
+from pipelines.sources.refunds import REFUNDS, refund_place
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id
 
-ORDERS, LINES, REFUNDS = "silver.orders", "silver.order_lines", "silver.refunds"
+ORDERS, LINES = "silver.orders", "silver.order_lines"
 _ORDER_FIELDS = (
     "order_id channel shop_id member_id unionid openid app_id phone status list_fen discount_fen freight_fen paid_fen "
     "currency created_at paid_at shipped_at finished_at closed_at updated_at province city internal"
@@ -185,7 +186,7 @@ def add_refund(parsed: Parsed, record: Record, refund: Mapping[str, Any], shared
         "reason_code": text(refund.get("reason")),
         "version_key": version_key(at, record.digest, rank=_REFUND_RANK.get(status, 0)),
     }
-    parsed.rows.append((REFUNDS, {**shared, **row}))
+    parsed.rows.append((REFUNDS, {**shared, **refund_place(shared["platform"], shared["shop_id"]), **row}))
 
 
 def _buyer(value: Mapping[str, Any], context: Context) -> list[Id]:

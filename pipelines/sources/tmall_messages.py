@@ -16,6 +16,7 @@ from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, subject_of
 from pipelines.sources.fields import business_date, identifier, required, text, top_time
+from pipelines.sources.refunds import REFUNDS, refund_place
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day, stable_id
 from pipelines.sources.tmall import (
@@ -30,7 +31,7 @@ from pipelines.sources.tmall import (
 )
 from pipelines.sources.tmall_points import FIELDS as POINT_FIELDS
 from pipelines.sources.tmall_points import LEDGER, point_change
-from pipelines.sources.tmall_refunds import REFUNDS, refund_status
+from pipelines.sources.tmall_refunds import refund_status
 
 EVENTS = "silver.events"
 _FRAME = ("id", "topic", "outtime", "pub_time", "user_nick")
@@ -82,8 +83,7 @@ def _refund(
     raw = _PULLED_NAMES.get(stated)
     parsed.row(
         REFUNDS,
-        platform=PLATFORM,
-        shop_id=shop,
+        **refund_place(PLATFORM, shop),
         refund_id=required(platform_id(content, "refund_id"), "content.refund_id"),
         order_id=platform_id(content, "tid"),
         line_id=platform_id(content, "oid"),

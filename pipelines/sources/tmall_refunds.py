@@ -13,10 +13,10 @@ from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, observe
 from pipelines.sources.fields import business_date, flag, required, text, top_time
+from pipelines.sources.refunds import REFUNDS, refund_place
 from pipelines.sources.shape import Shape
 from pipelines.sources.tmall import PLATFORM, VOLATILE, buyer_ids, platform_id, refund_rank, shop_of, split_answer
 
-REFUNDS = "silver.refunds"
 PULLED = 1
 """A pulled refund outranks a message of the same second and state: the message tells less."""
 
@@ -57,8 +57,7 @@ def parse_refunds(record: Record) -> Parsed:
     succeeded = updated if status == "success" else None
     parsed.row(
         REFUNDS,
-        platform=PLATFORM,
-        shop_id=shop,
+        **refund_place(PLATFORM, shop),
         refund_id=refund_id,
         order_id=platform_id(value, "tid"),
         line_id=platform_id(value, "oid"),

@@ -14,11 +14,13 @@ from pipelines.store.versions import table_path
 
 @dataclass(frozen=True)
 class SchemaState:
-    """A table's schema version, declared columns it lacks, columns of another type, and whether it says its version."""
+    """A table's schema version, declared columns it lacks, columns of another type, columns it requires and the
+    declaration does not, and whether it says its version."""
 
     version: int
     missing: tuple[str, ...]
     differing: tuple[str, ...]
+    loosened: tuple[str, ...]
     stated: bool
 
 
@@ -35,15 +37,25 @@ def schema_state(lake: Path, table: Table) -> SchemaState | None:
         version=int(stated or 1),
         missing=tuple(field.name for field in wanted if field.name not in held),
         differing=tuple(field.name for field in wanted if field.name in held and held[field.name].type != field.type),
+        loosened=tuple(
+            field.name for field in wanted if field.name in held and field.nullable and not held[field.name].nullable
+        ),
         stated=stated is not None,
     )
 
 
-def add_columns(lake: Path, table: Table, names: tuple[str, ...]) -> None:
-    """The table has these declared columns too, empty, and says the declared schema version."""
-    delta = DeltaTable(str(table_path(lake, table)))
+def add_columns(lake: Path, table: Table, names: tuple[str, ...], loosened: tuple[str, ...] = ()) -> None:
+    """The table has these declared columns too, empty, and the `loosened` ones may be null."""
+    path = str(table_path(lake, table))
     if names:
         fields = [field for field in table_schema(table).fields if field.name in names]
-        delta.alter.add_columns([Field(f.name, f.type, nullable=True, metadata=f.metadata) for f in fields])
+        added = [Field(f.name, f.type, nullable=True, metadata=f.metadata) for f in fields]
+        DeltaTable(path).alter.add_columns(added)
+    for name in loosened:
+        DeltaTable(path).alter.drop_column_not_null(name)
+
+
+def state_version(lake: Path, table: Table) -> None:
+    """The table says the declared schema version, and has the declared properties."""
     delta = DeltaTable(str(table_path(lake, table)))
     delta.alter.set_table_properties(table_properties(table), raise_if_not_exists=False)

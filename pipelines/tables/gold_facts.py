@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.spec import Check, Column, Table
 from pipelines.tables.gold_dims import CHANNEL, LAYER_NAMES
 
@@ -81,17 +83,17 @@ FACT_REFUND = Table(
     layer="gold",
     name="fact_refund",
     doc="Refunds with person and shop; net revenue is revenue_fen of the lines less refunded_fen.",
-    grain="one refund of one shop",
-    key=("platform", "shop_id", "refund_id"),
+    grain="one refund",
+    key=("platform", "refund_scope", "refund_id"),
     published=True,
     columns=(
         Column("platform", "string", "Platform", required=True),
-        Column("shop_id", "string", "Shop id", required=True),
+        Column("shop_id", "string", "Shop id, by its order where no record names it; null while neither is known"),
         Column("refund_id", "string", "Refund or after-sale number", required=True),
         Column("order_id", "string", "Parent order number"),
         Column("line_id", "string", "Child order number; null for the whole order"),
         ONE_ID,
-        SHOP,
+        replace(SHOP, doc="platform|shop_id, joins dim_shop; null while the shop is not known", required=False),
         CHANNEL,
         Column("business_date", "date", "Business day of the first success; before it, of the application"),
         Column("applied_at", "timestamp", "When the buyer applied"),
@@ -108,8 +110,10 @@ FACT_REFUND = Table(
             "Given back: the amount of a successful refund, but for an order never paid, fen",
             required=True,
         ),
+        Column("refund_scope", "string", "As in silver.refunds", required=True),
     ),
     checks=(Check("only_success_counts", "status = 'success' OR refunded_fen = 0"),),
+    schema_version=2,
 )
 
 FACT_EVENT = Table(

@@ -135,11 +135,12 @@ REFUNDS = Table(
     layer="silver",
     name="refunds",
     doc="Refunds and after-sales of every channel in their latest state.",
-    grain="one refund (after-sale) of one shop",
-    key=("platform", "shop_id", "refund_id"),
+    grain="one refund (after-sale), whatever told of it",
+    key=("platform", "refund_scope", "refund_id"),
     version="version_key",
     keep_min=("success_at", "business_date"),
     fill=(
+        "shop_id",
         "order_id",
         "line_id",
         "refund_type",
@@ -151,7 +152,11 @@ REFUNDS = Table(
     ),
     columns=columns(
         Column("platform", "string", "As in silver.orders", required=True),
-        Column("shop_id", "string", "As in silver.orders", required=True),
+        Column(
+            "shop_id",
+            "string",
+            "As in silver.orders; null while no record names it: it is then the shop of the only order with the number",
+        ),
         Column("refund_id", "string", "Refund or after-sale number", required=True),
         Column("order_id", "string", "Parent order number"),
         Column("line_id", "string", "Child order number; null when the refund is of the whole order"),
@@ -176,9 +181,15 @@ REFUNDS = Table(
             "string",
             "Of a case over several lines: the goods amount of each line in fen, freight left out, as JSON",
         ),
+        Column(
+            "refund_scope",
+            "string",
+            "Shop within which the number counts; empty on Douyin and Tmall, whose refund numbers are unique",
+            required=True,
+        ),
     ),
     checks=(Check("refund_not_negative", "amount_fen IS NULL OR amount_fen >= 0"),),
-    schema_version=2,
+    schema_version=3,
 )
 
 ORDER_PHONES = Table(

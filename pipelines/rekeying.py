@@ -1,0 +1,77 @@
+"""Rows of an older lake under a newer key: what `cdp migrate` does to a table beside adding columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.sources.refunds import NUMBERED_BY_PLATFORM
+from pipelines.store.local import LocalLake
+from pipelines.store.local_latest import changed_rows
+from pipelines.tables import ALL
+
+OP, TURN = "__op", "__turn"
+SILVER, GOLD = ALL["silver.refunds"], ALL["gold.fact_refund"]
+_BY_PLATFORM = pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
+
+
+@dataclass(frozen=True)
+class Rekeying:
+    """How the rows of a table look since a schema version: `rows` makes them of those of any version before."""
+
+    since: int
+    rows: Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def refunds(held: pl.DataFrame) -> pl.DataFrame:
+    """Rows of silver.refunds, one for each refund: of several what they would be, had they come in one after another.
+
+    A platform's empty shop is one that nobody named.
+    """
+    key = list(SILVER.key)
+    rows = _scoped(held).sort(*key, "version_key", "shop_id", descending=True, nulls_last=True)
+    rows = rows.with_columns(pl.int_range(pl.len()).over(key).alias(TURN))
+    turns = rows[TURN].unique().sort().to_list()
+    done = rows.filter(pl.col(TURN) == 0).drop(TURN)
+    for turn in turns[1:]:
+        changed = changed_rows(SILVER, rows.filter(pl.col(TURN) == turn).drop(TURN), done, op=OP).drop(OP)
+        done = pl.concat([done.join(changed, on=key, how="anti"), changed])
+    return done
+
+
+def refund_facts(held: pl.DataFrame) -> pl.DataFrame:
+    """Rows of gold.fact_refund, one for each refund: of several the one whose order, then whose shop is known.
+
+    The next run works all of them out anew.
+    """
+    best = _scoped(held).with_columns(shop_key=pl.when(pl.col("shop_id").is_not_null()).then("shop_key"))
+    order = ["order_known", pl.col("shop_id").is_not_null(), "refunded_fen", "shop_id"]
+    ordered = best.sort(order, descending=True, nulls_last=True)
+    return ordered.unique(list(GOLD.key), keep="first", maintain_order=True)
+
+
+def _scoped(held: pl.DataFrame) -> pl.DataFrame:
+    known = pl.when(~_BY_PLATFORM | (pl.col("shop_id") != "")).then("shop_id").alias("shop_id")
+    scope = pl.when(_BY_PLATFORM).then(pl.lit("")).otherwise("shop_id").alias("refund_scope")
+    stated = pl.col("refund_scope").is_not_null()
+    return held.with_columns(
+        pl.when(stated).then("shop_id").otherwise(known).alias("shop_id"),
+        pl.when(stated).then("refund_scope").otherwise(scope).alias("refund_scope"),
+    )
+
+
+REKEYED: Mapping[str, Rekeying] = {
+    SILVER.full_name: Rekeying(since=3, rows=refunds),
+    GOLD.full_name: Rekeying(since=2, rows=refund_facts),
+}
+"""Tables whose key changed, by full name."""
+
+
+def rekey(lake: Path, full_name: str) -> None:
+    """The table, which has all declared columns, holds its rows under the declared key; again it changes nothing."""
+    local, table = LocalLake(lake), ALL[full_name]
+    held = local.scan(table).collect()
+    local.replace(table, held, REKEYED[full_name].rows(held))

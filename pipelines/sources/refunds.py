@@ -1,0 +1,23 @@
+"""What tells one refund from another, whatever record speaks of it."""
+
+from __future__ import annotations
+
+REFUNDS = "silver.refunds"
+NUMBERED_BY_PLATFORM = frozenset({"douyin", "tmall"})
+"""Platforms whose refund numbers are unique whatever the shop; other sources number inside a shop."""
+
+
+def refund_place(platform: str, shop_id: str) -> dict[str, str | None]:
+    """The columns of a refund's row that say where its number counts, and its shop where the record names one.
+
+    A platform's message may name no shop: it is about the same refund as the pulled case that does. The shop of another
+    source's refund is that of the order in the same record, be it without a name.
+
+    >>> refund_place("douyin", "4463798")
+    {'platform': 'douyin', 'refund_scope': '', 'shop_id': '4463798'}
+    >>> refund_place("tmall", ""), refund_place("pos", "S1")["refund_scope"]
+    ({'platform': 'tmall', 'refund_scope': '', 'shop_id': None}, 'S1')
+    """
+    if platform in NUMBERED_BY_PLATFORM:
+        return {"platform": platform, "refund_scope": "", "shop_id": shop_id or None}
+    return {"platform": platform, "refund_scope": shop_id, "shop_id": shop_id}
