@@ -2,9 +2,11 @@
 
 Run: `python -m bench.accuracy`; it ingests and stitches a brand at default dirt, and one where shared numbers, staff's
 numbers, re-issued numbers and wrong claims come three times as often; each once as shipped, where the receiver's number
-of a Douyin order links (`order_phone_role: buyer`), and once with `recipient`, where it only makes a candidate: gifts
-and shop assistants then join nobody. Plain components join over every edge that evidence states, whatever a guard says
-of it. Identifiers of more than one person (a shared number itself) are nobody's in particular and not counted.
+of a Douyin order links (`order_phone_role: buyer`), once with `recipient`, where it only makes a candidate: gifts and
+shop assistants then join nobody; and once more with `recipient` where a sole account's number of several orders is
+inferred to be its own (`promote_recipient_phone`). Plain components join over every edge that evidence states, whatever
+a guard says of it. Identifiers of more than one person (a shared number itself) are nobody's in particular and not
+counted.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from pipelines.simulate import Dirt, SimulationConfig, simulate
 from pipelines.store.versions import rows_of
 
 MISLEADING = ("shared_phones", "staff_phones", "reissued_phones", "wrong_claims")
-ROLES = ("buyer", "recipient")
+ROLES = ("buyer", "recipient", "recipient, promoted")
 CONF = Path(__file__).resolve().parents[1] / "conf"
 JOBS = ("s1_bronze", "s2_silver", "s3_identity")
 
@@ -90,10 +92,18 @@ def _configuration(home: Path, role: str) -> Path:
     """The shipped configuration with another role of the receivers' numbers."""
     conf = home / "conf"
     shutil.copytree(CONF, conf)
-    douyin = conf / "sources" / "douyin.yaml"
-    shipped, wanted = "order_phone_role: buyer ", f"order_phone_role: {role} "
-    douyin.write_text(douyin.read_text(encoding="utf-8").replace(shipped, wanted), encoding="utf-8")
+    name, _, promoted = role.partition(", ")
+    _change(conf / "sources" / "douyin.yaml", "order_phone_role: buyer ", f"order_phone_role: {name} ")
+    if promoted:
+        _change(conf / "identity.yaml", "promote_recipient_phone: false", "promote_recipient_phone: true")
     return conf
+
+
+def _change(file: Path, shipped: str, wanted: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    if shipped not in text:
+        raise SystemExit(f"{file.name} no longer says {shipped!r}: expected the shipped value to change")
+    file.write_text(text.replace(shipped, wanted), encoding="utf-8")
 
 
 def _row(way: str, measures: dict[str, Any]) -> dict[str, Any]:
