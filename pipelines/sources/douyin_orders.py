@@ -24,7 +24,7 @@ from pipelines.sources.douyin import (
     split_answer,
     unknown_states,
 )
-from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.evidence import deposit_or, first_known, observe
 from pipelines.sources.fields import business_date, epoch_s, flag, identifier, mapping, objects, required, text
 from pipelines.sources.shape import Shape
 
@@ -131,7 +131,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
     trades = {text(line.get("trade_type")) for line in order.lines}
     return {
         **order.keys,
-        "status": _deposit_or(status, order),
+        "status": deposit_or(status, held=order.deposit_held),
         "status_raw": _raw(order.codes),
         "order_type": text(value.get("order_type")),
         "is_paid": paid is not None,
@@ -188,7 +188,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "paid_fen": _when(paid and not gift, line, "pay_amount"),
         "is_gift": gift,
         "is_paid": paid is not None,
-        "status": _deposit_or(order_status(codes, maps, paid=paid is not None), order),
+        "status": deposit_or(order_status(codes, maps, paid=paid is not None), held=order.deposit_held),
         "status_raw": _raw(codes),
         "refund_state": state,
         "created_at": order.created,
@@ -247,10 +247,6 @@ def _phase_paid(phase: Mapping[str, Any]) -> bool:
     """Whether a phase of a deposit presale was paid."""
     happened = flag(phase.get("pay_success"), "pay_success") or epoch_s(phase.get("phase_pay_time"), "phase_pay_time")
     return bool(happened)
-
-
-def _deposit_or(status: str, order: _Order) -> str:
-    return "deposit_paid" if order.deposit_held and status == "created" else status
 
 
 def _deposit(phases: Sequence[Mapping[str, Any]]) -> int:
