@@ -123,7 +123,7 @@ class Parameters:
         """The thresholds of all `<theme>.yaml` in a directory; ParameterError names the file and key it cannot use."""
         themes: dict[str, Any] = {}
         for path in sorted(directory.glob("*.yaml")):
-            themes[path.stem] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            themes[path.stem] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
         return cls.from_dict(themes)
 
     @classmethod

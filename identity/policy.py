@@ -75,7 +75,7 @@ class Policy:
     def load(cls, path: str | Path) -> Policy:
         """The policy of a YAML file. Raises PolicyError for anything but the documented keys and values."""
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise PolicyError(str(path), type(error).__name__, "a YAML mapping") from None
         return cls.from_dict({} if data is None else data)

@@ -64,7 +64,7 @@ def load_brands(conf: Path) -> BrandsFile:
     if not path.is_file():
         return BrandsFile()
     try:
-        return BrandsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return BrandsFile.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {})
     except yaml.YAMLError:
         raise ConfigurationError("the brands file is no valid YAML", where=str(path), hint="correct the file") from None
     except ValidationError as error:

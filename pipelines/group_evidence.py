@@ -83,22 +83,24 @@ class LakeReader:
         """The present rows of the map for these identifiers, a number's also by a form that was never seen."""
         wanted = list(identifiers)
         rows = self.present(wanted)
-        for identifier in wanted:
-            if identifier not in rows and identifier.namespace in PHONE_FORMS:
-                number = self.number_of(identifier)
-                known = self.current([number]) if number else {}
-                rows |= dict.fromkeys([identifier] if known else [], next(iter(known.values()), {}))
-        return rows
+        numbers = self.numbers_of(identifier for identifier in wanted if identifier not in rows)
+        known = self.present(numbers.values())
+        return rows | {form: known[number] for form, number in numbers.items() if number in known}
 
-    def number_of(self, form: Identifier) -> Identifier | None:
-        """The number a hashed form belongs to, as the vault knows it."""
+    def numbers_of(self, identifiers: Iterable[Identifier]) -> dict[Identifier, Identifier]:
+        """The numbers that the hashed forms among these belong to, as the vault knows them, looked through once."""
+        forms = [identifier for identifier in identifiers if identifier.namespace in PHONE_FORMS]
+        if not forms:
+            return {}
         found = rows_of(
             self.lake,
             "silver.pii_vault",
-            "SELECT token FROM t WHERE len(list_filter(forms, f -> f.namespace = $namespace AND f.value = $value)) > 0",
-            {"namespace": form.namespace, "value": form.value},
+            "SELECT token, forms FROM t WHERE list_has_any(list_transform(forms, f -> f.value), $values)",
+            {"values": sorted({form.value for form in forms})},
         )
-        return Identifier(PHONE, "", found[0]["token"]) if found else None
+        tokens = {(form["namespace"], form["value"]): row["token"] for row in found for form in row["forms"]}
+        known = {form: tokens.get((form.namespace, form.value)) for form in forms}
+        return {form: Identifier(PHONE, "", token) for form, token in known.items() if token is not None}
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,5 @@ def _claimed(row: Row) -> list[Row]:
 
 
 def _names(reader: LakeReader, inside: Iterable[Identifier]) -> dict[Identifier, Identifier]:
-    forms = [identifier for identifier in inside if identifier.namespace in PHONE_FORMS]
-    found = {form: reader.number_of(form) for form in forms}
-    return {form: number for form, number in found.items() if number is not None and number in set(inside)}
+    held = set(inside)
+    return {form: number for form, number in reader.numbers_of(held).items() if number in held}

@@ -206,7 +206,7 @@ def _validated(merged: Mapping[str, Any]) -> Settings:
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
     except OSError as error:
         raise ConfigurationError(
             f"the configuration file cannot be read: {error.strerror}",

@@ -36,7 +36,7 @@ class Words:
 
 def load_words(conf: Path) -> Words:
     """The known headings and words of the configuration folder."""
-    content = yaml.safe_load((conf / FILE).read_text(encoding="utf-8"))
+    content = yaml.load((conf / FILE).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     statuses = {word: ours for ours, words in content["status"].items() for word in words}
     return Words(content["orders_file"], content["observations"], statuses)
 

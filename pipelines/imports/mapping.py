@@ -57,7 +57,9 @@ class ImportMapping(BaseModel):
 def load_mapping(path: Path) -> ImportMapping:
     """The mapping of a file; a wrong or unknown field is named."""
     try:
-        mapping = ImportMapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        mapping = ImportMapping.model_validate(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+        )
     except OSError as error:
         raise ConfigurationError(
             f"the mapping cannot be read: {error.strerror}", where=str(path), hint="check the path"

@@ -48,6 +48,24 @@ class PlatformRules:
     calls_per_second: int = 0
 
 
+class _PromptServer(uvicorn.Server):
+    """Ends as soon as its last answer is out: uvicorn's own loop looks every tenth of a second, and waits one more."""
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:
+            await asyncio.sleep(0.01)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.001)
+        for server in self.servers:
+            await server.wait_closed()
+
+
 class PlatformServer:
     """All platforms on one free port of loopback, in a thread, inside a `with` block; `clock` gives epoch ms."""
 
@@ -60,9 +78,7 @@ class PlatformServer:
         self.wecom = WecomPlatform(self.data, self.chaos, self.rules.token_calls)
         self._counted: dict[str, tuple[int, int]] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._server = uvicorn.Server(
-            uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off")
-        )
+        self._server = _PromptServer(uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     @property

@@ -24,7 +24,7 @@ from pipelines.sources.douyin import (
     split_answer,
     unknown_states,
 )
-from pipelines.sources.evidence import first_known, observe
+from pipelines.sources.evidence import deposit_or, first_known, observe
 from pipelines.sources.fields import business_date, epoch_s, flag, identifier, mapping, objects, required, text
 from pipelines.sources.shape import Shape
 
@@ -67,7 +67,12 @@ class _Order:
     updated: int | None
     lines: Sequence[Mapping[str, Any]]
     subject: Subject | None
-    deposit_held: bool
+    phases: Sequence[Mapping[str, Any]]
+
+    @property
+    def deposit_held(self) -> bool:
+        """Whether a phase of a presale was paid whose final payment is open."""
+        return self.paid is None and any(map(_phase_paid, self.phases))
 
 
 def split_orders(payload: bytes, context: Context) -> Sequence[bytes]:
@@ -102,7 +107,7 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
         updated=epoch_s(value.get("update_time"), "update_time"),
         lines=objects(value.get("sku_order_list"), "sku_order_list"),
         subject=subject,
-        deposit_held=paid is None and any(map(_phase_paid, _phases(value))),
+        phases=objects(value.get("order_phase_list"), "order_phase_list"),
     )
     if subject is not None:
         order.keys["subject"] = subject
@@ -119,19 +124,18 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
 
 def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     value, paid, maps = order.value, order.paid, record.settings.value_maps
-    phases = _phases(value)
-    deposit = 0 if paid else _deposit(phases)
+    deposit = 0 if paid else _deposit(order.phases)
     status = order_status(order.codes, maps, paid=paid is not None)
     address = mapping(value.get("post_addr"), "post_addr")
     finished = epoch_s(value.get("finish_time"), "finish_time")
     trades = {text(line.get("trade_type")) for line in order.lines}
     return {
         **order.keys,
-        "status": _deposit_or(status, order),
+        "status": deposit_or(status, held=order.deposit_held),
         "status_raw": _raw(order.codes),
         "order_type": text(value.get("order_type")),
         "is_paid": paid is not None,
-        "is_presale": bool(phases) or _DEPOSIT_TRADE in trades,
+        "is_presale": bool(order.phases) or _DEPOSIT_TRADE in trades,
         "created_at": order.created,
         "paid_at": paid,
         "shipped_at": epoch_s(value.get("ship_time"), "ship_time"),
@@ -184,7 +188,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "paid_fen": _when(paid and not gift, line, "pay_amount"),
         "is_gift": gift,
         "is_paid": paid is not None,
-        "status": _deposit_or(order_status(codes, maps, paid=paid is not None), order),
+        "status": deposit_or(order_status(codes, maps, paid=paid is not None), held=order.deposit_held),
         "status_raw": _raw(codes),
         "refund_state": state,
         "created_at": order.created,
@@ -239,18 +243,10 @@ def _phone_row(parsed: Parsed, record: Record, *, order_id: str, phone: str, at:
     )
 
 
-def _phases(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return objects(value.get("order_phase_list"), "order_phase_list")
-
-
 def _phase_paid(phase: Mapping[str, Any]) -> bool:
     """Whether a phase of a deposit presale was paid."""
     happened = flag(phase.get("pay_success"), "pay_success") or epoch_s(phase.get("phase_pay_time"), "phase_pay_time")
     return bool(happened)
-
-
-def _deposit_or(status: str, order: _Order) -> str:
-    return "deposit_paid" if order.deposit_held and status == "created" else status
 
 
 def _deposit(phases: Sequence[Mapping[str, Any]]) -> int:

@@ -33,6 +33,15 @@ def subject_of(ids: Sequence[Id]) -> Subject | None:
     return None if found is None else Subject(found["namespace"], found["scope"], found["value"])
 
 
+def deposit_or(status: str, *, held: bool) -> str:
+    """The state of an order, which is `deposit_paid` while its deposit is held and nothing more happened.
+
+    >>> deposit_or("created", held=True), deposit_or("created", held=False), deposit_or("closed", held=True)
+    ('deposit_paid', 'created', 'closed')
+    """
+    return "deposit_paid" if held and status == "created" else status
+
+
 def first_known(context: Context, *candidates: int | None) -> int:
     """The first time that is known, UTC ms: of the record, else of its receipt, else the start of its interval."""
     for candidate in (*candidates, context.received_ms):

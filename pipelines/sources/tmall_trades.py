@@ -17,7 +17,7 @@ from identity.phone import is_mobile
 from pipelines.sources.amounts import fen, mask_tail, plain_phone, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
-from pipelines.sources.evidence import first_known, observe, subject_of
+from pipelines.sources.evidence import deposit_or, first_known, observe, subject_of
 from pipelines.sources.fields import (
     business_date,
     fen_of_yuan,
@@ -180,7 +180,7 @@ def _order_row(trade: _Trade, record: Record, parsed: Parsed, lines: Sequence[Ma
     if trade.step is not None:
         category(parsed, settings, "step_trade_status", trade.step, path="step_trade_status")
     return trade.keys | {
-        "status": _deposit_or(status, trade),
+        "status": deposit_or(status, held=trade.step in DEPOSIT_HELD),
         "status_raw": trade.status,
         "order_type": text(value.get("type")),
         "is_paid": paid is not None,
@@ -246,7 +246,7 @@ def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed
         "paid_fen": share if trade.paid and not gift else 0,
         "is_gift": gift,
         "is_paid": trade.paid is not None,
-        "status": _deposit_or(status, trade),
+        "status": deposit_or(status, held=trade.step in DEPOSIT_HELD),
         "status_raw": status_raw,
         "refund_state": refund or "none",
         "created_at": trade.created,
@@ -258,10 +258,6 @@ def _line(line: Mapping[str, Any], trade: _Trade, record: Record, parsed: Parsed
             trade.updated, record.digest, rank=order_rank(status_raw, trade.step), refund_rank=refund_rank(refund_raw)
         ),
     }
-
-
-def _deposit_or(status: str, trade: _Trade) -> str:
-    return "deposit_paid" if status == "created" and trade.step in DEPOSIT_HELD else status
 
 
 def _line_share(line: Mapping[str, Any], trade: _Trade, *, alone: bool) -> int:

@@ -32,9 +32,12 @@ class WriteResult:
 
 def create_table(root: Path | str, table: Table) -> None:
     """The table exists under the lake's folder, with its comments, partitions and properties."""
+    path = f"{root}/{table.layer}/{table.name}"
+    if delta_rs.DeltaTable.is_deltatable(path):
+        return
     # delta-rs writes the first commit in milliseconds; Spark would start a job for it.
     delta_rs.DeltaTable.create(
-        f"{root}/{table.layer}/{table.name}",
+        path,
         schema=table_schema(table),
         mode="ignore",
         partition_by=list(table.partition_by) or None,

@@ -22,7 +22,7 @@ from pipelines.store.commit import active, swap_files
 from pipelines.store.creation import WriteResult, create_table
 from pipelines.store.layout import bundled, laid_out, rows_per_file
 from pipelines.store.local_latest import changed_rows, first_rows, latest_rows
-from pipelines.store.versions import data_files, table_path
+from pipelines.store.versions import data_files, opened, table_path
 
 OP = "__op"
 FILE = "__file"
@@ -51,28 +51,28 @@ class LocalLake:
 
     def version(self, table: Table) -> int:
         """The table's newest version, -1 when it does not exist."""
-        return DeltaTable(self._path(table)).version() if self.exists(table) else -1
+        return opened(self._path(table)).version() if self.exists(table) else -1
 
     def rows(self, table: Table) -> int:
         """The number of rows, as the log states it; 0 when the table does not exist."""
         if not self.exists(table):
             return 0
-        actions = pl.DataFrame(DeltaTable(self._path(table)).get_add_actions(flatten=True))
+        actions = pl.DataFrame(opened(self._path(table)).get_add_actions(flatten=True))
         return int(actions["num_records"].sum()) if actions.height else 0
 
     def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
         """The table's rows, at a version if given; no rows, with the declared columns, when there is no such table."""
         if not self.exists(table) or (version is not None and version < 0):
             return empty(table).lazy()
-        files = data_files(DeltaTable(self._path(table), version=version))
+        files = data_files(opened(self._path(table), version))
         return read_files(table, files) if files else empty(table).lazy()
 
     def added_since(self, table: Table, version: int) -> Added:
         """What was added to a table since a version (-1: everything)."""
         if not self.exists(table) or version < 0:
             return Added(self.scan(table), appended=True)
-        before = set(data_files(DeltaTable(self._path(table), version=version)))
-        now = set(data_files(DeltaTable(self._path(table))))
+        before = set(data_files(opened(self._path(table), version)))
+        now = set(data_files(opened(self._path(table))))
         added = sorted(now - before)
         return Added(read_files(table, added) if added else empty(table).lazy(), appended=before <= now)
 
@@ -151,7 +151,7 @@ class LocalLake:
             create_table(self.root, table)
             content = to_arrow(table, laid_out(table, rows))
             if rows.height > rows_per_file(table, rows.height):
-                swap_files(DeltaTable(self._path(table)), table, (), [content])
+                swap_files(opened(self._path(table)), table, (), [content])
             else:
                 write_deltalake(self._path(table), content, mode="append")
         return WriteResult(table.full_name, inserted=rows.height, version=self.version(table))
@@ -179,7 +179,7 @@ class LocalLake:
     def _rewrite(self, table: Table, staged: pl.DataFrame) -> None:
         """The files that hold a changed or deleted row are swapped for files with what the rows are now."""
         key = list(table.key)
-        delta = DeltaTable(self._path(table))
+        delta = opened(self._path(table))
         files = active(delta)
         changed = staged.filter(pl.col(OP) != "I").select(key)
         keys = read_files(table, sorted(files), place=FILE).select(*key, FILE)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +18,10 @@ from deltalake.exceptions import DeltaError
 
 from pipelines.spec import Table
 from pipelines.tables import ALL
+
+Log = frozenset[tuple[str, int, int, int]]
+ENTRIES = (".json", ".parquet", "_last_checkpoint")
+"""How the names in a log end that say what the table holds."""
 
 
 class UnreadableError(Exception):
@@ -44,6 +50,37 @@ def table_path(lake: Path, table: Table) -> Path:
 def exists(lake: Path, full_name: str) -> bool:
     """Whether the table has been created."""
     return bool(DeltaTable.is_deltatable(str(table_path(lake, ALL[full_name]))))
+
+
+def opened(path: str, version: int | None = None) -> DeltaTable:
+    """The table as its log has it now, at a version if given, for reading only: the next who asks gets the same one.
+
+    A log that did not change is not read again: that takes longer than most queries.
+    """
+    return _opened(path, version, _log_entries(f"{path}/_delta_log"))
+
+
+@lru_cache(maxsize=64)
+def _opened(path: str, version: int | None, _: Log) -> DeltaTable:
+    return DeltaTable(path, version=version)
+
+
+@lru_cache(maxsize=64)
+def _dataset(path: str, version: int | None, log: Log) -> ds.Dataset:
+    return _opened(path, version, log).to_pyarrow_dataset()
+
+
+def _log_entries(log: str) -> Log:
+    """The commits and checkpoints of a log with what tells that one was written anew: inode, size and time."""
+    found = set()
+    with os.scandir(log) as entries:
+        for entry in entries:
+            # Another process may be about to remove it; what it only just writes has no such name yet.
+            with suppress(FileNotFoundError):
+                if not entry.name.startswith(".") and entry.name.endswith(ENTRIES):
+                    stat = entry.stat()
+                    found.add((entry.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return frozenset(found)
 
 
 def commit_file(lake: Path, full_name: str, version: int) -> Path:
@@ -91,7 +128,8 @@ def dataset(lake: Path, full_name: str, version: int | None = None) -> ds.Datase
     """The rows of a version as an Arrow dataset, or None when the table does not exist."""
     if not exists(lake, full_name):
         return None
-    return DeltaTable(str(table_path(lake, ALL[full_name])), version=version).to_pyarrow_dataset()
+    path = str(table_path(lake, ALL[full_name]))
+    return _dataset(path, version, _log_entries(f"{path}/_delta_log"))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,22 +29,39 @@ def batches(home: Path) -> list[str]:
     return [row["batch_id"] for row in rows_of(home / "lake", LEDGER, "SELECT batch_id FROM t ORDER BY 1")]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """One published day."""
-    write(tmp_path, SHOPS, [shop("1"), shop("2")])
-    write(tmp_path, LEDGER, [{"batch_id": "b1"}])
-    publish_run(tmp_path, 1)
-    return tmp_path
+@pytest.fixture(scope="module")
+def one_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One published day; not to be changed."""
+    home = tmp_path_factory.mktemp("one_day")
+    write(home, SHOPS, [shop("1"), shop("2")])
+    write(home, LEDGER, [{"batch_id": "b1"}])
+    publish_run(home, 1)
+    return home
 
 
-@pytest.fixture
-def second(home: Path) -> Path:
-    """Another published day, whose shop lies in a data file of its own."""
+@pytest.fixture(scope="module")
+def two_days(one_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another published day, whose shop lies in a data file of its own; not to be changed."""
+    home = tmp_path_factory.mktemp("two_days")
+    shutil.copytree(one_day, home, dirs_exist_ok=True)
     write(home, SHOPS, [shop("3")])
     write(home, LEDGER, [{"batch_id": "b2"}])
     publish_run(home, 2)
     return home
+
+
+@pytest.fixture
+def home(one_day: Path, tmp_path: Path) -> Path:
+    """One published day, of the test's own."""
+    shutil.copytree(one_day, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def second(two_days: Path, tmp_path: Path) -> Path:
+    """Two published days, of the test's own."""
+    shutil.copytree(two_days, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def newest_data(home: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,25 @@ DAYS = ("2025-03-01", "2025-03-02", "2025-03-03")
 BRONZE, QUARANTINE, EVENTS = "bronze.staff", "silver.quarantine", "silver.events"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days of rows and what brought them; not to be changed."""
+    home = tmp_path_factory.mktemp("brought")
     for number, day in enumerate(DAYS):
-        write(tmp_path, BRONZE, [{"record_hash": day, "interval": day}])
-        write(tmp_path, QUARANTINE, [{"quarantine_id": day, "interval": day, "status": "open"}])
-        write(tmp_path, EVENTS, [{"event_id": f"e{number}", "business_date": day}])
-        write(tmp_path, "ops.batches", [{"batch_id": day, "interval": day}])
-        folder = tmp_path / "landing" / "staff" / day
+        write(home, BRONZE, [{"record_hash": day, "interval": day}])
+        write(home, QUARANTINE, [{"quarantine_id": day, "interval": day, "status": "open"}])
+        write(home, EVENTS, [{"event_id": f"e{number}", "business_date": day}])
+        write(home, "ops.batches", [{"batch_id": day, "interval": day}])
+        folder = home / "landing" / "staff" / day
         folder.mkdir(parents=True)
         (folder / "a.jsonl").write_text("{}\n")
+    return home
+
+
+@pytest.fixture
+def home(brought: Path, tmp_path: Path) -> Path:
+    """Those days in a home of the test's own."""
+    shutil.copytree(brought, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,21 @@ def count(home: Path) -> int:
     return int(rows_of(home / "lake", SHOPS, "SELECT count(*) AS n FROM t")[0]["n"])
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three published versions, each with a data file of its own, and one that was never published."""
+    home = tmp_path_factory.mktemp("published")
     for number in (1, 2, 3):
-        write(tmp_path, SHOPS, [shop(str(number))], "overwrite")
-        publish_run(tmp_path, number)
-    write(tmp_path, SHOPS, [shop("4")], "overwrite")
+        write(home, SHOPS, [shop(str(number))], "overwrite")
+        publish_run(home, number)
+    write(home, SHOPS, [shop("4")], "overwrite")
+    return home
+
+
+@pytest.fixture
+def home(published: Path, tmp_path: Path) -> Path:
+    """Those versions in a home of the test's own."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +17,20 @@ from tests.pipelines.damaging import KINDS, cut, data, empty, flip, log, manifes
 from tests.pipelines.published import FACTS, SHOPS, publish_run, shop, write
 
 
-@pytest.fixture(params=["plain", "with space #1% 数据"])
-def home(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    home = tmp_path / str(request.param)
+@pytest.fixture(scope="module", params=["plain", "with space #1% 数据"])
+def published(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A published lake; not to be changed."""
+    home = tmp_path_factory.mktemp("published") / str(request.param)
     write(home, SHOPS, [shop("1"), shop("2")])
     write(home, FACTS, [])
     publish_run(home, 1)
     return home
+
+
+@pytest.fixture
+def home(published: Path, tmp_path: Path) -> Path:
+    """A published lake of the test's own."""
+    return Path(shutil.copytree(published, tmp_path / published.name))
 
 
 def test_a_whole_lake_has_no_damage(home: Path) -> None:

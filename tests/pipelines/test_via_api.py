@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -19,14 +17,6 @@ from tests.pipelines.connectors.test_readable import Fact, facts_of, last_versio
 
 CONFIG = SimulationConfig(people=30, days=4, seed=5, dirt=Dirt.none(), avg_events_per_person=1.0)
 KEPT = ("shop_orders", "miniprogram_events", "wecom_events", "points_events")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_waiting_for_the_disk() -> Iterator[None]:
-    """Flushing to disk proves nothing here and waits for whatever else the machine writes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +14,6 @@ from serving.operational import default_url, open_store
 from serving.store import Snapshot
 from tests.serving.client import Api, World
 from tests.serving.sample import publish, sample_inputs
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flushing to disk is left out: it proves nothing here and waits for whatever else the machine writes."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(autouse=True)

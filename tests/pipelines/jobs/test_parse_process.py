@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +13,9 @@ import psutil
 import pytest
 
 from pipelines.jobs.parse_process import Helper, parse_in_processes
-from pipelines.jobs.worker import Place, Result, Worker, parse_rows
+from pipelines.jobs.worker import Result, parse_rows
 from tests.pipelines.jobs.composed import DAY1, guide, worker_setup
+from tests.pipelines.jobs.parse_process_reads import end, fill, read, share, wait
 
 GIVEN = json.loads(guide("g", DAY1))
 ROWS = [
@@ -32,37 +31,6 @@ ROWS = [
     }
     for number in range(1, 41)
 ]
-
-
-def read(worker: Worker, row: dict[str, Any]) -> None:
-    worker.read_bronze(row)
-
-
-def fill(worker: Worker, row: dict[str, Any]) -> None:
-    in_the_helper(row)
-    raise OSError(28, "No space left on device")
-
-
-def end(worker: Worker, row: dict[str, Any]) -> None:
-    if in_the_helper(row):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def wait(worker: Worker, row: dict[str, Any]) -> None:
-    time.sleep(600)
-
-
-def in_the_helper(row: dict[str, Any]) -> bool:
-    """Whether another process than the one that dealt the row reads it; the dealer waits until one has come."""
-    come = Path(row["come"])
-    if os.getpid() != row["dealer"]:
-        come.touch()
-        return True
-    for _ in range(6000):
-        if come.exists():
-            return False
-        time.sleep(0.01)
-    raise TimeoutError("no helper came within a minute")
 
 
 def dealt(folder: Path) -> list[list[dict[str, Any]]]:
@@ -91,11 +59,6 @@ def test_the_rows_are_shared(tmp_path: Path) -> None:
     results = parse_in_processes(setup, share, dealt(tmp_path), processes=3)
     assert {name for kind, name, *_ in results if kind == "good"} == {"dealer", "helper"}
     assert sum(rows for kind, *_, rows in results if kind == "good") == len(ROWS)
-
-
-def share(worker: Worker, row: dict[str, Any]) -> None:
-    place = Place("staff", DAY1, "b", "a.jsonl")
-    worker.stage.count("good", "helper" if in_the_helper(row) else "dealer", place)
 
 
 def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
