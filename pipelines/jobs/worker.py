@@ -24,6 +24,7 @@ from pipelines.jobs.landing import Chunk
 from pipelines.jobs.records import DamagedFileError, RawRecord, make_context, make_record, read_lines, records_of_line
 from pipelines.jobs.shaping import Shaped, Shaper
 from pipelines.keys import Keys, seal
+from pipelines.memory import reused_memory
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import Record, RecordRefusedError, Settings
 from pipelines.store.arrow import arrow_columns, dictionary_columns
@@ -278,10 +279,11 @@ def parse_rows(
     pool = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
     try:
-        worker = Worker(setup)
-        for row in rows:
-            read(worker, row)
-        return list(worker.stage.finish())
+        with reused_memory():
+            worker = Worker(setup)
+            for row in rows:
+                read(worker, row)
+            return list(worker.stage.finish())
     finally:
         pa.set_memory_pool(pool)
         gc.enable()
