@@ -188,9 +188,7 @@ def _tell(summary: dict[str, Any], report: Path, say: Say) -> None:
     say(f"OneIDs: {summary['changes']}")
     say(f"accuracy: {summary['accuracy']}")
     for book in summary["books"]:
-        same = (
-            book["paid_fen_books"] == book["paid_fen_lake"] and book["refunded_fen_books"] == book["refunded_fen_lake"]
-        )
-        say(f"books {book['platform']}: {'equal to the fen' if same else book}")
+        days = f"on each of {book['days']} business days of its shops"
+        say(f"books {book['platform']}: {book if book['days_wrong'] else f'equal to the fen {days}'}")
     say(f"lock, verification, quarantine and manifests took {summary['safety_share']:.1%} of the pipeline")
     say(f"pipeline {summary['pipeline_seconds']} s, with simulation {summary['total_seconds']} s; report in {report}")

@@ -21,6 +21,23 @@ from identity.token import node_token
 from pipelines.missed import missed_causes, read_edges
 from pipelines.store.versions import rows_of
 
+Accounts = defaultdict[tuple[str, str, str], list[int]]
+"""Orders, paid and refunded fen by platform, shop and business day."""
+
+SUMS = ("orders", "paid_fen", "refunded_fen")
+PAID = """
+SELECT platform, shop_id, business_date::VARCHAR AS day, count(*) AS orders, sum(paid_fen)::BIGINT AS fen
+FROM t WHERE is_paid GROUP BY ALL
+"""
+REFUNDED = """
+SELECT platform, shop_id, CASE WHEN shop_id IS NULL THEN order_id END AS order_id, business_date::VARCHAR AS day,
+       sum(amount_fen)::BIGINT AS fen
+FROM t WHERE status = 'success' GROUP BY ALL
+"""
+SHOPS = """
+SELECT platform, order_id, min(shop_id) AS shop_id FROM t WHERE order_id IN $orders GROUP BY ALL HAVING count(*) = 1
+"""
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -129,33 +146,49 @@ def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict
 
 
 def compare_books(home: Path, truth: Path) -> list[dict[str, object]]:
-    """Paid and refunded fen per platform in silver beside the world's books; equal to the fen when nothing was lost."""
-    books: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    """Orders, paid and refunded fen per platform in silver beside the world's books; equal when nothing was lost.
+
+    `days`: how many business days of a shop either side has money on; `days_wrong`: on how many of them any of the
+    three differs.
+    """
+    books, lake = _books(truth), _accounts(home / "lake")
+    found = []
+    for platform in sorted({account[0] for account in books}):
+        days = [account for account in sorted(books.keys() | lake.keys()) if account[0] == platform]
+        row: dict[str, object] = {"platform": platform}
+        for place, name in enumerate(SUMS):
+            row[f"{name}_books"] = sum(books[day][place] for day in days)
+            row[f"{name}_lake"] = sum(lake[day][place] for day in days)
+        found.append(row | {"days": len(days), "days_wrong": sum(books[day] != lake[day] for day in days)})
+    return found
+
+
+def _books(truth: Path) -> Accounts:
+    books: Accounts = defaultdict(lambda: [0, 0, 0])
     for row in _lines(truth / "books.jsonl"):
-        for place, name in enumerate(("orders", "paid_fen", "refunded_fen")):
-            books[row["platform"]][place] += row[name]
-    paid = {
-        row["platform"]: (row["orders"], row["fen"])
-        for row in rows_of(
-            home / "lake",
-            "silver.orders",
-            "SELECT platform, count(*) AS orders, sum(paid_fen)::BIGINT AS fen FROM t WHERE is_paid GROUP BY platform",
-        )
-    }
-    refund_query = "SELECT platform, sum(amount_fen)::BIGINT AS fen FROM t WHERE status = 'success' GROUP BY platform"
-    refunded = {row["platform"]: row["fen"] for row in rows_of(home / "lake", "silver.refunds", refund_query)}
-    return [
-        {
-            "platform": platform,
-            "orders_books": books[platform][0],
-            "orders_lake": paid.get(platform, (0, 0))[0],
-            "paid_fen_books": books[platform][1],
-            "paid_fen_lake": paid.get(platform, (0, 0))[1],
-            "refunded_fen_books": books[platform][2],
-            "refunded_fen_lake": refunded.get(platform, 0),
-        }
-        for platform in sorted(books)
-    ]
+        for place, name in enumerate(SUMS):
+            books[row["platform"], row["shop"], row["day"]][place] += row[name]
+    return _moved(books)
+
+
+def _accounts(lake: Path) -> Accounts:
+    """The same of a lake; a refund without a shop is one of the shop of its order."""
+    found: Accounts = defaultdict(lambda: [0, 0, 0])
+    orders = rows_of(lake, "silver.orders", PAID)
+    for platform, shop, day, number, fen in (row.values() for row in orders):
+        found[platform, shop, day][:2] = number, fen
+    refunds = rows_of(lake, "silver.refunds", REFUNDED)
+    silent = sorted({row["order_id"] for row in refunds if row["shop_id"] is None and row["order_id"]})
+    named = rows_of(lake, "silver.orders", SHOPS, {"orders": silent}) if silent else []
+    shops = {(row["platform"], row["order_id"]): row["shop_id"] for row in named}
+    for platform, shop, order, day, fen in (row.values() for row in refunds):
+        found[platform, shop or shops.get((platform, order), ""), day][2] += fen
+    return _moved(found)
+
+
+def _moved(accounts: Accounts) -> Accounts:
+    """The days on which money moved."""
+    return defaultdict(lambda: [0, 0, 0], {day: sums for day, sums in accounts.items() if any(sums)})
 
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:
