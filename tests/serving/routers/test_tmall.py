@@ -16,13 +16,14 @@ import pytest
 
 from identity.business_time import SHANGHAI
 from identity.identifier import key64
-from identity.token import phone_forms, phone_hashes
+from identity.token import phone_forms, phone_hashes, pii_token
 from pipelines.sources import FEED_PARSERS
 from serving.contract.signatures import top_spi_sign
 from serving.contract.spool import collect
-from serving.member_calls import ACTIVATE, BIND, QUERY, REGISTER
-from serving.member_store import MEMBER, Binding, MemberStore
+from serving.member_calls import ACTIVATE, BIND, QUERY, REGISTER, MemberCall, MemberDesk
+from serving.member_store import MEMBER, Binding
 from serving.routers import tmall
+from serving.store import Snapshot
 from tests.pipelines.sources.private_domain import records
 from tests.serving.client import Api, World
 from tests.serving.sample import BOB, KEY, PHONE, alias_rows, identifier, map_rows, publish, sample_inputs, table, token
@@ -110,17 +111,15 @@ def test_after_an_unbind_the_phone_may_be_bound_again(desk: World) -> None:
 
 
 def test_of_two_accounts_at_once_one_gets_the_phone(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    api, seen = desk.api_with(None), MemberStore.of_phone
+    asked = MemberDesk._is_member
 
-    def of_phone(self: MemberStore, seller: str, token: str) -> Binding | None:
-        """The other call is answered between a look at the phone and what follows from it."""
-        found = seen(self, seller, token)
-        self.keep(Binding(seller, "AAother", MEMBER, token, 1))
-        return found
+    def answered_meanwhile(self: MemberDesk, call: MemberCall, snapshot: Snapshot) -> bool:
+        """The other call is answered between a look at the store and what follows from it."""
+        self._store.keep(Binding(SELLER, "AAother", MEMBER, pii_token(KEY, "tmall_mix_mobile", call.mix_mobile), 1))
+        return asked(self, call, snapshot)
 
-    monkeypatch.setattr(MemberStore, "of_phone", of_phone)
-    call(desk, api, QUERY, ANNA)
-    assert code(call(desk, api, BIND, ANNA)) == "E02"
+    monkeypatch.setattr(MemberDesk, "_is_member", answered_meanwhile)
+    assert code(call(desk, desk.api_with(None), BIND, ANNA)) == "E02"
 
 
 @pytest.mark.parametrize("extend", [{"flightJoinTime": 1735700520}, '{"flightJoinTime":"2025-01-01 11:02:00"}'])
