@@ -2,8 +2,8 @@
 
 `SUC` done, possible or so already; `E01` nobody by this phone or account is a member; `E02` not bound: the phone is
 bound to another account, or there is nothing to unbind; `E04` cannot tell now, ask again (any code beyond these the
-platform takes for a failure for good). Joins out of the platform's "flight mode" are replayed for a day: a call again gives the
-same answer and changes nothing, also when the member has left since.
+platform takes for a failure for good). Joins out of the platform's "flight mode" are replayed for a day: a call again
+gives the same answer and changes nothing, also when the member has left since.
 
 The platform would take the member's phone in clear with `SUC`; this API holds no clear phones and never answers one.
 """
