@@ -40,7 +40,7 @@ class Marks:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Every gap ever found, in the order it was."""
+        """Every gap ever found, in the order it was found or last grew."""
         return tuple(self._gaps)
 
     def reach(self, source: str, until: int) -> None:
@@ -50,11 +50,13 @@ class Marks:
             self._write()
 
     def lose(self, source: str, window: Window) -> None:
-        """The window is lost for the source; told once."""
+        """The window is lost for the source; a gap that grew while its source failed is told with its new end."""
         gap = Gap(source, window.start, window.end)
-        if not any((known.source, known.start) == (gap.source, gap.start) for known in self._gaps):
-            self._gaps.append(gap)
-            self._write()
+        known = next((one for one in self._gaps if (one.source, one.start) == (gap.source, gap.start)), None)
+        if known is not None and known.end >= gap.end:
+            return
+        self._gaps = [one for one in self._gaps if one is not known] + [gap]
+        self._write()
 
     def _read(self) -> None:
         try:

@@ -94,11 +94,11 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
         accounts = open_accounts(platforms, caller_of, chosen.clock, only=chosen.only)
         sink = Sink(landing, interval=today(chosen.clock), received_at=started)
         marks = Marks(home)
-        known = len(marks.gaps)
+        known = set(marks.gaps)
         _pull_sources(accounts, marks, sink, chosen, report)
         _drain_queues(accounts, home, marks, sink, report)
         report.details = work_off(home, accounts.detailers, sink, stamp=str(chosen.clock()))
-        report.gaps = list(marks.gaps[known:])
+        report.gaps = [gap for gap in marks.gaps if gap not in known]
         report.records, report.answers = sink.records, sink.answers
         report.calls, report.retries = _sum(callers, "calls"), _sum(callers, "retries")
     return report

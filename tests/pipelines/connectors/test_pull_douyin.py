@@ -245,6 +245,33 @@ def test_a_hint_at_an_unknown_order_stays_with_its_attempt(calm: Trial) -> None:
     assert (report.details.failed, [ticket.attempts for ticket in waiting(calm.home)]) == (1, [1])
 
 
+def test_a_hint_without_a_shop_is_asked_of_every_shop_of_the_app(calm: Trial) -> None:
+    shop = next(
+        number for number, place in enumerate(DOUYIN_SHOPS) if place.app_key != DOUYIN_SHOPS[number - 1].app_key
+    )
+    app_key = DOUYIN_SHOPS[shop].app_key
+    last = max(number for number, place in enumerate(DOUYIN_SHOPS) if place.app_key == app_key)
+    _, order = calm.server.data.orders("douyin", last)[0]
+    enqueue(calm.home, [Hint("douyin", app_key, "order", str(order.number))])
+    assert calm.pull(since=END).details.fetched == 1
+    assert str(order.number) in landed_orders(calm)
+
+
+def test_an_outage_is_no_attempt_of_a_hint_and_ends_the_round(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [order for _, order in calm.server.data.orders("douyin", 0)[:3]]
+    enqueue(calm.home, [Hint("douyin", "7000001", "order", str(order.number), "4463798") for order in orders])
+    asked = calm.server.douyin.answer
+
+    def away(method: str, query: Any, body: bytes) -> Any:
+        return {"code": 20000} if method == "order.orderDetail" else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", away)
+    assert [calm.pull(since=END).details.failed for _ in range(12)] == [1] * 12
+    assert [ticket.attempts for ticket in waiting(calm.home)] == [0, 0, 0]
+    monkeypatch.setattr(calm.server.douyin, "answer", asked)
+    assert calm.pull(since=END).details.fetched == 3
+
+
 def test_a_wrong_secret_is_said_and_leaves_other_apps_alone(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     accounts = calm.server.accounts()
     accounts["douyin"][0]["app_secret"] = "not the secret"
