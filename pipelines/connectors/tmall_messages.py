@@ -32,7 +32,7 @@ MOST_ROUNDS = 5_000
 """Rounds of one drain; a platform that still gives messages then gives the same ones again and again."""
 
 KEPT_SECONDS = DAY
-TRADE_TOPICS = "taobao_trade_"
+HINTING_TOPICS = ("taobao_trade_", "taobao_refund_")
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ class MessageQueue:
         return {"platform": PLATFORM, "app_key": self.app.app_key, "brand": self.app.brand, "method": CONSUME}
 
     def _hints(self, messages: Sequence[Mapping[str, Any]]) -> Iterator[Hint]:
-        """A trade message that names no buyer makes its trade worth pulling."""
+        """A message about a trade or its refund that names no buyer makes the trade worth pulling."""
         for message in messages:
             content = _content(message.get("content"))
             tid, seller = content.get("tid"), content.get("seller_nick") or message.get("user_nick")
-            about_trade = str(message.get("topic", "")).startswith(TRADE_TOPICS)
-            if about_trade and tid and seller and not content.get("buyer_open_uid"):
+            about_trade = str(message.get("topic", "")).startswith(HINTING_TOPICS)
+            if about_trade and tid and seller and not (content.get("buyer_open_uid") or content.get("ouid")):
                 yield Hint(PLATFORM, self.app.app_key, "order", str(tid), str(seller))
 
 
