@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Caller, Judge
+from pipelines.connectors.calls import CallerOf
 from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
@@ -18,7 +18,6 @@ from pipelines.connectors.wecom_activity import activity_sources
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
 
-CallerOf = Callable[[str, Judge], Caller]
 Detail = Callable[[Hint, Part], None]
 
 

@@ -118,6 +118,10 @@ class Caller:
         self._next_at = max(now, self._next_at) + 1 / self._pace.calls_per_second
 
 
+CallerOf = Callable[[str, Judge, float | None], Caller]
+"""A caller of a platform, with the calls per second that the account's entry grants, if it says so."""
+
+
 def count_of(platform: str, method: str, total: object, rows: Sequence[object]) -> int:
     """The stated number of rows of a window; a page with rows that states none is refused, not taken for the last.
 

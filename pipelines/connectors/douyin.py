@@ -7,7 +7,7 @@ a total that shrank therefore asks for the window again, in halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge, count_of, rows_of, unquoted
+from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of, unquoted
 from pipelines.connectors.errors import (
     BriefError,
     PlatformError,
@@ -216,9 +216,7 @@ def _data(answer: Answer) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def douyin_clients(
-    app: DouyinApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> list[DouyinShopClient]:
+def douyin_clients(app: DouyinApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[DouyinShopClient]:
     """A client per shop of the app; they share its pace."""
-    caller = caller_of(PLATFORM, judge)
+    caller = caller_of(PLATFORM, judge, app.calls_per_second)
     return [DouyinShopClient(app, shop.shop_id, caller, endpoint, clock) for shop in app.shops]

@@ -11,6 +11,7 @@ import orjson
 
 from pipelines.connectors.windows import Window
 from pipelines.errors import IntegrityError
+from serving.contract.spool import sync_folder
 
 FILE = "pull_marks.json"
 
@@ -80,12 +81,3 @@ class Marks:
             os.fsync(handle.fileno())
         beside.replace(self._path)
         sync_folder(self._path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in the folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -87,8 +87,9 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
         report = PullReport(pushes=len(collect(home, landing)))
         callers: list[Caller] = []
 
-        def caller_of(platform: str, judge: Judge) -> Caller:
-            callers.append(Caller(platform, client, pace=chosen.pace, judge=judge, sleep=chosen.sleep))
+        def caller_of(platform: str, judge: Judge, calls_per_second: float | None) -> Caller:
+            pace = replace(chosen.pace, calls_per_second=calls_per_second or chosen.pace.calls_per_second)
+            callers.append(Caller(platform, client, pace=pace, judge=judge, sleep=chosen.sleep))
             return callers[-1]
 
         accounts = open_accounts(platforms, caller_of, chosen.clock, only=chosen.only)

@@ -7,7 +7,7 @@ grew would move them the other way and asks for the window again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import httpx
 
 from identity.business_time import SHANGHAI
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge, count_of, rows_of
+from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -173,9 +173,7 @@ def _read(method: str, answer: Answer) -> tuple[int, Sequence[Any]]:
     return count_of(PLATFORM, method, response.get("total_results"), rows), rows
 
 
-def tmall_clients(
-    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> list[TmallShopClient]:
+def tmall_clients(app: TmallApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[TmallShopClient]:
     """A client per seller of the app; they share its pace."""
-    caller = caller_of(PLATFORM, judge)
+    caller = caller_of(PLATFORM, judge, app.calls_per_second)
     return [TmallShopClient(app, shop, caller, endpoint, clock) for shop in app.shops]

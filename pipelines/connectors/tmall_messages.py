@@ -7,7 +7,7 @@ keeps messages for a day: an app that was not asked for longer has a gap, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import httpx
 import orjson
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.calls import Answer, Caller, CallerOf
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.marks import Marks
 from pipelines.connectors.sink import Sink
@@ -91,11 +91,9 @@ class MessageQueue:
                 yield Hint(PLATFORM, self.app.app_key, "order", str(tid), str(seller))
 
 
-def message_queue(
-    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> MessageQueue:
+def message_queue(app: TmallApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> MessageQueue:
     """The queue of an app."""
-    return MessageQueue(app, caller_of(PLATFORM, judge), endpoint, clock)
+    return MessageQueue(app, caller_of(PLATFORM, judge, app.calls_per_second), endpoint, clock)
 
 
 def _messages(answer: Answer) -> Sequence[Mapping[str, Any]]:

@@ -8,14 +8,14 @@ last days are asked for again: early in the morning they are still zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from identity.business_time import business_day, day_start_ms
-from pipelines.connectors.calls import Answer, Caller, Judge, rows_of, unquoted
+from pipelines.connectors.calls import Answer, Caller, CallerOf, rows_of, unquoted
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -198,6 +198,6 @@ def whole_days(window: Window) -> range:
     return range(midnight(window.start), midnight(window.end), DAY)
 
 
-def wecom_client(corp: WecomCorp, caller_of: Callable[[str, Judge], Caller], endpoint: str) -> WecomClient:
+def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str) -> WecomClient:
     """The client of a corp, with a pace of its own."""
-    return WecomClient(corp, caller_of(PLATFORM, judge), endpoint)
+    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint)
