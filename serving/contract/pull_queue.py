@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = "pull_queue.sqlite"
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 2.0
+"""How long a busy queue is waited for: platforms that push wait five seconds for their answer, and push again."""
 
 
 @dataclass(frozen=True)

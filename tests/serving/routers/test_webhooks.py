@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from serving.contract.pull_queue import waiting
+from serving.contract.pull_queue import FILE, Hint, enqueue, waiting
 from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature
 from serving.contract.spool import collect
 from serving.contract.wecom_crypto import CallbackKeys, signature
@@ -155,7 +157,10 @@ def test_shop_messages_are_stored_as_they_came(taken: World) -> None:
     assert (line["context"]["app_key"], line["context"]["method"]) == ("7000001", "push")
 
 
-@pytest.mark.parametrize("data", [{"p_id": 6923456789012345678}, '{"p_id":"6923456789012345678"}'])
+@pytest.mark.parametrize(
+    "data",
+    [{"p_id": 6923456789012345678}, '{"p_id":"6923456789012345678"}', {"p_id": '"6923456789012345678"'}],
+)
 def test_a_message_without_a_buyer_makes_its_order_worth_pulling(taken: World, data: object) -> None:
     shop_post(taken.api_with(None), orjson.dumps({"tag": 101, "msgId": "m1", "data": data}))
     assert [ticket.hint.object_id for ticket in waiting(taken.home)] == ["6923456789012345678"]
@@ -182,6 +187,43 @@ def test_the_challenge_of_the_open_platform_is_answered_and_not_stored(taken: Wo
     answer = open_post(taken.api_with(None), orjson.dumps({"event": "verify_webhook", "content": content}))
     assert answer.json() == {"challenge": 12345}
     assert stored(taken.home, "douyin_messages") == []
+
+
+@pytest.mark.parametrize(("content", "status"), [("n0nce-text", 200), ("12345", 200), (None, 403), ({}, 403)])
+def test_a_bare_challenge_is_answered_and_none_is_refused(taken: World, content: object, status: int) -> None:
+    answer = open_post(taken.api_with(None), orjson.dumps({"event": "verify_webhook", "content": content}))
+    assert answer.status_code == status
+    if status == 200:
+        assert str(answer.json()["challenge"]) == content
+
+
+def test_a_test_push_of_the_shop_platform_is_answered_and_hints_at_nothing(taken: World) -> None:
+    body = b'[{"tag":"0","msg_id":"0","data":"2021-05-31 16:41:17"}]'
+    answer = shop_post(taken.api_with(None), body)
+    assert (answer.status_code, answer.json(), waiting(taken.home)) == (200, {"code": 0, "msg": "success"}, ())
+
+
+@pytest.mark.parametrize("sign", ["\u00e9" * 32, "\u00b2" * 32])
+def test_a_signature_of_odd_letters_is_refused_like_any_other(taken: World, sign: str) -> None:
+    api = taken.api_with(None)
+    answer = api.ask(
+        "POST", "/webhooks/douyin/shop/7000001", content=b"[]", headers={"event-sign": sign.encode("latin-1")}
+    )
+    assert answer.status_code == 403
+    query = {"msg_signature": sign, "timestamp": str(taken.wall() // 1000), "nonce": sign, "echostr": sign}
+    assert api.ask("GET", "/webhooks/wecom/ww0000000000000001", params=query).status_code == 403
+
+
+def test_a_push_waits_for_a_busy_queue_no_longer_than_the_platform_waits(taken: World) -> None:
+    """WeCom gives up after five seconds; what it is told then nobody hears."""
+    enqueue(taken.home, [Hint("wecom", "ww1", "contact", "wm0")])
+    store = sqlite3.connect(taken.home / FILE, isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    begun = time.perf_counter()
+    answer = wecom_post(taken, taken.api_with(None), EVENT)
+    assert (answer.status_code, time.perf_counter() - begun < 4.5) == (503, True)
+    store.close()
+    assert wecom_post(taken, taken.api_with(None), EVENT).status_code == 200
 
 
 def test_a_webhook_is_stored_with_its_message_id(taken: World) -> None:
