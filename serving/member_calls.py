@@ -27,6 +27,7 @@ from identity.token import pii_token
 from serving.callbacks import FRESH_SECONDS, RefusedPush
 from serving.contract.platforms import TmallApp
 from serving.contract.signatures import is_signed, top_spi_sign
+from serving.contract.trade_hints import messages_of, trade_hints
 from serving.errors import ServingError
 from serving.holder import SnapshotHolder
 from serving.inbox import Delivery
@@ -72,16 +73,22 @@ class MemberCall:
     stated_ms: int | None = None
 
 
-def read_call(app: TmallApp, request: Request, action: str, *, now_ms: int) -> MemberCall:
-    """The call, its signature checked over the bytes as they came; RefusedPush for whatever is wrong with it."""
-    # Values that are empty take part in the sign, as those of the address do.
-    text = request.body.decode("utf-8", "replace")
-    form = dict(parse_qsl(text, keep_blank_values=True)) if _is_form(request) else {}
+def require_signed(app: TmallApp, request: Request, form: Mapping[str, str], *, now_ms: int) -> Mapping[str, str]:
+    """What was signed, of the address, the listed headers and the form; RefusedPush when it is forged or old."""
     named = [name.strip().lower() for name in request.headers.get(SIGN_LIST, "").split(",") if name.strip()]
     signed = {**{name: request.headers.get(name, "") for name in named}, **request.query, **form}
     expected = top_spi_sign(app.app_secret.get_secret_value(), signed, b"" if form else request.body)
     if not is_signed(expected, signed.get("sign", "")) or not _is_fresh(signed.get("timestamp", ""), now_ms):
         raise RefusedPush
+    return signed
+
+
+def read_call(app: TmallApp, request: Request, action: str, *, now_ms: int) -> MemberCall:
+    """The call, its signature checked over the bytes as they came; RefusedPush for whatever is wrong with it."""
+    # Values that are empty take part in the sign, as those of the address do.
+    text = request.body.decode("utf-8", "replace")
+    form = dict(parse_qsl(text, keep_blank_values=True)) if _is_form(request) else {}
+    signed = require_signed(app, request, form, now_ms=now_ms)
     payload = {name: value for name, value in form.items() if name not in SYSTEM} if form else _object(request.body)
     method = signed.get("method") or METHODS.get(action, "")
     if method not in METHODS.values():
@@ -89,11 +96,26 @@ def read_call(app: TmallApp, request: Request, action: str, *, now_ms: int) -> M
     seller, ouid = _text(payload.get("seller_name")), _text(payload.get("ouid"))
     if not ouid or (app.shops and seller not in {shop.seller_nick for shop in app.shops}):
         raise RefusedPush
-    unbind = method == BIND and _text(payload.get("type")) == _UNBIND
     mixed = _text(payload.get("mix_mobile")).lower()
+    unbind = method == BIND and _text(payload.get("type")) == _UNBIND
     # An unbind repeats when the member joined; it happens now.
     stated = None if unbind else joined_ms(payload.get("extend"))
     return MemberCall(method, seller, ouid, mixed, unbind, payload, stated)
+
+
+def message_delivery(app: TmallApp, request: Request, *, now_ms: int) -> Delivery:
+    """Messages (TMC) passed on, signed as a call is: a frame, a list of them, or an answer that holds some."""
+    require_signed(app, request, {}, now_ms=now_ms)
+    try:
+        document = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        raise RefusedPush from None
+    if not isinstance(document, (dict, list)):
+        raise RefusedPush
+    context = {"platform": "tmall", "app_key": app.app_key, "brand": app.brand, "method": "push"}
+    sellers = [shop.seller_nick for shop in app.shops]
+    hints = trade_hints(app.app_key, messages_of(document), sellers)
+    return Delivery("tmall_messages", context, request.body, tuple(hints))
 
 
 class MemberDesk:

@@ -6,14 +6,16 @@ import base64
 import json
 import sqlite3
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from identity.business_time import SHANGHAI
 from serving.contract.pull_queue import FILE, Hint, enqueue, waiting
-from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature
+from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature, top_spi_sign
 from serving.contract.spool import collect
 from serving.contract.wecom_crypto import CallbackKeys, signature
 from tests.serving.client import Api, World
@@ -23,6 +25,7 @@ KEYS = CallbackKeys("tok3n", AES_KEY, "ww0000000000000001")
 ACCOUNTS = f"""
 douyin: [{{app_key: "7000001", app_secret: shop-secret}}]
 douyin_open: [{{client_key: aw1, client_secret: open-secret, app_id: tt01, open_platform_id: dev1}}]
+tmall: [{{app_key: "21000001", app_secret: top-secret, brand: b, shops: [{{seller_nick: shop, session: s}}]}}]
 wecom: [{{corp_id: ww0000000000000001, open_platform_id: op1, token: tok3n, encoding_aes_key: "{AES_KEY}"}}]
 """
 EVENT = (
@@ -248,3 +251,39 @@ def test_a_push_that_cannot_be_stored_is_not_acknowledged(taken: World, monkeypa
 
 def test_a_push_beyond_the_cap_is_not_read(taken: World) -> None:
     assert shop_post(taken.api_with(None), b"[" + b" " * 70_000 + b"]").status_code == 413
+
+
+def frame(topic: str, **content: object) -> dict[str, object]:
+    return {"id": "51", "topic": topic, "outtime": "2025-01-01 11:02:11", "content": orjson.dumps(content).decode()}
+
+
+NAMELESS = frame("taobao_trade_TradeBuyerPay", tid=4123456789012345678)
+NAMED = frame("taobao_trade_TradeBuyerPay", tid=4123456789012345679, buyer_open_uid="AA")
+REFUND = frame("taobao_refund_RefundSuccess", tid=4123456789012345680, seller_nick="other shop")
+
+
+def tmall_post(world: World, api: Api, document: object, **changed: str) -> Any:
+    body = orjson.dumps(document)
+    local = datetime.fromtimestamp(world.wall() / 1000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    query = {"timestamp": changed.get("timestamp", local)}
+    query["sign"] = top_spi_sign(changed.get("secret", "top-secret"), query, body)
+    return api.ask("POST", "/webhooks/tmall/21000001", params=query, content=body)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[NAMELESS, NAMED, REFUND], {"tmc_messages_consume_response": {"messages": {"tmc_message": [NAMELESS, REFUND]}}}],
+)
+def test_messages_of_tmall_are_stored_and_those_without_a_buyer_hint(taken: World, document: object) -> None:
+    answer = tmall_post(taken, taken.api_with(None), document)
+    assert (answer.status_code, answer.json()) == (200, {"code": 0, "msg": "success"})
+    [line] = stored(taken.home, "tmall_messages")
+    assert (line["payload"], line["context"]["app_key"]) == (document, "21000001")
+    hints = {(ticket.hint.object_id, ticket.hint.place) for ticket in waiting(taken.home)}
+    assert hints == {("4123456789012345678", "shop"), ("4123456789012345680", "other shop")}
+
+
+@pytest.mark.parametrize("changed", [{"secret": "another"}, {"timestamp": "2025-01-01 00:00:00"}, {"timestamp": "now"}])
+def test_forged_and_old_messages_of_tmall_are_refused(taken: World, changed: dict[str, str]) -> None:
+    assert tmall_post(taken, taken.api_with(None), [NAMELESS], **changed).status_code == 403
+    assert (stored(taken.home, "tmall_messages"), waiting(taken.home)) == ([], ())
