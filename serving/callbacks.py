@@ -68,9 +68,7 @@ def douyin_open_delivery(app: DouyinOpenApp, signature: str, body: bytes, *, mes
         raise RefusedPush
     event = _json(body)
     if isinstance(event, dict) and event.get("event") == "verify_webhook":
-        content = event.get("content")
-        content = _json(content.encode()) if isinstance(content, str) else content
-        return {"challenge": content.get("challenge") if isinstance(content, dict) else None}
+        return {"challenge": _challenge(event.get("content"))}
     context: dict[str, object] = {
         "platform": "douyin",
         "client_key": app.client_key,
@@ -122,6 +120,19 @@ def _json(body: bytes) -> Any:
         raise RefusedPush from None
 
 
+def _challenge(content: Any) -> Any:
+    """What the platform wants back: named in the content, which is an object or its text, or the content itself."""
+    if isinstance(content, str):
+        try:
+            content = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return content
+    challenge = content.get("challenge") if isinstance(content, dict) else content
+    if challenge is None:
+        raise RefusedPush
+    return challenge
+
+
 def _douyin_hints(app: DouyinApp, messages: Any) -> Iterator[Hint]:
     """Messages name no buyer: the order they are about is worth pulling."""
     for message in messages if isinstance(messages, list) else [messages]:
@@ -139,7 +150,7 @@ def _douyin_hints(app: DouyinApp, messages: Any) -> Iterator[Hint]:
 
 
 def _digits(value: Any) -> str:
-    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    text = str(value).strip().strip('"') if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
     return text if text.isascii() and text.isdigit() and text.strip("0") and len(text) <= 32 else ""
 
 

@@ -47,12 +47,24 @@ class MemberStore:
     def keep(self, binding: Binding) -> None:
         """The binding is on disk when this returns; one stated for an earlier time changes nothing."""
         with self._opened() as store:
-            store.execute(
-                "INSERT INTO bindings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
-                " mix_token = CASE WHEN excluded.mix_token = '' THEN mix_token ELSE excluded.mix_token END,"
-                " at_ms = excluded.at_ms WHERE excluded.at_ms >= at_ms",
-                (binding.seller, binding.ouid, binding.state, binding.mix_token, binding.at_ms),
+            _keep(store, binding)
+
+    def bind(self, binding: Binding) -> bool:
+        """Whether the phone was free for the account: then the binding is on disk, by the rule of `keep`.
+
+        Asked and kept in one transaction: of two calls at once for one phone one is told that it is taken.
+        """
+        with self._opened() as store:
+            taken = (
+                binding.mix_token
+                and store.execute(
+                    "SELECT 1 FROM bindings WHERE seller = ? AND mix_token = ? AND state = ? AND ouid != ?",
+                    (binding.seller, binding.mix_token, MEMBER, binding.ouid),
+                ).fetchone()
             )
+            if not taken:
+                _keep(store, binding)
+        return not taken
 
     def _one(self, query: str, *values: str) -> Binding | None:
         if not self._path.exists():
@@ -77,3 +89,12 @@ class MemberStore:
             store.execute("COMMIT")
         finally:
             store.close()
+
+
+def _keep(store: sqlite3.Connection, binding: Binding) -> None:
+    store.execute(
+        "INSERT INTO bindings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+        " mix_token = CASE WHEN excluded.mix_token = '' THEN mix_token ELSE excluded.mix_token END,"
+        " at_ms = excluded.at_ms WHERE excluded.at_ms >= at_ms",
+        (binding.seller, binding.ouid, binding.state, binding.mix_token, binding.at_ms),
+    )

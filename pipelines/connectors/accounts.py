@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Caller, Judge
+from pipelines.connectors.calls import CallerOf
 from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
@@ -18,7 +18,6 @@ from pipelines.connectors.wecom_activity import activity_sources
 from serving.contract.platforms import Platforms
 from serving.contract.pull_queue import Hint
 
-CallerOf = Callable[[str, Judge], Caller]
 Detail = Callable[[Hint, Part], None]
 
 
@@ -60,11 +59,19 @@ def _add_douyin(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, c
 
 
 def _shop_order(by_shop: Mapping[str, DouyinShopClient]) -> Detail:
+    """The order of the hint's shop; of a message that names none, of whichever shop of the app knows it."""
+
     def fetch(hint: Hint, part: Part) -> None:
-        client = by_shop.get(hint.place) or (next(iter(by_shop.values())) if len(by_shop) == 1 else None)
-        if client is None:
-            raise TerminalError("douyin", "order.orderDetail", "the shop of the hint is not in platforms.yaml")
-        client.detail(hint.object_id, part)
+        clients = [by_shop[hint.place]] if hint.place in by_shop else [] if hint.place else [*by_shop.values()]
+        refused = TerminalError("douyin", "order.orderDetail", "the shop of the hint is not in platforms.yaml")
+        for client in clients:
+            try:
+                client.detail(hint.object_id, part)
+            except TerminalError as error:
+                refused = error
+            else:
+                return
+        raise refused
 
     return fetch
 

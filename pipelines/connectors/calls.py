@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -19,6 +20,9 @@ from pipelines.connectors.errors import (
 )
 
 Sleep = Callable[[float], None]
+_PASSING = (408, 425)
+"""Statuses below 500 of requests that were not worked on: too late, too early."""
+
 Judge = Callable[[str, Mapping[str, Any]], None]
 """Raises the typed error that an answer to a method stands for; says nothing about a good one."""
 
@@ -69,7 +73,7 @@ class Caller:
             try:
                 return self._once(method, request)
             except RetryableError as error:
-                if attempt == self._pace.attempts:
+                if attempt >= min(self._pace.attempts, error.most_attempts or self._pace.attempts):
                     raise
                 self.retries += 1
                 if isinstance(error, TokenRefusedError):
@@ -83,7 +87,7 @@ class Caller:
         self.calls += 1
         try:
             response = self._client.send(request)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise RetryableError(self.platform, method, type(error).__name__) from None
         if response.status_code != 200:
             raise self._status_error(method, response)
@@ -100,10 +104,10 @@ class Caller:
         reason = f"status {response.status_code}"
         if response.status_code == 429:
             limited = RateLimitedError(self.platform, method, reason)
-            told = response.headers.get("retry-after", "")
-            limited.wait = min(float(told), self._pace.longest_wait) if told.isdigit() else limited.wait
+            told = seconds_of(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+            limited.wait = limited.wait if told is None else min(told, self._pace.longest_wait)
             return limited
-        if response.status_code >= 500:
+        if response.status_code >= 500 or response.status_code in _PASSING:
             return RetryableError(self.platform, method, reason)
         return TerminalError(self.platform, method, reason)
 
@@ -114,15 +118,57 @@ class Caller:
         self._next_at = max(now, self._next_at) + 1 / self._pace.calls_per_second
 
 
+CallerOf = Callable[[str, Judge, float | None], Caller]
+"""A caller of a platform, with the calls per second that the account's entry grants, if it says so."""
+
+
 def count_of(platform: str, method: str, total: object, rows: Sequence[object]) -> int:
     """The stated number of rows of a window; a page with rows that states none is refused, not taken for the last.
 
-    >>> count_of("p", "m", "12", []), count_of("p", "m", None, [])
+    >>> count_of("p", "m", '"12"', []), count_of("p", "m", None, [])
     (12, 0)
     """
-    text = str(total if total is not None else "")
+    text = unquoted(total)
     if text.isascii() and text.isdigit():
         return int(text)
     if rows or text:
         raise TerminalError(platform, method, "the answer states no total", hint="the platform changed its answers")
     return 0
+
+
+def rows_of(platform: str, method: str, rows: object) -> Sequence[Any]:
+    """The list of a page, empty when absent; anything else is refused, since it cannot be counted.
+
+    >>> rows_of("p", "m", None), rows_of("p", "m", [{}])
+    ([], [{}])
+    """
+    if rows in (None, ""):
+        return []
+    if not isinstance(rows, list):
+        raise TerminalError(platform, method, "the answer holds no list", hint="the platform changed its answers")
+    return rows
+
+
+def unquoted(value: object) -> str:
+    """A code or number as text, without the quotes that some platforms put around it twice; absent is empty.
+
+    >>> unquoted('"10000"'), unquoted(0), unquoted(None)
+    ('10000', '0', '')
+    """
+    return "" if value is None else str(value).strip().strip('"')
+
+
+def seconds_of(retry_after: str, date: str) -> float | None:
+    """How long a `Retry-After` asks to wait, told in seconds or as a time, which the answer's own `Date` is taken from.
+
+    >>> seconds_of("2", ""), seconds_of("Wed, 21 Oct 2015 07:28:09 GMT", "Wed, 21 Oct 2015 07:28:00 GMT")
+    (2.0, 9.0)
+    >>> seconds_of("soon", "") is None
+    True
+    """
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -7,7 +7,7 @@ a total that shrank therefore asks for the window again, in halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ import httpx
 import orjson
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge, count_of
+from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of, unquoted
 from pipelines.connectors.errors import (
+    BriefError,
     PlatformError,
     RateLimitedError,
     RetryableError,
@@ -41,27 +42,40 @@ MOST_WANTED = 5_000
 
 ORDER_RULE = WindowRule(longest=7 * DAY, history=90 * DAY)
 CASE_RULE = WindowRule(longest=7 * DAY, history=180 * DAY)
-PASSING = ("20000", "20004", "20005", "10001")
+PASSING = ("20000", "10001")
 """Codes of failures that pass: the system's, and a partial success, which is no whole page."""
+
+BRIEF = ("20004", "20005")
+"""Codes of failures to be asked about three to five times within half a minute."""
+
+TOKEN_ENDED = ("30002", "30005")
+"""Codes of an ended and of a replaced token in the older envelope, which has no sub code."""
 
 
 def judge(method: str, value: Mapping[str, Any]) -> None:
-    """The typed error of an answer that is none; codes come as numbers or texts, in two forms of envelope."""
-    code = str(value.get("code", value.get("err_no", "")))
-    if code in ("10000", "0"):
+    """The typed error of an answer that is none; codes come as numbers or texts, in two forms of envelope.
+
+    A partial success of decryption is an answer: each number in it says by itself whether it was refused.
+    """
+    code = unquoted(value.get("code")) or unquoted(value.get("err_no"))
+    if code in ("10000", "0") or (code == "10001" and method == DECRYPT):
         return
-    sub = str(value.get("sub_code", ""))
+    sub = unquoted(value.get("sub_code"))
+    last = sub.rpartition(":")[2]
     kinds: tuple[tuple[bool, type[PlatformError]], ...] = (
-        ("access-token" in sub, TokenRefusedError),
+        ("access-token" in sub or (not sub and code in TOKEN_ENDED), TokenRefusedError),
         ("limit" in sub or "frequen" in sub, RateLimitedError),
-        (sub.endswith(":20013"), WindowError),
-        (code in PASSING or sub.rpartition(":")[2] in PASSING, RetryableError),
+        (last == "20013", WindowError),
+        (code in BRIEF or last in BRIEF, BriefError),
+        (code in PASSING or last in PASSING, RetryableError),
     )
     kind = next((kind for holds, kind in kinds if holds), TerminalError)
-    raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=_hint(code) if kind is TerminalError else "")
+    raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=_hint(code, sub) if kind is TerminalError else "")
 
 
-def _hint(code: str) -> str:
+def _hint(code: str, sub: str) -> str:
+    if "timestamp" in sub:
+        return "set the clock of this machine"
     return "grant the app this permission" if code == "30001" else "check app key, secret and shop in platforms.yaml"
 
 
@@ -156,11 +170,11 @@ class DouyinShopClient:
             params = {**fixed, "page": page}
             answer = self.call(method, params)
             data = _data(answer)
-            rows = data.get(field) or []
+            rows = rows_of(PLATFORM, method, data.get(field))
             total = count_of(PLATFORM, method, data.get("total"), rows)
             if total > (MOST_WANTED if window.seconds > 1 else MOST_ROWS):
                 raise WindowError(PLATFORM, method, f"{total} rows in one window")
-            if total < most:
+            if total < most or (not rows and page * PAGE < total):
                 raise WindowError(PLATFORM, method, "the window changed while it was paged")
             most = total
             yield params, answer, rows
@@ -173,11 +187,15 @@ class DouyinShopClient:
         wanted = [
             {"auth_id": order["order_id"], "cipher_text": order["encrypt_post_tel"]}
             for order in orders
-            if order.get("pay_time") and order.get("encrypt_post_tel")
+            if isinstance(order, dict) and _is_paid(order) and order.get("order_id") and order.get("encrypt_post_tel")
         ]
         for begin in range(0, len(wanted), MOST_CIPHERS):
             answer = self.call(DECRYPT, {"cipher_infos": wanted[begin : begin + MOST_CIPHERS]})
-            part.add(self.context(DECRYPT), answer.raw, records=len(_data(answer).get("decrypt_infos") or []))
+            part.add(
+                self.context(DECRYPT),
+                answer.raw,
+                records=len(rows_of(PLATFORM, DECRYPT, _data(answer).get("decrypt_infos"))),
+            )
 
     def detail(self, order_id: str, part: Part) -> None:
         """The order as it stands now; TerminalError for a number that the shop does not know."""
@@ -188,14 +206,17 @@ class DouyinShopClient:
         part.add(self.context(DETAIL, params), answer.raw, records=1)
 
 
+def _is_paid(order: Mapping[str, Any]) -> bool:
+    """Whether it states when it was paid; an unset time is 0, which may be quoted."""
+    return unquoted(order.get("pay_time")) not in ("", "0")
+
+
 def _data(answer: Answer) -> Mapping[str, Any]:
     data = answer.value.get("data")
     return data if isinstance(data, dict) else {}
 
 
-def douyin_clients(
-    app: DouyinApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> list[DouyinShopClient]:
+def douyin_clients(app: DouyinApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[DouyinShopClient]:
     """A client per shop of the app; they share its pace."""
-    caller = caller_of(PLATFORM, judge)
+    caller = caller_of(PLATFORM, judge, app.calls_per_second)
     return [DouyinShopClient(app, shop.shop_id, caller, endpoint, clock) for shop in app.shops]

@@ -22,9 +22,17 @@ class PlatformError(CdpError):
 
 
 class RetryableError(PlatformError):
-    """The same call may succeed after a while; `wait` is the least number of seconds, if the platform said one."""
+    """The same call may succeed after a while; `wait` is the least number of seconds, if the platform said one, and
+    `most_attempts` how often it wants to be asked at most."""
 
     wait: float = 0.0
+    most_attempts: int | None = None
+
+
+class BriefError(RetryableError):
+    """A failure that the platform wants to be asked about again three to five times within half a minute, no more."""
+
+    most_attempts = 6
 
 
 class RateLimitedError(RetryableError):

@@ -11,6 +11,7 @@ import orjson
 
 from pipelines.connectors.windows import Window
 from pipelines.errors import IntegrityError
+from serving.contract.spool import sync_folder
 
 FILE = "pull_marks.json"
 
@@ -40,7 +41,7 @@ class Marks:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Every gap ever found, in the order it was."""
+        """Every gap ever found, in the order it was found or last grew."""
         return tuple(self._gaps)
 
     def reach(self, source: str, until: int) -> None:
@@ -50,11 +51,13 @@ class Marks:
             self._write()
 
     def lose(self, source: str, window: Window) -> None:
-        """The window is lost for the source; told once."""
+        """The window is lost for the source; a gap that grew while its source failed is told with its new end."""
         gap = Gap(source, window.start, window.end)
-        if not any((known.source, known.start) == (gap.source, gap.start) for known in self._gaps):
-            self._gaps.append(gap)
-            self._write()
+        known = next((one for one in self._gaps if (one.source, one.start) == (gap.source, gap.start)), None)
+        if known is not None and known.end >= gap.end:
+            return
+        self._gaps = [one for one in self._gaps if one is not known] + [gap]
+        self._write()
 
     def _read(self) -> None:
         try:
@@ -78,12 +81,3 @@ class Marks:
             os.fsync(handle.fileno())
         beside.replace(self._path)
         sync_folder(self._path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in the folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

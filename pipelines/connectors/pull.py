@@ -9,7 +9,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -87,18 +87,19 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
         report = PullReport(pushes=len(collect(home, landing)))
         callers: list[Caller] = []
 
-        def caller_of(platform: str, judge: Judge) -> Caller:
-            callers.append(Caller(platform, client, pace=chosen.pace, judge=judge, sleep=chosen.sleep))
+        def caller_of(platform: str, judge: Judge, calls_per_second: float | None) -> Caller:
+            pace = replace(chosen.pace, calls_per_second=calls_per_second or chosen.pace.calls_per_second)
+            callers.append(Caller(platform, client, pace=pace, judge=judge, sleep=chosen.sleep))
             return callers[-1]
 
         accounts = open_accounts(platforms, caller_of, chosen.clock, only=chosen.only)
         sink = Sink(landing, interval=today(chosen.clock), received_at=started)
         marks = Marks(home)
-        known = len(marks.gaps)
+        known = set(marks.gaps)
         _pull_sources(accounts, marks, sink, chosen, report)
         _drain_queues(accounts, home, marks, sink, report)
         report.details = work_off(home, accounts.detailers, sink, stamp=str(chosen.clock()))
-        report.gaps = list(marks.gaps[known:])
+        report.gaps = [gap for gap in marks.gaps if gap not in known]
         report.records, report.answers = sink.records, sink.answers
         report.calls, report.retries = _sum(callers, "calls"), _sum(callers, "retries")
     return report

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
-from pipelines.connectors.marks import sync_folder
+from serving.contract.spool import make_folder, sync_folder
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -65,7 +65,7 @@ class Sink:
             beside.unlink()
             return
         target = self._landing / feed / self._interval / f"{safe}.jsonl"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         beside.replace(target)
         sync_folder(target.parent)
         self.answers += part.answers

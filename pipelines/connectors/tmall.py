@@ -7,7 +7,7 @@ grew would move them the other way and asks for the window again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import httpx
 
 from identity.business_time import SHANGHAI
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge, count_of
+from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -44,6 +44,8 @@ REFUND_FIELDS = (
 )
 LIMIT_CODE = "7"
 SESSION_CODES = ("26", "27")
+PASSING_CODES = ("10",)
+"""The platform's own services are away; some of its answers name no sub code."""
 
 
 def judge(method: str, value: Mapping[str, Any]) -> None:
@@ -55,10 +57,12 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     reason = f"{code} {sub}".strip()
     if code == LIMIT_CODE or "limit" in sub:
         raise RateLimitedError(PLATFORM, method, reason)
-    if sub.startswith("isp."):
+    if sub.startswith("isp.") or code in PASSING_CODES:
         raise RetryableError(PLATFORM, method, reason)
     renew = code in SESSION_CODES or "session" in sub
     hint = "let the seller authorise the app again and put the new session into platforms.yaml" if renew else ""
+    if "timestamp" in sub:
+        hint = "set the clock of this machine"
     raise TerminalError(PLATFORM, method, reason, hint=hint or "check app key, secret and seller in platforms.yaml")
 
 
@@ -121,8 +125,8 @@ class TmallShopClient:
             params = {**base, "page_no": str(page)}
             answer = self.call(method, params)
             now, rows = _read(method, answer)
-            if now > total:
-                raise WindowError(PLATFORM, method, "the window grew while it was paged")
+            if now > total or (not rows and (page - 1) * PAGE < now):
+                raise WindowError(PLATFORM, method, "the window changed while it was paged")
             yield params, answer, rows
 
     def detail(self, tid: str, part: Part) -> None:
@@ -165,13 +169,11 @@ def _read(method: str, answer: Answer) -> tuple[int, Sequence[Any]]:
     nested: Mapping[str, Any] = next(
         (response[name] for name in ("trades", "refunds") if isinstance(response.get(name), dict)), {}
     )
-    rows = next(iter(nested.values()), None) or []
+    rows = rows_of(PLATFORM, method, next(iter(nested.values()), None))
     return count_of(PLATFORM, method, response.get("total_results"), rows), rows
 
 
-def tmall_clients(
-    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> list[TmallShopClient]:
+def tmall_clients(app: TmallApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[TmallShopClient]:
     """A client per seller of the app; they share its pace."""
-    caller = caller_of(PLATFORM, judge)
+    caller = caller_of(PLATFORM, judge, app.calls_per_second)
     return [TmallShopClient(app, shop, caller, endpoint, clock) for shop in app.shops]

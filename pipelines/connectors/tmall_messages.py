@@ -7,23 +7,23 @@ keeps messages for a day: an app that was not asked for longer has a gap, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.calls import Answer, Caller, CallerOf
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.marks import Marks
 from pipelines.connectors.sink import Sink
 from pipelines.connectors.tmall import PLATFORM, judge, signed_form
 from pipelines.connectors.windows import DAY, Window
 from serving.contract.platforms import TmallApp
-from serving.contract.pull_queue import Hint, enqueue
+from serving.contract.pull_queue import enqueue
+from serving.contract.trade_hints import messages_of, trade_hints
 
 CONSUME, CONFIRM = "taobao.tmc.messages.consume", "taobao.tmc.messages.confirm"
 FEED = "tmall_messages"
@@ -32,7 +32,6 @@ MOST_ROUNDS = 5_000
 """Rounds of one drain; a platform that still gives messages then gives the same ones again and again."""
 
 KEPT_SECONDS = DAY
-TRADE_TOPICS = "taobao_trade_"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class MessageQueue:
             ids = [str(message.get("id", "")) for message in messages]
             with sink.part(FEED, f"{self.key}-{hashlib.sha256(','.join(ids).encode()).hexdigest()[:16]}") as part:
                 part.add(self._context(), answer.raw, records=len(messages))
-            enqueue(home, list(self._hints(messages)))
+            enqueue(home, list(trade_hints(self.app.app_key, messages, [shop.seller_nick for shop in self.app.shops])))
             self._call(CONFIRM, {"group_name": self.app.message_group, "s_message_ids": ",".join(ids)})
             total += len(messages)
         raise TerminalError(PLATFORM, CONSUME, "the same messages come again and again", hint="look at the group")
@@ -81,35 +80,11 @@ class MessageQueue:
     def _context(self) -> dict[str, object]:
         return {"platform": PLATFORM, "app_key": self.app.app_key, "brand": self.app.brand, "method": CONSUME}
 
-    def _hints(self, messages: Sequence[Mapping[str, Any]]) -> Iterator[Hint]:
-        """A trade message that names no buyer makes its trade worth pulling."""
-        for message in messages:
-            content = _content(message.get("content"))
-            tid, seller = content.get("tid"), content.get("seller_nick") or message.get("user_nick")
-            about_trade = str(message.get("topic", "")).startswith(TRADE_TOPICS)
-            if about_trade and tid and seller and not content.get("buyer_open_uid"):
-                yield Hint(PLATFORM, self.app.app_key, "order", str(tid), str(seller))
 
-
-def message_queue(
-    app: TmallApp, caller_of: Callable[[str, Judge], Caller], endpoint: str, clock: Clock
-) -> MessageQueue:
+def message_queue(app: TmallApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> MessageQueue:
     """The queue of an app."""
-    return MessageQueue(app, caller_of(PLATFORM, judge), endpoint, clock)
+    return MessageQueue(app, caller_of(PLATFORM, judge, app.calls_per_second), endpoint, clock)
 
 
 def _messages(answer: Answer) -> Sequence[Mapping[str, Any]]:
-    response = answer.value.get("tmc_messages_consume_response")
-    nested = response.get("messages") if isinstance(response, Mapping) else None
-    found = nested.get("tmc_message") if isinstance(nested, Mapping) else None
-    return [message for message in found or [] if isinstance(message, Mapping)]
-
-
-def _content(value: object) -> Mapping[str, Any]:
-    """The content, sent as text or object; broken text is landed all the same and refused with its reason later."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return {}
-    return value if isinstance(value, Mapping) else {}
+    return [message for message in messages_of(answer.value) if isinstance(message, Mapping) and "id" in message]

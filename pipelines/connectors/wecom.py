@@ -7,14 +7,15 @@ last days are asked for again: early in the morning they are still zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from identity.business_time import business_day, day_start_ms
-from pipelines.connectors.calls import Answer, Caller, Judge
+from pipelines.connectors.calls import Answer, Caller, CallerOf, rows_of, unquoted
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -34,15 +35,19 @@ FIGURE_RULE = WindowRule(longest=30 * DAY, history=179 * DAY, overlap=3 * DAY)
 """The platform knows 180 days, counted from midnight."""
 
 BLOCKED_SECONDS = 60.0
+_CODE = re.compile(r"-?[0-9]{1,9}")
 TOKEN_CODES = frozenset({40001, 40014, 42001})
 PASSING_CODES = frozenset({-1, 45033})
 
 
 def judge(method: str, value: Mapping[str, Any]) -> None:
     """The typed error of an `errcode`; its text is left out."""
-    code = int(value.get("errcode") or 0)
+    text = unquoted(value.get("errcode")) or "0"
+    code = int(text) if _CODE.fullmatch(text) else None
     if code == 0:
         return
+    if code is None:
+        raise TerminalError(PLATFORM, method, "the errcode is no number", hint="the platform changed its answers")
     reason = f"errcode {code}"
     if code == 45009:
         limited = RateLimitedError(PLATFORM, method, reason)
@@ -124,8 +129,9 @@ class WecomClient:
     def _groups(self, _: Window, part: Part) -> None:
         for answer, rows in self.pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
             part.add(self.context(GROUPS), answer.raw, records=len(rows))
-            for row in rows:
-                self.group(str(row["chat_id"]), part)
+            for chat_id in (row.get("chat_id") for row in rows if isinstance(row, dict)):
+                if chat_id:
+                    self.group(str(chat_id), part)
 
     def _tags(self, _: Window, part: Part) -> None:
         answer = self.call(TAGS, {})
@@ -148,7 +154,7 @@ class WecomClient:
         cursor, seen = "", {""}
         while True:
             answer = self.call(method, {**body, "cursor": cursor})
-            yield answer, answer.value.get(field) or []
+            yield answer, rows_of(PLATFORM, method, answer.value.get(field))
             cursor = str(answer.value.get("next_cursor") or "")
             if not cursor:
                 return
@@ -159,13 +165,14 @@ class WecomClient:
     def contact(self, external_userid: str, part: Part) -> None:
         """A contact with all its guides, however many pages they fill."""
         cursor = ""
-        while True:
+        seen: set[str] = set()
+        while cursor not in seen:
             answer = self.call(CONTACT, external_userid=external_userid, cursor=cursor)
             part.add(self.context(CONTACT, external_userid=external_userid), answer.raw, records=1)
-            following = str(answer.value.get("next_cursor") or "")
-            if not following or following == cursor:
+            seen.add(cursor)
+            cursor = str(answer.value.get("next_cursor") or "")
+            if not cursor:
                 return
-            cursor = following
 
     def group(self, chat_id: str, part: Part) -> None:
         """A group with its members."""
@@ -191,6 +198,6 @@ def whole_days(window: Window) -> range:
     return range(midnight(window.start), midnight(window.end), DAY)
 
 
-def wecom_client(corp: WecomCorp, caller_of: Callable[[str, Judge], Caller], endpoint: str) -> WecomClient:
+def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str) -> WecomClient:
     """The client of a corp, with a pace of its own."""
-    return WecomClient(corp, caller_of(PLATFORM, judge), endpoint)
+    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint)

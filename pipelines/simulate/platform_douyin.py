@@ -16,7 +16,7 @@ from pipelines.simulate.chaos import Chaos
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.orders import Order
 from pipelines.simulate.platform_data import PlatformData, secret_of, shop_number
-from serving.contract.signatures import douyin_api_sign, is_signed
+from serving.contract.signatures import douyin_api_sign, douyin_api_sign_md5, is_signed
 
 Json = dict[str, Any]
 
@@ -25,6 +25,8 @@ CASE_HISTORY = 180 * DAY
 MOST_ROWS = 50_000
 MOST_CIPHERS = 50
 CLOCK_SKEW = 600
+SIGNS = {"hmac-sha256": douyin_api_sign, "md5": douyin_api_sign_md5}
+SORTS = ("update_time asc", "update_time desc", "apply_time asc", "apply_time desc")
 TOKEN_SECONDS = 7 * DAY
 
 
@@ -76,11 +78,12 @@ class DouyinPlatform:
         app_key, timestamp = query.get("app_key", ""), query.get("timestamp", "")
         if app_key not in {shop.app_key for shop in DOUYIN_SHOPS}:
             raise Refusal(40003, "isv.parameter-invalid:app-key")
-        if query.get("v") != "2" or query.get("sign_method") != "hmac-sha256" or query.get("method") != method:
+        sign = SIGNS.get(query.get("sign_method", ""))
+        if query.get("v") != "2" or sign is None or query.get("method") != method:
             raise Refusal(40003, "isv.parameter-invalid:common")
         if not timestamp.isdigit() or abs(int(timestamp) - self.data.now) > CLOCK_SKEW:
             raise Refusal(40003, "isv.timestamp-invalid")
-        expected = douyin_api_sign(
+        expected = sign(
             secret_of(app_key),
             app_key=app_key,
             method=method,
@@ -118,16 +121,30 @@ class DouyinPlatform:
         return int(known[1])
 
     def _search(self, shop: int, params: Json) -> Json:
-        start, end = _window(params, "update_time_start", "update_time_end", now=self.data.now, history=ORDER_HISTORY)
-        if params.get("order_by", "create_time") not in ("create_time", "update_time"):
+        if params.get("update_time_start") is None and params.get("create_time_start") is None:
+            raise Refusal(40003, "isv.parameter-invalid:update_time_start")
+        updated = self._span(params, ("update_time_start", "update_time_end"), ORDER_HISTORY)
+        created = self._span(params, ("create_time_start", "create_time_end"), ORDER_HISTORY)
+        by = params.get("order_by", "create_time")
+        if by not in ("create_time", "update_time"):
             raise Refusal(40003, "isv.parameter-invalid:order_by")
-        found = [item for item in self.data.orders("douyin", shop) if start <= item[0] <= end]
-        if params.get("order_by", "create_time") == "create_time":
+        found = [
+            (moment, order)
+            for moment, order in self.data.orders("douyin", shop)
+            if _within(updated, moment) and _within(created, order.created)
+        ]
+        if by == "create_time":
             found.sort(key=lambda item: (item[1].created, item[1].number))
         if params.get("order_asc") is not True:
             found.reverse()
         records = [self._record(order, moment) for moment, order in _page(found, params)]
         return wire_douyin_calls.envelope(self._listed("shop_order_list", records, len(found), params), self.data.now)
+
+    def _span(self, params: Json, names: tuple[str, str], history: int) -> tuple[int, int] | None:
+        """The stretch that two parameters name, up to now without an end; None without a start."""
+        if params.get(names[0]) is None:
+            return None
+        return _window(params, *names, now=self.data.now, history=history)
 
     def _record(self, order: Order, moment: int) -> Json:
         rng = stream(self.data.config.seed, "cipher", order.number, moment, len(self.calls))
@@ -145,10 +162,23 @@ class DouyinPlatform:
         return wire_douyin_calls.order_detail(self._record(found[1], found[0]), self.data.now)
 
     def _cases(self, shop: int, params: Json) -> Json:
-        start, end = _window(params, "update_start_time", "update_end_time", now=self.data.now, history=CASE_HISTORY)
-        if params.get("order_by") != ["update_time asc"]:
+        """The cases of the last half year, or of the stretches named for their update and their application."""
+        updated = self._span(params, ("update_start_time", "update_end_time"), CASE_HISTORY)
+        applied = self._span(params, ("start_time", "end_time"), CASE_HISTORY)
+        if updated is None and applied is None:
+            applied = (self.data.now - CASE_HISTORY, self.data.now)
+        order_by = params.get("order_by", ["update_time desc"])
+        if not isinstance(order_by, list) or len(order_by) != 1 or order_by[0] not in SORTS:
             raise Refusal(40003, "isv.parameter-invalid:order_by")
-        found = [item for item in self.data.refunds("douyin", shop) if start <= item[0] <= end]
+        found = [
+            (moment, order, refund)
+            for moment, order, refund in self.data.refunds("douyin", shop)
+            if _within(updated, moment) and _within(applied, refund.applied_at)
+        ]
+        if order_by[0].startswith("apply_time"):
+            found.sort(key=lambda item: (item[2].applied_at, item[2].number))
+        if order_by[0].endswith("desc"):
+            found.reverse()
         items = [
             wire_douyin.aftersale_item(order, refund, moment, quoted=refund.number % 5 == 0)
             for moment, order, refund in _page(found, params)
@@ -163,6 +193,8 @@ class DouyinPlatform:
             raise Refusal(40003, "isv.parameter-invalid:cipher_infos")
         infos = []
         for item in wanted:
+            if not isinstance(item, dict):
+                raise Refusal(40003, "isv.parameter-invalid:cipher_infos")
             found = self.data.order("douyin", shop, str(item.get("auth_id", "")))
             if found is None or not str(item.get("cipher_text", "")).startswith("$$"):
                 raise Refusal(40003, "isv.parameter-invalid:cipher_text")
@@ -179,18 +211,28 @@ class DouyinPlatform:
 
 
 def _window(params: Json, first: str, last: str, *, now: int, history: int) -> tuple[int, int]:
-    start, end = params.get(first), params.get(last, now)
-    if not isinstance(start, int) or not isinstance(end, int) or end < start:
+    start, end = _whole(params.get(first), first), _whole(params.get(last, now), first)
+    if end < start:
         raise Refusal(40003, f"isv.parameter-invalid:{first}")
     if start < now - history:
         raise Refusal(40003, "isv.parameter-invalid:20011")
     return start, end
 
 
+def _within(span: tuple[int, int] | None, moment: int) -> bool:
+    return span is None or span[0] <= moment <= span[1]
+
+
+def _whole(value: object, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refusal(40003, f"isv.parameter-invalid:{name}")
+    return value
+
+
 def _page(found: list[Any], params: Json) -> list[Any]:
-    page, size = params.get("page"), params.get("size")
-    if not isinstance(page, int) or not isinstance(size, int) or page < 0 or not 1 <= size <= 100:
+    page, size = _whole(params.get("page"), "page"), _whole(params.get("size"), "page")
+    if page < 0 or not 1 <= size <= 100:
         raise Refusal(40003, "isv.parameter-invalid:page")
-    if (page + 1) * size > MOST_ROWS:
+    if page * size > MOST_ROWS:
         raise Refusal(40003, "isv.parameter-invalid:20013")
     return found[page * size : (page + 1) * size]

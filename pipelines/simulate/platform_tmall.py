@@ -20,6 +20,11 @@ Params = Mapping[str, str]
 
 HISTORY = 90 * DAY
 CLOCK_SKEW = 600
+SIGNS = ("md5", "hmac", "hmac-sha256")
+OAID_FIELDS = frozenset({"receiver_name", "receiver_address", "created", "receiver_mobile", "receiver_phone"})
+"""Asked for together they bring the receiver's id."""
+
+STATES = frozenset((*wire_tmall.TRADE_STATUS.values(), "TRADE_NO_CREATE_PAY", "PAY_PENDING", "TRADE_BUYER_SIGNED"))
 SYSTEM = frozenset({"app_key", "method", "session", "timestamp", "format", "v", "sign_method", "sign"})
 
 
@@ -60,7 +65,7 @@ class TmallPlatform:
         app_key, method = form.get("app_key", ""), form.get("method", "")
         if app_key not in {shop.app_key for shop in TMALL_SHOPS}:
             raise Refusal(29, "isv.appkey-not-exists")
-        if form.get("v") != "2.0" or form.get("format") != "json" or form.get("sign_method") not in ("md5", "hmac"):
+        if form.get("v") != "2.0" or form.get("format") != "json" or form.get("sign_method") not in SIGNS:
             raise Refusal(41, "isv.invalid-parameter:common")
         if abs(_second(form.get("timestamp", ""), "timestamp") - self.data.now) > CLOCK_SKEW:
             raise Refusal(31, "isv.invalid-timestamp")
@@ -76,25 +81,36 @@ class TmallPlatform:
         raise Refusal(27, "isv.invalid-session")
 
     def _trades(self, shop: int, params: Params) -> Json:
-        window = self._window(params)
-        found = [item for item in self.data.orders("tmall", shop) if window[0] <= item[0] <= window[1]]
-        trades = [wire_tmall.trade(order, moment, moment, self.data.brand) for moment, order in _page(found, params)]
-        return self._counted(wire_tmall.trade_page(self._doubled(trades), self.data.now), len(found))
+        window, status = self._window(params), params.get("status", "")
+        if status and status not in STATES:
+            raise Refusal(41, "isv.invalid-parameter:status")
+        found = [
+            (moment, order)
+            for moment, order in self.data.orders("tmall", shop)
+            if window[0] <= moment <= window[1] and status in ("", wire_tmall.TRADE_STATUS[order.phase_at(moment)])
+        ]
+        trades = [
+            _asked(wire_tmall.trade(order, moment, moment, self.data.brand), params)
+            for moment, order in _page(found, params)
+        ]
+        return _counted(wire_tmall.trade_page(self._doubled(trades), self.data.now), len(found), params)
 
     def _refunds(self, shop: int, params: Params) -> Json:
         window = self._window(params)
         found = [item for item in self.data.refunds("tmall", shop) if window[0] <= item[0] <= window[1]]
         records = [
-            wire_tmall.refund_record(order, refund, moment, self.data.brand)
+            _asked(wire_tmall.refund_record(order, refund, moment, self.data.brand), params)
             for moment, order, refund in _page(found, params)
         ]
-        return self._counted(wire_tmall.refund_page(self._doubled(records), self.data.now), len(found))
+        return _counted(wire_tmall.refund_page(self._doubled(records), self.data.now), len(found), params)
 
     def _trade(self, shop: int, params: Params) -> Json:
         found = self.data.order("tmall", shop, params.get("tid", ""))
         if found is None:
             raise Refusal(15, "isv.trade-not-exist")
-        trade = wire_tmall.trade(found[1], found[0], found[0], self.data.brand)
+        trade = _asked(wire_tmall.trade(found[1], found[0], found[0], self.data.brand), params)
+        if params.get("include_oaid") != "true":
+            trade.pop("oaid", None)
         return {"trade_fullinfo_get_response": {"trade": trade, "request_id": wire_tmall.request_id("full")}}
 
     def _window(self, params: Params) -> tuple[int, int]:
@@ -109,12 +125,24 @@ class TmallPlatform:
     def _doubled(self, records: list[Json]) -> list[Json]:
         return [*records, records[0]] if records and self.chaos.doubles() else records
 
-    def _counted(self, page: Json, total: int) -> Json:
-        """A total stands instead of `has_next` in the answers that were asked for one."""
-        response = next(iter(page.values()))
-        del response["has_next"]
-        response["total_results"] = total
+
+def _counted(page: Json, total: int, params: Params) -> Json:
+    """A total, or whether there are pages behind this one, as it was asked for: never both."""
+    response = next(iter(page.values()))
+    if params.get("use_has_next") == "true":
+        number, size = int(params.get("page_no", "1")), int(params.get("page_size", "40"))
+        response["has_next"] = number * size < total
         return page
+    del response["has_next"]
+    response["total_results"] = total
+    return page
+
+
+def _asked(record: Json, params: Params) -> Json:
+    """The fields that were asked for and no others; the receiver's id comes with the receiver's other fields."""
+    fields = {field.strip().partition(".")[0] for field in params["fields"].split(",")}
+    asked = fields - {"oaid"} | ({"oaid"} if fields >= OAID_FIELDS else set())
+    return {name: value for name, value in record.items() if name in asked}
 
 
 def error(code: int, sub_code: str) -> Json:
@@ -136,11 +164,11 @@ def _second(text: str, name: str) -> int:
 
 
 def _page(found: list[Any], params: Params) -> list[Any]:
-    """One page, the latest modification first; only totals are supported, not `use_has_next`."""
+    """One page, the latest modification first."""
     page, size = params.get("page_no", "1"), params.get("page_size", "40")
     if not page.isdigit() or not size.isdigit() or int(page) < 1 or not 1 <= int(size) <= 100:
         raise Refusal(41, "isv.invalid-parameter:page")
-    if params.get("use_has_next", "false") != "false":
+    if params.get("use_has_next", "false") not in ("true", "false"):
         raise Refusal(41, "isv.invalid-parameter:use_has_next")
     latest = found[::-1]
     return latest[(int(page) - 1) * int(size) : int(page) * int(size)]

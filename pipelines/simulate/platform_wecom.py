@@ -15,7 +15,7 @@ from pipelines.simulate.chance import stream
 from pipelines.simulate.chaos import Chaos
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_data import PlatformData, corp_number, secret_of
-from pipelines.simulate.platform_wecom_activity import WecomActivityCalls
+from pipelines.simulate.platform_wecom_activity import WecomActivityCalls, limit_of, whole
 from pipelines.simulate.platform_wecom_pages import Refusal, page
 from pipelines.simulate.relations import Contact, Group
 
@@ -23,6 +23,9 @@ Json = dict[str, Any]
 Query = Mapping[str, str]
 
 TOKEN_SECONDS = 7_200
+MINUTE = 60
+SHANGHAI_SECONDS = 8 * 3_600
+MOST_OWNERS = 100
 HISTORY = 180 * DAY
 LONGEST_SPAN = 30 * DAY
 FIGURES = ("chat_cnt", "message_cnt", "negative_feedback_cnt", "new_apply_cnt", "new_contact_cnt")
@@ -30,12 +33,15 @@ FIGURES = ("chat_cnt", "message_cnt", "negative_feedback_cnt", "new_apply_cnt", 
 
 @dataclass
 class WecomPlatform:
-    """`token_calls`: after so many calls a token ends, as if it had expired."""
+    """`token_calls`: after so many calls a token ends, as if it had expired. A corp that calls one method more than
+    `calls_per_minute` times may not call it for a minute."""
 
     data: PlatformData
     chaos: Chaos
     token_calls: int = 10_000
+    calls_per_minute: int = 10_000
     calls: list[tuple[str, Json]] = field(default_factory=list)
+    _counted: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     _tokens: dict[str, list[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _activity: WecomActivityCalls = field(init=False)
@@ -50,6 +56,7 @@ class WecomPlatform:
                 if method == "gettoken":
                     return self._new_token(query)
                 corp = self._corp_of(query.get("access_token", ""))
+                self._count(corp, method)
             params = _object(body) if body else dict(query)
             self.calls.append((method, params))
             methods = self._methods()
@@ -92,6 +99,17 @@ class WecomPlatform:
         known[1] -= 1
         return known[0]
 
+    def _count(self, corp: int, method: str) -> None:
+        """A corp's calls of one method in this minute of the clock; one too many blocks it for sixty seconds."""
+        begun, count = self._counted.get((corp, method), (self.data.now, 0))
+        if self.data.now - begun >= MINUTE:
+            begun, count = self.data.now, 0
+        if count == self.calls_per_minute:
+            begun = self.data.now
+        self._counted[corp, method] = (begun, min(count + 1, self.calls_per_minute + 1))
+        if count >= self.calls_per_minute:
+            raise Refusal(45009)
+
     def staff(self, corp: int) -> list[Guide]:
         """The corp's guides who have not left."""
         brand, now = self.data.brand, self.data.now
@@ -111,13 +129,14 @@ class WecomPlatform:
 
     def _contacts(self, corp: int, params: Json) -> Json:
         wanted = params.get("userid_list")
-        if not isinstance(wanted, list) or not 1 <= len(wanted) <= 100 or not 1 <= params.get("limit", 50) <= 100:
+        limit = limit_of(params, 100, default=50)
+        if not isinstance(wanted, list) or not 1 <= len(wanted) <= 100:
             raise Refusal(40058)
-        if not set(wanted) <= {guide.userid for guide in self.staff(corp)}:
+        if not {str(one) for one in wanted} <= {guide.userid for guide in self.staff(corp)}:
             raise Refusal(60111)
         records = [wire_wecom.contact_record(each, self.data.now, self.data.brand) for each in self.contacts(corp)]
         mine = [record for record in records if record["follow_info"]["userid"] in wanted]
-        rows, cursor = page(mine, params, params.get("limit", 50))
+        rows, cursor = page(mine, params, limit)
         if rows and self.chaos.doubles():
             rows = [*rows, rows[0]]
         return wire_wecom.ok(external_contact_list=rows, next_cursor=cursor)
@@ -133,10 +152,14 @@ class WecomPlatform:
         return answers[0]
 
     def _groups(self, corp: int, params: Json) -> Json:
-        if not 1 <= params.get("limit", 0) <= 1000:
+        if "limit" not in params:
             raise Refusal(40058)
-        listed = [{"chat_id": group.chat_id, "status": 0} for group in self.groups(corp)]
-        rows, cursor = page(listed, params, params["limit"])
+        limit, chosen = limit_of(params, 1_000), params.get("owner_filter") or {}
+        owners = chosen.get("userid_list") if isinstance(chosen, dict) else None
+        if owners is not None and not (isinstance(owners, list) and len(owners) <= MOST_OWNERS):
+            raise Refusal(40058)
+        mine = [group for group in self.groups(corp) if not owners or group.owner.userid in owners]
+        rows, cursor = page([{"chat_id": group.chat_id, "status": 0} for group in mine], params, limit)
         return wire_wecom.ok(group_chat_list=rows, next_cursor=cursor)
 
     def _group(self, corp: int, params: Json) -> Json:
@@ -146,13 +169,15 @@ class WecomPlatform:
         raise Refusal(40050)
 
     def _figures(self, corp: int, params: Json) -> Json:
-        userids, start, end = params.get("userid"), params.get("start_time"), params.get("end_time")
-        if not isinstance(userids, list) or not isinstance(start, int) or not isinstance(end, int):
+        userids = params.get("userid")
+        # Whole days: a time within a day stands for its midnight.
+        start, end = _midnight(whole(params, "start_time")), _midnight(whole(params, "end_time"))
+        if not isinstance(userids, list):
             raise Refusal(40058)
-        if not 0 <= end - start <= LONGEST_SPAN or start < self.data.now - HISTORY:
+        if not 0 <= end - start <= LONGEST_SPAN or start < _midnight(self.data.now - HISTORY):
             raise Refusal(40058)
         known = {guide.userid for guide in self.staff(corp)}
-        if not 1 <= len(userids) <= 100 or not set(userids) <= known:
+        if not 1 <= len(userids) <= 100 or not {str(one) for one in userids} <= known:
             raise Refusal(60111)
         return wire_wecom.ok(behavior_data=[self.figures(userids, day) for day in range(start, end + 1, DAY)])
 
@@ -174,7 +199,7 @@ class WecomPlatform:
             and left <= self.data.now
             and not (each.transfer and each.transfer.asked_at <= self.data.now)
         ]
-        waiting, cursor = page(rows, params, params.get("page_size", 1000))
+        waiting, cursor = page(rows, params, limit_of({"limit": params.get("page_size", 1_000)}, 1_000))
         return wire_wecom.ok(info=waiting, is_last=not cursor, next_cursor=cursor)
 
     def _tags(self, corp: int, _: Json) -> Json:
@@ -184,6 +209,10 @@ class WecomPlatform:
 def error(errcode: int) -> Json:
     """An error answer."""
     return {"errcode": errcode, "errmsg": "error, hint: [simulated]"}
+
+
+def _midnight(second: int) -> int:
+    return second - (second + SHANGHAI_SECONDS) % DAY
 
 
 def _object(body: bytes) -> Json:

@@ -146,9 +146,10 @@ class WecomActivityCalls:
             raise Refusal(40058)
         if not isinstance(owners, list) or not 1 <= len(owners) <= MOST_OWNERS:
             raise Refusal(40058)
-        if not set(owners) <= {guide.userid for guide in self.staff(corp)}:
+        if not {str(one) for one in owners} <= {guide.userid for guide in self.staff(corp)}:
             raise Refusal(60111)
-        limit, offset = limit_of(params, MOST_ROWS, default=500), params.get("offset", 0)
+        limit = limit_of(params, MOST_ROWS, default=500)
+        offset = whole({"offset": 0, **params}, "offset")
         items = [one for userid in owners if (one := self.group_figures(corp, userid, (begin, end)))]
         rows = items[offset : offset + limit]
         return wire_wecom.ok(items=rows, total=len(items), next_offset=offset + len(rows))
@@ -179,7 +180,7 @@ class WecomActivityCalls:
 def whole(params: Json, name: str) -> int:
     """A required whole number."""
     value = params.get(name)
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise Refusal(40058)
     return value
 
@@ -187,6 +188,6 @@ def whole(params: Json, name: str) -> int:
 def limit_of(params: Json, most: int, default: int | None = None) -> int:
     """How many rows are asked for; more than there may be is refused."""
     limit = params.get("limit", most if default is None else default)
-    if not isinstance(limit, int) or not 1 <= limit <= most:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= most:
         raise Refusal(40058)
     return limit

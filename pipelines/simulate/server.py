@@ -135,7 +135,7 @@ class PlatformServer:
         )
 
     async def _answer_tmall(self, request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+        form = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
         errors = {
             Fate.SYSTEM_ERROR: tmall_error(15, "isp.top-remote-service-unavailable"),
             Fate.LIMITED: tmall_error(7, "accesscontrol.limited-by-api-access-count"),

@@ -5,11 +5,12 @@ A value written `env:NAME` is taken from the environment. A secret never appears
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings
 
 from serving.errors import ConfigRefusedError as ConfigRefusedError  # re-exported: what reading the file may raise
@@ -18,8 +19,33 @@ FILE = "platforms.yaml"
 FROM_ENVIRONMENT = "env:"
 HINT = "docs/platforms.md shows the form of the file"
 
+AES_KEY_CHARACTERS = 43
+
+
+def _is_told(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("the secret is empty")
+    return value
+
+
+def _is_aes_key(value: SecretStr) -> SecretStr:
+    """A key of another form would refuse every callback, one by one and without a word."""
+    text = value.get_secret_value()
+    try:
+        whole = len(text) == AES_KEY_CHARACTERS and bool(base64.b64decode(text + "=", validate=True))
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"an EncodingAESKey has {AES_KEY_CHARACTERS} letters and digits")
+    return value
+
+
 Id = Annotated[str, Field(min_length=1, max_length=128)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
+Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_is_told)]
+AesKey = Annotated[Secret, AfterValidator(_is_aes_key)]
+CallRate = Annotated[float, Field(gt=0, le=1_000)]
+"""Calls per second; the platforms grant each app its own and publish none."""
+
 WecomActivity = Literal["moments", "served", "acquired", "group_figures"]
 
 
@@ -40,6 +66,7 @@ class DouyinApp(_Entry):
     app_secret: Secret
     shops: tuple[DouyinShop, ...] = ()
     decrypt: bool = False
+    calls_per_second: CallRate | None = None
 
 
 class DouyinOpenApp(_Entry):
@@ -66,6 +93,7 @@ class TmallApp(_Entry):
     app_secret: Secret
     brand: str = ""
     message_group: str = ""
+    calls_per_second: CallRate | None = None
     shops: tuple[TmallShop, ...] = ()
 
 
@@ -80,8 +108,9 @@ class WecomCorp(_Entry):
     suite_id: str = ""
     secret: Secret | None = None
     token: Secret | None = None
-    encoding_aes_key: Secret | None = None
+    encoding_aes_key: AesKey | None = None
     activity: tuple[WecomActivity, ...] = ()
+    calls_per_second: CallRate | None = None
 
     @property
     def receive_id(self) -> str:

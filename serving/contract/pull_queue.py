@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = "pull_queue.sqlite"
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 2.0
+"""How long a busy queue is waited for: platforms that push wait five seconds for their answer, and push again."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,33 @@ def enqueue(home: Path, hints: Sequence[Hint]) -> None:
         )
 
 
-def waiting(home: Path, *, most: int = 10_000) -> tuple[Ticket, ...]:
-    """The tickets in the queue, oldest first."""
+def waiting(
+    home: Path, *, kind: tuple[str, str, str] | None = None, below: int | None = None, most: int = 10_000
+) -> tuple[Ticket, ...]:
+    """The tickets in the queue, least tried first, then oldest first.
+
+    `kind` (platform, account, kind) and `below` so many attempts are asked of the queue, so that tickets which nobody
+    can work off never stand before those that somebody can.
+    """
     if not (home / FILE).exists():
         return ()
+    asked = {"platform = ?": kind[0], "account = ?": kind[1], "kind = ?": kind[2]} if kind else {}
+    where = " AND ".join([*asked, "attempts < ?"])
+    query = (
+        "SELECT platform, account, kind, object_id, place, stamp, attempts FROM hints"
+        f" WHERE {where} ORDER BY attempts, stamp LIMIT ?"
+    )
     with _opened(home) as store:
-        rows = store.execute(
-            "SELECT platform, account, kind, object_id, place, stamp, attempts FROM hints ORDER BY stamp LIMIT ?",
-            (most,),
-        ).fetchall()
+        rows = store.execute(query, (*asked.values(), _MANY if below is None else below, most)).fetchall()
     return tuple(Ticket(Hint(*row[:5]), row[5], row[6]) for row in rows)
+
+
+def tried(home: Path, attempts: int) -> int:
+    """How many tickets were tried so often or more."""
+    if not (home / FILE).exists():
+        return 0
+    with _opened(home) as store:
+        return int(store.execute("SELECT count(*) FROM hints WHERE attempts >= ?", (attempts,)).fetchone()[0])
 
 
 def done(home: Path, tickets: Sequence[Ticket]) -> None:
@@ -74,6 +92,16 @@ def failed(home: Path, tickets: Sequence[Ticket]) -> None:
         )
 
 
+def postponed(home: Path, ticket: Ticket) -> None:
+    """The ticket stands last; that its platform was away is no attempt of its own."""
+    with _opened(home) as store:
+        store.execute(
+            f"UPDATE hints SET stamp = (SELECT max(stamp) + 1 FROM hints) WHERE {_SAME}",
+            _key(ticket),
+        )
+
+
+_MANY = 1 << 31
 _SAME = "platform = ? AND account = ? AND kind = ? AND object_id = ? AND place = ? AND stamp = ?"
 
 

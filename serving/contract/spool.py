@@ -25,7 +25,7 @@ def append_line(home: Path, feed: str, *, interval: str, line: bytes) -> None:
     path = home / FOLDER / feed / f"{interval}{SUFFIX}"
     fresh = not path.exists()
     if fresh:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     with _locked(path) as descriptor:
         _drop_cut_line(descriptor)
         end = os.lseek(descriptor, 0, os.SEEK_END)
@@ -37,8 +37,7 @@ def append_line(home: Path, feed: str, *, interval: str, line: bytes) -> None:
             os.ftruncate(descriptor, end)
             raise
     if fresh:
-        _sync_folder(path.parent)
-        _sync_folder(path.parent.parent)
+        sync_folder(path.parent)
 
 
 def collect(home: Path, landing: Path) -> tuple[Path, ...]:
@@ -70,7 +69,7 @@ def _land(taken: Path, folder: Path) -> list[Path]:
         taken.unlink()
         return []
     target = folder / taken.name[:10] / f"push-{hashlib.sha256(content).hexdigest()[:16]}{SUFFIX}"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         taken.rename(target)
     except OSError:
@@ -81,7 +80,7 @@ def _land(taken: Path, folder: Path) -> list[Path]:
             os.fsync(handle.fileno())
         beside.rename(target)
         taken.unlink()
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return [target]
 
 
@@ -126,7 +125,19 @@ def _write(descriptor: int, line: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """The folder and the parents it lacked are there, their names on disk: its files are found after a crash."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in the folder are on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

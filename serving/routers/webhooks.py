@@ -22,6 +22,8 @@ from serving.callbacks import (
 from serving.clock import Clock
 from serving.contract.platforms import Platforms, read_platforms
 from serving.inbox import Delivery, Inbox
+from serving.member_calls import Request as CallRequest
+from serving.member_calls import message_delivery
 from serving.problems import Problem
 from serving.routers.tmall import add_member_desk
 from serving.runtime import answered
@@ -96,6 +98,16 @@ async def receive_douyin_open(client_key: str, request: Request, receivers: Take
         return answered(told)
     await _store(receivers, told)
     return answered({"err_no": 0, "err_tips": "success"})
+
+
+@router.post("/tmall/{app_key}")
+async def receive_tmall(app_key: str, request: Request, receivers: Taken) -> Response:
+    """`success` once the messages that a listener at Tmall's socket passes on are on disk."""
+    app = _account(receivers.platforms.tmall, "app_key", app_key)
+    came = CallRequest(dict(request.query_params), dict(request.headers), await request.body())
+    now_ms = receivers.wall()
+    await _store(receivers, _checked(lambda: message_delivery(app, came, now_ms=now_ms)))
+    return answered({"code": 0, "msg": "success"})
 
 
 def _account(accounts: tuple[Any, ...], name: str, asked: str) -> Any:

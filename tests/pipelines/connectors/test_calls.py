@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.connectors.calls import Caller, Pace, count_of
+from pipelines.connectors.calls import Caller, Pace, count_of, rows_of
 from pipelines.connectors.errors import (
+    BriefError,
     PlatformError,
     RateLimitedError,
     RetryableError,
@@ -57,6 +58,8 @@ def good() -> httpx.Response:
         httpx.ReadTimeout("x"),
         httpx.Response(502, text="<html>"),
         httpx.Response(200, content=b'{"a":'),
+        httpx.DecodingError("x"),
+        httpx.Response(408),
     ],
 )
 def test_what_passes_is_asked_again(passing: Answer) -> None:
@@ -72,10 +75,32 @@ def test_waits_grow_up_to_a_limit_and_patience_ends() -> None:
     assert line.waits == [1.0, 2.0, 3.0]
 
 
-def test_a_limit_that_says_how_long_is_waited_for() -> None:
-    line = Line(httpx.Response(429, headers={"Retry-After": "2"}), good())
+@pytest.mark.parametrize(
+    ("told", "waited"),
+    [
+        ("2", 2.0),
+        ("Wed, 21 Oct 2015 07:28:02 GMT", 2.0),
+        ("Wed, 21 Oct 2015 09:00:00 GMT", 3.0),
+        ("\u00b2", 1.0),
+        ("soon", 1.0),
+    ],
+)
+def test_a_limit_that_says_how_long_is_waited_for(told: str, waited: float) -> None:
+    headers = {"Retry-After": told.encode("latin-1"), "Date": b"Wed, 21 Oct 2015 07:28:00 GMT"}
+    line = Line(httpx.Response(429, headers=headers), good())
     line.ask()
-    assert line.waits == [2.0]
+    assert line.waits == [waited]
+
+
+def test_a_failure_to_be_asked_about_briefly_is_asked_about_five_times_within_half_a_minute() -> None:
+    def judge(method: str, _: Mapping[str, Any]) -> None:
+        raise BriefError("p", method, "20004")
+
+    line = Line(*[good() for _ in range(9)], judge=judge)
+    line.caller._pace = Pace()
+    with pytest.raises(BriefError):
+        line.ask()
+    assert (line.built, sum(line.waits) < 30) == (6, True)
 
 
 def test_a_limit_without_end_is_a_limit_error() -> None:
@@ -118,3 +143,9 @@ def test_calls_are_spaced_by_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_without_a_total_are_refused_and_not_taken_for_the_last_page(total: object) -> None:
     with pytest.raises(TerminalError, match="states no total"):
         count_of("p", "m", total, [{}])
+
+
+@pytest.mark.parametrize("rows", [{}, "x", 3, {"0": {}}])
+def test_rows_that_are_no_list_are_refused(rows: object) -> None:
+    with pytest.raises(TerminalError, match="holds no list"):
+        rows_of("p", "m", rows)

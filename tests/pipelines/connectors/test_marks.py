@@ -23,10 +23,10 @@ def test_a_mark_never_moves_back(tmp_path: Path) -> None:
     assert marks.of("a") == 100
 
 
-def test_a_gap_is_kept_and_told_once(tmp_path: Path) -> None:
-    Marks(tmp_path).lose("a", Window(1, 5))
-    Marks(tmp_path).lose("a", Window(1, 9))
-    assert Marks(tmp_path).gaps == (Gap("a", 1, 5),)
+def test_a_gap_is_kept_once_and_grows_while_its_source_fails(tmp_path: Path) -> None:
+    for end in (5, 9, 9, 7):
+        Marks(tmp_path).lose("a", Window(1, end))
+    assert Marks(tmp_path).gaps == (Gap("a", 1, 9),)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"marks":{"a":"x"},"gaps":[]}', '{"marks":{}}'])

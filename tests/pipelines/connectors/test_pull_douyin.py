@@ -231,6 +231,35 @@ def test_an_order_that_changes_while_a_window_is_paged_hides_no_other(
         assert gone
 
 
+@pytest.mark.parametrize(
+    ("change", "asked_again"),
+    [
+        ({"shop_order_list": []}, True),
+        ({"shop_order_list": {"order_id": "1"}}, False),
+        ({"total": '"7"'}, False),
+        ({"shop_order_list": ["odd", {"pay_time": 1, "encrypt_post_tel": "x"}]}, False),
+    ],
+)
+def test_odd_pages_are_refused_or_read_and_never_end_the_pull(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], asked_again: bool
+) -> None:
+    """One page is odd; the whole world of the other shops arrives, and of this one what an empty page had hidden."""
+    asked, odd = calm.server.douyin.answer, []
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        given = asked(method, query, body)
+        if method == "order.searchList" and given["data"]["shop_order_list"] and not odd:
+            odd.append(given)
+            return {**given, "data": {**given["data"], **change}}
+        return given
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    report = calm.pull()
+    assert len(report.failures) <= 1
+    if asked_again:
+        assert (report.failures, landed_orders(calm)) == ([], world_orders(calm.server, END - 5 * DAY))
+
+
 def test_a_hinted_order_is_fetched_and_leaves_the_queue(calm: Trial) -> None:
     moment, order = calm.server.data.orders("douyin", 0)[0]
     enqueue(calm.home, [Hint("douyin", "7000001", "order", str(order.number), "4463798")])
@@ -243,6 +272,28 @@ def test_a_hint_at_an_unknown_order_stays_with_its_attempt(calm: Trial) -> None:
     enqueue(calm.home, [Hint("douyin", "7000001", "order", "6900000000000000000", "4463798")])
     report = calm.pull(since=END)
     assert (report.details.failed, [ticket.attempts for ticket in waiting(calm.home)]) == (1, [1])
+
+
+def test_a_hint_without_a_shop_is_asked_of_every_shop_of_the_app(calm: Trial) -> None:
+    _, order = calm.server.data.orders("douyin", 1)[0]
+    enqueue(calm.home, [Hint("douyin", "7000001", "order", str(order.number))])
+    assert calm.pull(since=END).details.fetched == 1
+    assert str(order.number) in landed_orders(calm)
+
+
+def test_an_outage_is_no_attempt_of_a_hint_and_ends_the_round(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [order for _, order in calm.server.data.orders("douyin", 0)[:3]]
+    enqueue(calm.home, [Hint("douyin", "7000001", "order", str(order.number), "4463798") for order in orders])
+    asked = calm.server.douyin.answer
+
+    def away(method: str, query: Any, body: bytes) -> Any:
+        return {"code": 20000} if method == "order.orderDetail" else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", away)
+    assert [calm.pull(since=END).details.failed for _ in range(12)] == [1] * 12
+    assert [ticket.attempts for ticket in waiting(calm.home)] == [0, 0, 0]
+    monkeypatch.setattr(calm.server.douyin, "answer", asked)
+    assert calm.pull(since=END).details.fetched == 3
 
 
 def test_a_wrong_secret_is_said_and_leaves_other_apps_alone(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

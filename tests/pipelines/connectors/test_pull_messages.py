@@ -44,6 +44,10 @@ def ids(server: PlatformServer) -> set[int]:
     return {message["id"] for app in apps for message in server.tmall.queue.waiting(app)}
 
 
+def waits(server: PlatformServer, app: str) -> list[dict[str, Any]]:
+    return server.tmall.queue.waiting(app)
+
+
 def landed(trial: Trial) -> list[dict[str, Any]]:
     found = [payload for _, payload in trial.lines("tmall_messages")]
     return [
@@ -103,14 +107,17 @@ def test_nothing_is_confirmed_that_did_not_reach_the_landing(
     assert not any(method == CONFIRM for method, _ in server.tmall.calls)
 
 
-def test_a_trade_message_without_a_buyer_has_its_trade_pulled(trial: Trial, server: PlatformServer) -> None:
+def test_a_message_of_a_trade_or_refund_without_a_buyer_has_its_trade_pulled(
+    trial: Trial, server: PlatformServer
+) -> None:
     nameless = {
         orjson.loads(message["content"])["tid"]
         for app in apps()
-        for message in server.tmall.queue.waiting(app)
-        if message["topic"].startswith("taobao_trade") and "buyer_open_uid" not in orjson.loads(message["content"])
+        for message in waits(server, app)
+        if "buyer_open_uid" not in orjson.loads(message["content"])
     }
     assert len(nameless) > 1
+    assert any(message["topic"].startswith("taobao_refund") for app in apps() for message in waits(server, app))
     report = trial.pull()
     assert report.details.fetched == len(nameless)
     assert waiting(trial.home) == ()

@@ -149,3 +149,13 @@ def test_an_errcode_says_what_helps(code: int, kind: type[Exception]) -> None:
 @pytest.mark.parametrize("answer", [{"errcode": 0}, {"openid": "o"}])
 def test_an_answer_without_an_errcode_is_good(answer: dict[str, Any]) -> None:
     wecom.judge("m", answer)
+
+
+def test_a_corp_is_asked_as_often_as_its_entry_grants(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = calm.server.accounts()
+    document["wecom"] = [{**document["wecom"][0], "activity": [], "calls_per_second": 2}]
+    monkeypatch.setattr(calm.server, "accounts", lambda: document)
+    monkeypatch.setattr("pipelines.connectors.calls.time.monotonic", lambda: 100.0)
+    waits: list[float] = []
+    report = calm.pull(sleep=waits.append)
+    assert (report.failures, len(waits), waits[0]) == ([], report.calls - 1, 0.5)

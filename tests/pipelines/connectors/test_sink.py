@@ -60,3 +60,13 @@ def test_a_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     with sink(tmp_path).part("douyin_orders", "../../x/示例") as part:
         part.add({}, b"{}", records=1)
     assert [path.parent for path in files(tmp_path)] == [tmp_path / "douyin_orders" / "2025-03-02"]
+
+
+def test_new_folders_are_on_disk_by_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("serving.contract.spool.sync_folder", synced.append)
+    monkeypatch.setattr("pipelines.connectors.sink.sync_folder", synced.append, raising=False)
+    with sink(tmp_path / "landing").part("f", "x") as part:
+        part.add({}, b"{}", records=1)
+    landing = tmp_path / "landing"
+    assert set(synced) >= {landing, landing / "f", landing / "f" / "2025-03-02"}

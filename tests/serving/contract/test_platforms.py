@@ -40,6 +40,10 @@ def test_an_unset_variable_is_named(tmp_path: Path) -> None:
     ("text", "place"),
     [
         ('douyin: [{app_key: "7", app_secret: ""}]', "douyin.0.app_secret"),
+        ('douyin: [{app_key: "7", app_secret: " "}]', "douyin.0.app_secret"),
+        ("wecom: [{corp_id: ww1, encoding_aes_key: hidden-value}]", "wecom.0.encoding_aes_key"),
+        ('wecom: [{corp_id: ww1, encoding_aes_key: "' + "!" * 43 + '"}]', "wecom.0.encoding_aes_key"),
+        ("wecom: [{corp_id: ww1, calls_per_second: 0}]", "wecom.0.calls_per_second"),
         ("wecom: [{corp_id: ww1, sekret: hidden-value}]", "wecom.0.sekret"),
         ("tmall: 5", "tmall"),
         ("douyin: [", "YAML"),

@@ -82,3 +82,15 @@ def test_writers_and_a_collector_at_once_lose_and_double_nothing(tmp_path: Path)
     collect(tmp_path, tmp_path / "landing")
     lines = landed(tmp_path / "landing").decode().split()
     assert sorted(lines) == sorted(f"{writer}-{number}" for writer in range(3) for number in range(40))
+
+
+def test_the_first_line_ever_is_found_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is lost with the name of any folder above it that is not on disk."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    put(tmp_path, b"1\n")
+    assert {path.stat().st_ino for path in (tmp_path, tmp_path / "spool", tmp_path / "spool" / FEED)} <= {*synced}
+    synced.clear()
+    collect(tmp_path, tmp_path / "landing")
+    landing = tmp_path / "landing"
+    assert {path.stat().st_ino for path in (tmp_path, landing, landing / FEED, landing / FEED / DAY)} <= {*synced}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from serving.contract.pull_queue import waiting
-from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature
+from identity.business_time import SHANGHAI
+from serving.contract.pull_queue import FILE, Hint, enqueue, waiting
+from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature, top_spi_sign
 from serving.contract.spool import collect
 from serving.contract.wecom_crypto import CallbackKeys, signature
 from tests.serving.client import Api, World
@@ -21,6 +25,7 @@ KEYS = CallbackKeys("tok3n", AES_KEY, "ww0000000000000001")
 ACCOUNTS = f"""
 douyin: [{{app_key: "7000001", app_secret: shop-secret}}]
 douyin_open: [{{client_key: aw1, client_secret: open-secret, app_id: tt01, open_platform_id: dev1}}]
+tmall: [{{app_key: "21000001", app_secret: top-secret, brand: b, shops: [{{seller_nick: shop, session: s}}]}}]
 wecom: [{{corp_id: ww0000000000000001, open_platform_id: op1, token: tok3n, encoding_aes_key: "{AES_KEY}"}}]
 """
 EVENT = (
@@ -155,7 +160,10 @@ def test_shop_messages_are_stored_as_they_came(taken: World) -> None:
     assert (line["context"]["app_key"], line["context"]["method"]) == ("7000001", "push")
 
 
-@pytest.mark.parametrize("data", [{"p_id": 6923456789012345678}, '{"p_id":"6923456789012345678"}'])
+@pytest.mark.parametrize(
+    "data",
+    [{"p_id": 6923456789012345678}, '{"p_id":"6923456789012345678"}', {"p_id": '"6923456789012345678"'}],
+)
 def test_a_message_without_a_buyer_makes_its_order_worth_pulling(taken: World, data: object) -> None:
     shop_post(taken.api_with(None), orjson.dumps({"tag": 101, "msgId": "m1", "data": data}))
     assert [ticket.hint.object_id for ticket in waiting(taken.home)] == ["6923456789012345678"]
@@ -184,6 +192,43 @@ def test_the_challenge_of_the_open_platform_is_answered_and_not_stored(taken: Wo
     assert stored(taken.home, "douyin_messages") == []
 
 
+@pytest.mark.parametrize(("content", "status"), [("n0nce-text", 200), ("12345", 200), (None, 403), ({}, 403)])
+def test_a_bare_challenge_is_answered_and_none_is_refused(taken: World, content: object, status: int) -> None:
+    answer = open_post(taken.api_with(None), orjson.dumps({"event": "verify_webhook", "content": content}))
+    assert answer.status_code == status
+    if status == 200:
+        assert str(answer.json()["challenge"]) == content
+
+
+def test_a_test_push_of_the_shop_platform_is_answered_and_hints_at_nothing(taken: World) -> None:
+    body = b'[{"tag":"0","msg_id":"0","data":"2021-05-31 16:41:17"}]'
+    answer = shop_post(taken.api_with(None), body)
+    assert (answer.status_code, answer.json(), waiting(taken.home)) == (200, {"code": 0, "msg": "success"}, ())
+
+
+@pytest.mark.parametrize("sign", ["\u00e9" * 32, "\u00b2" * 32])
+def test_a_signature_of_odd_letters_is_refused_like_any_other(taken: World, sign: str) -> None:
+    api = taken.api_with(None)
+    answer = api.ask(
+        "POST", "/webhooks/douyin/shop/7000001", content=b"[]", headers={"event-sign": sign.encode("latin-1")}
+    )
+    assert answer.status_code == 403
+    query = {"msg_signature": sign, "timestamp": str(taken.wall() // 1000), "nonce": sign, "echostr": sign}
+    assert api.ask("GET", "/webhooks/wecom/ww0000000000000001", params=query).status_code == 403
+
+
+def test_a_push_waits_for_a_busy_queue_no_longer_than_the_platform_waits(taken: World) -> None:
+    """WeCom gives up after five seconds; what it is told then nobody hears."""
+    enqueue(taken.home, [Hint("wecom", "ww1", "contact", "wm0")])
+    store = sqlite3.connect(taken.home / FILE, isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    begun = time.perf_counter()
+    answer = wecom_post(taken, taken.api_with(None), EVENT)
+    assert (answer.status_code, time.perf_counter() - begun < 4.5) == (503, True)
+    store.close()
+    assert wecom_post(taken, taken.api_with(None), EVENT).status_code == 200
+
+
 def test_a_webhook_is_stored_with_its_message_id(taken: World) -> None:
     body = b'{"event":"new_follow_action","client_key":"aw1","from_user_id":"u1","content":"{}"}'
     assert open_post(taken.api_with(None), body, **{"Msg-Id": "w-1"}).status_code == 200
@@ -206,3 +251,39 @@ def test_a_push_that_cannot_be_stored_is_not_acknowledged(taken: World, monkeypa
 
 def test_a_push_beyond_the_cap_is_not_read(taken: World) -> None:
     assert shop_post(taken.api_with(None), b"[" + b" " * 70_000 + b"]").status_code == 413
+
+
+def frame(topic: str, **content: object) -> dict[str, object]:
+    return {"id": "51", "topic": topic, "outtime": "2025-01-01 11:02:11", "content": orjson.dumps(content).decode()}
+
+
+NAMELESS = frame("taobao_trade_TradeBuyerPay", tid=4123456789012345678)
+NAMED = frame("taobao_trade_TradeBuyerPay", tid=4123456789012345679, buyer_open_uid="AA")
+REFUND = frame("taobao_refund_RefundSuccess", tid=4123456789012345680, seller_nick="other shop")
+
+
+def tmall_post(world: World, api: Api, document: object, **changed: str) -> Any:
+    body = orjson.dumps(document)
+    local = datetime.fromtimestamp(world.wall() / 1000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    query = {"timestamp": changed.get("timestamp", local)}
+    query["sign"] = top_spi_sign(changed.get("secret", "top-secret"), query, body)
+    return api.ask("POST", "/webhooks/tmall/21000001", params=query, content=body)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[NAMELESS, NAMED, REFUND], {"tmc_messages_consume_response": {"messages": {"tmc_message": [NAMELESS, REFUND]}}}],
+)
+def test_messages_of_tmall_are_stored_and_those_without_a_buyer_hint(taken: World, document: object) -> None:
+    answer = tmall_post(taken, taken.api_with(None), document)
+    assert (answer.status_code, answer.json()) == (200, {"code": 0, "msg": "success"})
+    [line] = stored(taken.home, "tmall_messages")
+    assert (line["payload"], line["context"]["app_key"]) == (document, "21000001")
+    hints = {(ticket.hint.object_id, ticket.hint.place) for ticket in waiting(taken.home)}
+    assert hints == {("4123456789012345678", "shop"), ("4123456789012345680", "other shop")}
+
+
+@pytest.mark.parametrize("changed", [{"secret": "another"}, {"timestamp": "2025-01-01 00:00:00"}, {"timestamp": "now"}])
+def test_forged_and_old_messages_of_tmall_are_refused(taken: World, changed: dict[str, str]) -> None:
+    assert tmall_post(taken, taken.api_with(None), [NAMELESS], **changed).status_code == 403
+    assert (stored(taken.home, "tmall_messages"), waiting(taken.home)) == ([], ())

@@ -1,0 +1,98 @@
+"""Which kind of failure an answer is: decided by the platforms' codes, in every form in which they write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.connectors import douyin, tmall, wecom
+from pipelines.connectors.errors import (
+    BriefError,
+    PlatformError,
+    RateLimitedError,
+    RetryableError,
+    TerminalError,
+    TokenRefusedError,
+    WindowError,
+)
+
+
+def kind_of(judge: Any, method: str, answer: dict[str, Any]) -> type[PlatformError] | None:
+    try:
+        judge(method, answer)
+    except PlatformError as error:
+        return type(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"code": 10000}, None),
+        ({"code": '"10000"'}, None),
+        ({"code": None, "err_no": 0}, None),
+        ({"err_no": "0"}, None),
+        ({"code": 10001}, RetryableError),
+        ({"code": 20000}, RetryableError),
+        ({"code": 20004}, BriefError),
+        ({"code": 40003, "sub_code": "isv.business-failed:20005"}, BriefError),
+        ({"code": 40003, "sub_code": "isv.parameter-invalid:20013"}, WindowError),
+        ({"code": 30001}, TerminalError),
+        ({"code": 40003}, TerminalError),
+        ({"err_no": 30002, "message": "x"}, TokenRefusedError),
+        ({}, TerminalError),
+    ],
+)
+def test_codes_of_douyin(answer: dict[str, Any], kind: type[PlatformError] | None) -> None:
+    assert kind_of(douyin.judge, "order.searchList", answer) is kind
+
+
+def test_a_partial_decryption_is_an_answer() -> None:
+    assert kind_of(douyin.judge, "order.batchDecrypt", {"code": 10001}) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": 7}, RateLimitedError),
+        ({"code": 10}, RetryableError),
+        ({"code": 15, "sub_code": "isp.remote-service-error"}, RetryableError),
+        ({"code": 41, "sub_code": "isv.invalid-parameter"}, TerminalError),
+        ({"code": 27, "sub_code": "isv.invalid-session"}, TerminalError),
+    ],
+)
+def test_codes_of_tmall(error: dict[str, Any], kind: type[PlatformError]) -> None:
+    assert kind_of(tmall.judge, "m", {"error_response": error}) is kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({}, None),
+        ({"errcode": 0}, None),
+        ({"errcode": "0"}, None),
+        ({"errcode": "-1"}, RetryableError),
+        ({"errcode": 45033}, RetryableError),
+        ({"errcode": 45009}, RateLimitedError),
+        ({"errcode": 42001}, TokenRefusedError),
+        ({"errcode": 48002}, TerminalError),
+        ({"errcode": "odd"}, TerminalError),
+        ({"errcode": [1]}, TerminalError),
+    ],
+)
+def test_codes_of_wecom(answer: dict[str, Any], kind: type[PlatformError] | None) -> None:
+    assert kind_of(wecom.judge, "m", answer) is kind
+
+
+@pytest.mark.parametrize(
+    ("judge", "answer"),
+    [
+        (douyin.judge, {"code": 40003, "sub_code": "isv.timestamp-invalid"}),
+        (tmall.judge, {"error_response": {"code": 31, "sub_code": "isv.invalid-timestamp"}}),
+    ],
+)
+def test_a_machine_whose_clock_is_wrong_is_told_so(judge: Any, answer: dict[str, Any]) -> None:
+    with pytest.raises(TerminalError) as refused:
+        judge("m", answer)
+    assert refused.value.hint == "set the clock of this machine"
