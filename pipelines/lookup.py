@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx as nx
 
-from identity.business_time import day_end_ms
+from identity.business_time import day_end_ms, parse_day
 from identity.decision import Decision
 from identity.explain import Explainer
 from identity.identifier import Identifier, key64
@@ -36,7 +36,11 @@ class Lookup:
         """One answer per text: OneID, status, candidates and sightings; status `unknown` for what nobody ever named.
 
         `at`: who held it on a business day, by what is known today; `known_at`: what the run of that day answered.
+        Raises BusinessDateError.
         """
+        for day in (at, known_at):
+            if day is not None:
+                parse_day(day)
         meant = [(text, self._reader.names(text)) for text in texts]
         rows = self._rows([names for _, names in meant], known_at)
         answers = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from identity.business_time import parse_day
 from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.errors import DecisionRefused
@@ -30,8 +31,10 @@ class Request:
 def decide(reader: LakeReader, decisions: Sequence[Decision], request: Request, as_of: str) -> Decision:
     """The decision as it would be recorded (a revoked one with who revoked it and when).
 
-    `as_of`: business day of the last stitch. Raises DecisionRefused where it cannot stand or would change nothing.
+    `as_of`: business day of the last stitch. Raises DecisionRefused where it cannot stand or would change nothing, and
+    BusinessDateError.
     """
+    parse_day(request.as_of)
     if request.kind not in KINDS:
         raise DecisionRefused(request.kind, "unknown kind of decision", hint=", ".join(KINDS))
     if not request.actor.strip() or not request.reason.strip():

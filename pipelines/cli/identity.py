@@ -54,6 +54,12 @@ def lookup(
         raise ConfigurationError(
             "no identifier was given", where="cdp identity lookup", hint="name one, or give --file"
         )
+    if at is not None and known_at is not None:
+        raise ConfigurationError(
+            "--at and --known-at are two questions",
+            where="cdp identity lookup",
+            hint="ask what was valid on a day (--at) or what its run answered (--known-at)",
+        )
     answers = _lookup(settings_of(config)).find(wanted, at=at, known_at=known_at)
     lines = [
         f"{one['identifier']}  {one['one_id'] or '-'}  {one['status']}"

@@ -23,6 +23,7 @@ CONF = Path(__file__).resolve().parents[3] / "conf"
 DAY = "2025-03-01"
 ANNA, BERT, SHARED = "wx_unionid:op:uAnna", "wx_unionid:op:uBert", "13912345678"
 Say = Callable[..., Any]
+Words = tuple[str, ...]
 
 
 def link(name: str, *ids: tuple[str, str, str, str]) -> dict[str, Any]:
@@ -91,6 +92,34 @@ def test_identifiers_of_a_file_are_looked_up_in_its_order(home: Path, cdp: Say) 
     (home / "list.txt").write_text(f"{BERT}\n\n{ANNA}\n", encoding="utf-8")
     found = cdp("identity", "lookup", "--file", str(home / "list.txt"))
     assert [row["one_id"] for row in found] == one_ids(cdp, BERT, ANNA)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("identity", "lookup", ANNA, "--at", "2025-3-1"),
+        ("identity", "lookup", ANNA, "--known-at", "yesterday"),
+        ("identity", "explain", ANNA, BERT, "--at", "2025-02-30"),
+        ("steward", "detach", "wx_openid:app:oAnna", "--actor", "li", "--reason", "x", "--as-of", "2025-13-01"),
+    ],
+)
+def test_a_day_that_is_none_is_a_usage_error_and_nothing_is_decided(home: Path, cdp: Say, words: Words) -> None:
+    assert "YYYY-MM-DD" in cdp(*words, code=ExitCode.USAGE)["message"]
+    assert cdp("steward", "list") == []
+
+
+def test_two_questions_about_a_day_at_once_are_refused(home: Path, cdp: Say) -> None:
+    refused = cdp("identity", "lookup", ANNA, "--at", DAY, "--known-at", DAY, code=ExitCode.USAGE)
+    assert "--known-at" in refused["hint"]
+
+
+@pytest.mark.parametrize("command", ["diff", "apply"])
+def test_a_faulty_policy_is_a_usage_error_that_names_file_and_key(home: Path, cdp: Say, command: str) -> None:
+    (home / "other.yaml").write_text("hub: {max_acounts: 3}", encoding="utf-8")
+    refused = cdp("identity", command, "--policy", str(home / "other.yaml"), code=ExitCode.USAGE)
+    assert refused["where"] == str(home / "other.yaml")
+    assert "hub.max_acounts: received 'an unknown key', allowed: max_accounts" in refused["message"]
+    assert "cdp identity diff" in refused["hint"]
 
 
 def test_explain_names_the_limit_that_keeps_two_apart(home: Path, cdp: Say) -> None:
