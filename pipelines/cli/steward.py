@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,10 +100,15 @@ def listdecisions_in(config: ConfigOption = None, as_json: JsonOption = False) -
     rows = [decision_row(one) for one in decisions_in(settings_of(config))]
     lines = [
         f"{row['decision_id']}  {row['kind']:12s} {row['a']}  {row['b'] or ''}  {row['actor']}: {row['reason']}"
-        + (f"  (revoked {row['revoked_as_of']} by {row['revoked_by']})" if row["revoked_as_of"] else "")
+        + (_revoked(row) if row["revoked_as_of"] else "")
         for row in rows
     ]
     show(rows, as_json=as_json, text="\n".join(lines) or "no decisions")
+
+
+def _revoked(row: Mapping[str, Any]) -> str:
+    why = f": {row['revoked_reason']}" if row["revoked_reason"] else ""
+    return f"  (revoked {row['revoked_as_of']} by {row['revoked_by']}{why})"
 
 
 @steward_app.command("queue")
@@ -145,7 +151,8 @@ def _decide(
         decision, effect = _checked(settings, words, last)
         _record(settings, decision)
         result = stitch_now(settings, None, max(words[-1] or last, last))
-    say(f"{decision.decision_id} is in force; run `cdp run` to make features and the snapshot follow")
+    state = "in force" if decision.in_force else "revoked"
+    say(f"{decision.decision_id} is {state}; run `cdp run` to make features and the snapshot follow")
     show({"decision": decision.decision_id, **effect, **result}, as_json=as_json, text=changes_text(effect))
 
 

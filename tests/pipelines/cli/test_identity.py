@@ -189,6 +189,31 @@ def test_a_must_link_is_previewed_recorded_and_revoked(home: Path, cdp: Say) -> 
     assert cdp("identity", "verify") == []
 
 
+def test_a_decision_is_told_as_it_is_kept_and_a_revoked_one_is_not_called_in_force(
+    home: Path, cdp: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (ANNA, "doudian_open_id:key:dAnna", "--actor", "li", "--reason", f"called {SHARED}")
+    decision = cdp("steward", "must-link", *words)["decision"]
+    step = cdp("identity", "explain", ANNA, "doudian_open_id:key:dAnna")["path"][0]
+    assert step["decision"] == {"id": decision, "actor": "li", "reason": "called <phone>"}
+    cdp("steward", "revoke", decision, "--actor", "jo", "--reason", f"{SHARED} said no")
+    (row,) = cdp("steward", "list")
+    assert (row["reason"], row["revoked_by"], row["revoked_reason"]) == ("called <phone>", "jo", "<phone> said no")
+    again = cdp("steward", "revoke", decision, "--actor", "jo", "--reason", "x", code=ExitCode.POLICY)
+    assert f"{decision}, which jo revoked on {DAY}" in again["message"]
+
+
+def test_a_question_can_be_decided_by_the_token_that_it_shows(home: Path, cdp: Say) -> None:
+    (question,) = cdp("steward", "queue")
+    token = question["identifier"]
+    assert cdp("identity", "lookup", token)[0]["candidates"] == question["candidates"]
+    assert cdp("identity", "explain", ANNA, token)["refused"]
+    cdp("steward", "must-link", ANNA, token, "--actor", "li", "--reason", "called")
+    assert token not in [row["identifier"] for row in cdp("steward", "queue")]
+    assert len(set(one_ids(cdp, ANNA, token, SHARED))) == 1
+    assert cdp("identity", "lookup", f"phone::{'0' * 32}")[0]["status"] == "unknown"
+
+
 def test_a_decision_against_a_limit_is_refused_and_nothing_is_recorded(home: Path, cdp: Say) -> None:
     refusal = cdp("steward", "must-link", ANNA, BERT, "--actor", "li", "--reason", "x", code=ExitCode.POLICY)
     assert "replace" in refusal["hint"]
