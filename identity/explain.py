@@ -130,6 +130,11 @@ class Explainer:
         return refused
 
 
+def is_allowed(edge: Edge) -> bool:
+    """Whether an edge is evidence that may join two, be it suspended: not withdrawn, expired, weak or a candidate."""
+    return _cost(edge.refusal) < _ENDED
+
+
 def _walk_back(end: Node, start: Node, came: Mapping[Node, Step]) -> list[Step]:
     chain: list[Step] = []
     while end != start:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from identity.accuracy import evaluate
+from identity.accuracy import evaluate, reachable_groups
 from identity.business_time import day_end_ms, parse_day
 from identity.causes import Causes
 from identity.changes import Change, World, compare
@@ -18,7 +18,7 @@ from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.engine import Engine, View
 from identity.errors import DecisionRefused
-from identity.explain import Explainer, refused_values, shared_refusals
+from identity.explain import Explainer, is_allowed, refused_values, shared_refusals
 from identity.history import History, Run
 from identity.identifier import Identifier, parse_identifier
 from identity.journal import Journal
@@ -212,7 +212,12 @@ class Resolver:
         return dict(self._report)
 
     def evaluate(self, truth: Mapping[str, str], reachable: Mapping[str, str] | None = None) -> Plain:
-        """Accuracy against a truth file, person by identifier; see `identity.accuracy.evaluate`."""
+        """Accuracy against a truth file, person by identifier; see `identity.accuracy.evaluate`.
+
+        Without `reachable` it is what the evidence given so far may join, suspended links included."""
+        if reachable is None:
+            allowed = [edge for edge in self._view.resolution.edges if is_allowed(edge)]
+            reachable = reachable_groups([(str(edge.a), str(edge.b)) for edge in allowed], truth)
         return dict(evaluate(self.clusters(), truth, reachable))
 
     def changes(self) -> list[Plain]:

@@ -134,6 +134,29 @@ def test_the_report_counts_and_a_stitched_lake_proves_itself(home: Path, cdp: Sa
     assert cdp("identity", "verify") == []
 
 
+def test_the_report_tells_both_measures_over_all_true_and_all_reachable_pairs(
+    home: Path, cdp: Say, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = home / "truth"
+    refused = cdp("identity", "report", "--truth", str(truth), code=ExitCode.USAGE)
+    assert (refused["where"], "identifiers.jsonl" in refused["message"]) == (str(truth), True)
+    anna = [("wx_unionid", "op", "uAnna"), ("wx_openid", "app", "oAnna"), ("doudian_open_id", "key", "dAnna")]
+    named = [dict(zip(("namespace", "scope", "value"), one, strict=True)) | {"person": "anna"} for one in anna]
+    truth.mkdir()
+    (truth / "identifiers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named), encoding="utf-8")
+    (truth / "reachable_pairs.jsonl").write_text(json.dumps({"identifiers": anna[:2]}) + "\n", encoding="utf-8")
+    told = cdp("identity", "report", "--truth", str(truth))
+    figures = {row["dimension"]: row["value"] for row in told if row["metric"] == "accuracy"}
+    assert figures["all.pairwise.precision"] == figures["all.b_cubed.precision"] == 1
+    assert figures["all.pairwise.recall"] == pytest.approx(1 / 3)
+    assert figures["all.b_cubed.recall"] == pytest.approx(5 / 9)
+    assert figures["reachable.pairwise.recall"] == figures["reachable.b_cubed.f1"] == figures["recall"] == 1
+    monkeypatch.setattr("sys.argv", ["cdp", "identity", "report", "--truth", str(truth)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, "all.pairwise.recall" in capsys.readouterr().out) == (0, True)
+
+
 def test_another_policy_is_weighed_applied_and_taken_back(home: Path, cdp: Say) -> None:
     other = home / "other.yaml"
     text = (home / "conf" / "identity.yaml").read_text(encoding="utf-8")
