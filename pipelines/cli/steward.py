@@ -10,7 +10,7 @@ import typer
 
 from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, say, settings_of, show, writing
 from pipelines.cli.people import changes_text, decisions_in, last_day, reader_of, stitch_now
-from pipelines.errors import CdpError, ExitCode
+from pipelines.errors import CdpError, ConfigurationError, ExitCode
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ ActorOption = Annotated[str, typer.Option("--actor", help="Who decides.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why.")]
 DayOption = Annotated[str | None, typer.Option("--as-of", help="Business day; default: that of the last run.")]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would change, and change nothing.")]
-KindOption = Annotated[str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")]
+QUESTIONS = ("contested", "staff_phone", "recipient", "held", "rival_claim")
+KindOption = Annotated[str | None, typer.Option("--kind", help=f"{', '.join(QUESTIONS)}.")]
 IdentifierArgument = Annotated[str, typer.Argument(help="namespace:scope:value, or a phone number.")]
 
 
@@ -113,22 +114,26 @@ def _revoked(row: Mapping[str, Any]) -> str:
 
 @steward_app.command("queue")
 def queue(
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")
-    ] = None,
+    kind: KindOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Questions shown.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What the rules leave open for a person to decide, with the evidence."""
+    """What the rules leave open, with the evidence for and against, and the commands that decide it."""
+    from pipelines.questions import question_text, with_choices
     from pipelines.store.versions import rows_of
 
+    if kind is not None and kind not in QUESTIONS:
+        raise ConfigurationError(
+            "there is no such kind of question", where="cdp steward queue --kind", hint=f"one of {', '.join(QUESTIONS)}"
+        )
     settings = settings_of(config)
     where = "true" if kind is None else "kind = $kind"
     query = f"SELECT * FROM t WHERE {where} ORDER BY kind, identifier, candidate_key LIMIT {limit}"
     rows = rows_of(settings.lake, "identity.review_queue", query, {} if kind is None else {"kind": kind})
-    lines = [f"{r['kind']:12s} {r['identifier']}  {', '.join(r['candidates'] or [])}  {r['evidence']}" for r in rows]
-    show(rows, as_json=as_json, text="\n".join(lines) or "nothing to decide")
+    if rows:
+        rows = with_choices(reader_of(settings), decisions_in(settings), rows, last_day(settings))
+    show(rows, as_json=as_json, text="\n".join(map(question_text, rows)) or "nothing to decide")
 
 
 def _decide(

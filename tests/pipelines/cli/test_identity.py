@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -247,6 +248,40 @@ def test_every_question_of_the_queue_tells_its_evidence(home: Path, cdp: Say) ->
     (question,) = cdp("steward", "queue")
     assert (question["kind"], len(question["candidates"])) == ("contested", 2)
     assert question["evidence"]
+    anna, bert = one_ids(cdp, ANNA, BERT)
+    choices = {choice["one_id"]: choice for choice in question["choices"]}
+    assert set(choices) == {anna, bert}
+    ours, theirs = choices[anna], choices[bert]
+    assert [(link["identifier"], link["observations"]) for link in ours["for"]] == [("wx_openid:app:oAnna", ["pos/2"])]
+    assert [(link["one_id"], link["observations"]) for link in ours["against"]] == [(bert, ["pos/4"])]
+    assert ours["against"][0]["identifier"] == theirs["for"][0]["identifier"]
+
+
+def test_a_question_is_decided_by_the_command_that_it_names(home: Path, cdp: Say) -> None:
+    (question,) = cdp("steward", "queue")
+    choice = question["choices"][0]
+    assert choice["accept"].startswith("cdp steward must-link phone::")
+    cdp(*shlex.split(choice["reject"])[1:], "--actor", "li", "--reason", "asked")
+    assert question["identifier"] not in [row["identifier"] for row in cdp("steward", "queue")]
+    (holder,) = one_ids(cdp, SHARED)
+    assert holder == question["choices"][1]["one_id"]
+
+
+def test_a_question_of_an_unknown_kind_is_a_usage_error(home: Path, cdp: Say) -> None:
+    assert "rival_claim" in cdp("steward", "queue", "--kind", "contestd", code=ExitCode.USAGE)["hint"]
+
+
+def test_the_queue_as_text_shows_evidence_for_and_against_and_the_commands(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["cdp", "steward", "queue"])
+    with pytest.raises(SystemExit):
+        main()
+    text = capsys.readouterr().out
+    assert "for      wx_openid:app:oAnna: contested:wx_unionid, pos/2, last seen 2025-03-01" in text
+    assert "against  wx_openid:app:oBert: contested:wx_unionid, pos/4, last seen 2025-03-01 of " in text
+    assert text.count("reject   cdp steward cannot-link phone::") == 2
+    assert SHARED not in text
 
 
 @pytest.mark.parametrize("form", ["graphml", "json"])
