@@ -22,6 +22,7 @@ from tests.pipelines.jobs.identity_lake import IdentityLake
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 DAY = "2025-03-01"
+PLACEHOLDER = "13800138000"
 ANNA, BERT, SHARED = "wx_unionid:op:uAnna", "wx_unionid:op:uBert", "13912345678"
 Say = Callable[..., Any]
 Words = tuple[str, ...]
@@ -40,6 +41,8 @@ ROWS = [
     link("3", ("wx_unionid", "op", "uBert", ""), ("wx_openid", "app", "oBert", "")),
     link("4", ("wx_openid", "app", "oBert", ""), ("phone", "", SHARED, "verified")),
     link("5", ("doudian_open_id", "key", "dAnna", ""), ("phone", "", "13712345679", "verified")),
+    link("6", ("doudian_open_id", "key", "dAnna", ""), ("phone", "", PLACEHOLDER, "verified")),
+    link("7", ("wx_openid", "app", "oBert", ""), ("phone", "", PLACEHOLDER, "verified")),
 ]
 
 
@@ -127,6 +130,19 @@ def test_explain_names_the_limit_that_keeps_two_apart(home: Path, cdp: Say) -> N
     told = cdp("identity", "explain", ANNA, BERT)
     assert told["linked"] is False
     assert "wx_unionid" in json.dumps(told)
+
+
+def test_a_refused_value_explains_itself_by_its_rule_and_rows_but_not_by_itself(home: Path, cdp: Say) -> None:
+    douyin = "doudian_open_id:key:dAnna"
+    (direct,) = cdp("identity", "explain", douyin, PLACEHOLDER)["refused"]
+    assert (direct["link"][0], direct["rule"], direct["observations"]) == (douyin, "reject_value", ["6"])
+    shared = cdp("identity", "explain", douyin, "wx_openid:app:oBert")
+    told = [(link["link"][0], link["rule"], link["observations"]) for link in shared["refused"]]
+    assert told == [(douyin, "reject_value", ["6"]), ("wx_openid:app:oBert", "reject_value", ["7"])]
+    assert {link["link"][1] for link in shared["refused"]} == {direct["link"][1]}
+    (unseen,) = cdp("identity", "explain", "nope:x:13712345679", ANNA)["refused"]
+    assert (unseen["rule"], unseen["observations"]) == ("undeclared_namespace", [])
+    assert not any(PLACEHOLDER in str(one) or "13712345679" in str(one) for one in (direct, shared, unseen))
 
 
 def test_the_report_counts_and_a_stitched_lake_proves_itself(home: Path, cdp: Say) -> None:
