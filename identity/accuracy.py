@@ -52,6 +52,29 @@ def evaluate(
     }
 
 
+def reachable_groups(links: Iterable[tuple[str, str]], truth: Mapping[str, str]) -> dict[str, str]:
+    """By identifier a group inside its person: those that links between no two people of the truth connect.
+
+    `links`: pairs that allowed evidence joins, suspended ones included.
+
+    >>> reachable_groups([("a", "x"), ("x", "b"), ("b", "c")], {"a": "p", "b": "p", "c": "q", "d": "p"})
+    {'a': 'a', 'b': 'a', 'c': 'c', 'd': 'd'}
+    """
+    neighbours: dict[str, set[str]] = {identifier: set() for identifier in truth}
+    for a, b in links:
+        if a not in truth or b not in truth or truth[a] == truth[b]:
+            neighbours.setdefault(a, set()).add(b)
+            neighbours.setdefault(b, set()).add(a)
+    group: dict[str, str] = {}
+    for first in neighbours:
+        waiting = [first] if first not in group else []
+        while waiting:
+            here = waiting.pop()
+            group[here] = first
+            waiting += [there for there in neighbours[here] if there not in group]
+    return {identifier: group[identifier] for identifier in truth}
+
+
 def pairwise(labels: Mapping[str, Hashable], truth: Mapping[str, Hashable], wanted: Mapping[str, Hashable]) -> Scores:
     """Pairwise scores of labels: precision against the truth, recall against the wanted grouping.
 

@@ -54,9 +54,10 @@ def _parse_text(text: str, field: str) -> int:
 def parse_day(day: object) -> date:
     """The calendar day of a business date; raises BusinessDateError."""
     try:
-        if not isinstance(day, str) or len(day) != 10:
+        parsed = date.fromisoformat(day) if isinstance(day, str) else None
+        if parsed is None or parsed.isoformat() != day:  # days are compared as texts: no other way to write one
             raise ValueError
-        return date.fromisoformat(day)
+        return parsed
     except ValueError:
         raise BusinessDateError(day) from None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from identity.identifier import Identifier, parse_identifier
+from identity.masking import hide_contacts
 
 DecisionKind = Literal["must_link", "cannot_link", "detach"]
 
@@ -16,7 +17,7 @@ class Decision:
     """One decision with who, why and when.
 
     `others`: for `detach` the cluster the identifier was taken out of; `as_of`: business day of the decision;
-    `revoked_as_of` is empty while it is in force.
+    `revoked_as_of` is empty while it is in force. Reasons hold no phone numbers and mail addresses.
     """
 
     decision_id: str
@@ -29,6 +30,7 @@ class Decision:
     as_of: str
     revoked_as_of: str = ""
     revoked_by: str = ""
+    revoked_reason: str = ""
 
     def to_row(self) -> dict[str, Any]:
         """The decision as one flat row, identifiers as namespace:scope:value."""
@@ -49,6 +51,10 @@ class Decision:
                 "others": tuple(parse_identifier(other) for other in row["others"]),
             }
         )
+
+    def revoked(self, *, actor: str, reason: str, as_of: str) -> Decision:
+        """The decision, no longer in force, with who revoked it, why and when."""
+        return replace(self, revoked_as_of=as_of, revoked_by=actor, revoked_reason=hide_contacts(reason))
 
     @property
     def in_force(self) -> bool:

@@ -5,11 +5,15 @@ No message carries a value of an identifier: they reach logs, and values may be 
 
 from __future__ import annotations
 
+from identity.masking import hide_numbers
+
 
 class IdentityError(Exception):
-    """Root of all errors of the identity rules; `code` is the exit code of the command line, `hint` says what next."""
+    """Root of all errors of the identity rules; `code` is the exit code of the command line, `where` the file it is
+    about if any, `hint` says what next."""
 
     code = 2
+    where = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message} ({hint})" if hint else message)
@@ -18,12 +22,22 @@ class IdentityError(Exception):
 
 
 class PolicyError(IdentityError, ValueError):
-    """The identity configuration cannot be used: says which key, what was received and what is allowed."""
+    """The identity configuration cannot be used: says which file and key, what was received and what is allowed."""
 
-    def __init__(self, key: str, received: object, allowed: str) -> None:
-        super().__init__(f"identity policy: {key}: received {received!r}, allowed: {allowed}")
+    def __init__(self, key: str, received: object, allowed: str, *, file: str = "") -> None:
+        about = f"identity policy {file}" if file else "identity policy"
+        super().__init__(
+            f"{about}: {key}: received {hide_numbers(repr(received))}, allowed: {allowed}",
+            hint=f"correct it, then see what it would change: `cdp identity diff --policy {file}`" if file else "",
+        )
         self.key = key
+        self.received = received
         self.allowed = allowed
+        self.where = file
+
+    def of_file(self, file: str) -> PolicyError:
+        """The same fault, told with the file it stands in."""
+        return PolicyError(self.key, self.received, self.allowed, file=file)
 
 
 class IdentifierError(IdentityError, ValueError):
@@ -40,7 +54,10 @@ class BusinessDateError(IdentityError, ValueError):
     """A business date is not written YYYY-MM-DD."""
 
     def __init__(self, received: object) -> None:
-        super().__init__(f"a business date is written YYYY-MM-DD, received {received!r}")
+        super().__init__(
+            f"a business date is written YYYY-MM-DD, received {hide_numbers(repr(received))}",
+            hint="write it as in 2025-03-01",
+        )
 
 
 class ObservationError(IdentityError, ValueError):

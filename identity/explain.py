@@ -51,7 +51,7 @@ class Explainer:
         linked = self._resolution.part_of(a) != NOBODY and self._resolution.part_of(a) == self._resolution.part_of(b)
         chain = self._chain(a, b, live_only=linked)
         if linked:
-            return {"linked": True, "path": [_shown_step(step) for step in chain], "refused": []}
+            return {"linked": True, "path": [self._shown_step(step) for step in chain], "refused": []}
         refused = [self._refused(chain, place) for place, step in enumerate(chain) if step.cost]
         return {"linked": False, "path": [], "refused": self._with_decisions(a, b, refused)}
 
@@ -80,6 +80,22 @@ class Explainer:
                     came[step.end] = step
                     heapq.heappush(waiting, (*reached, step.end))
         return []
+
+    def _shown_step(self, step: Step) -> dict[str, Any]:
+        """A step with its evidence; one that a steward made, with the decision."""
+        edge = step.edge
+        observations = edge.observations if edge else ()
+        decision = _shown_decision(self._decisions.get(edge.decision_id) if edge else None)
+        shown = {
+            "from": str(step.start.identifier),
+            "to": str(step.end.identifier),
+            "rule": edge.rule if edge else step.refusal,
+            "observations": [observation for _, observation in observations],
+            "sources": sorted({source for source, _ in observations}),
+            "first_seen": edge.first_ms if edge else None,
+            "last_seen": edge.last_ms if edge else None,
+        }
+        return shown | {"decision": decision} if decision else shown
 
     def _refused(self, chain: list[Step], place: int) -> dict[str, Any]:
         """A refused step; the break between two periods is shown at the link of the earlier one."""
@@ -114,6 +130,11 @@ class Explainer:
         return refused
 
 
+def is_allowed(edge: Edge) -> bool:
+    """Whether an edge is evidence that may join two, be it suspended: not withdrawn, expired, weak or a candidate."""
+    return _cost(edge.refusal) < _ENDED
+
+
 def _walk_back(end: Node, start: Node, came: Mapping[Node, Step]) -> list[Step]:
     chain: list[Step] = []
     while end != start:
@@ -128,20 +149,6 @@ def _cost(refusal: str) -> int:
     if refusal in _ENDINGS:
         return _ENDED
     return _CANDIDATE if refusal == "weak" or refusal.startswith("candidate:") else _SUSPENDED
-
-
-def _shown_step(step: Step) -> dict[str, Any]:
-    edge = step.edge
-    observations = edge.observations if edge else ()
-    return {
-        "from": str(step.start.identifier),
-        "to": str(step.end.identifier),
-        "rule": edge.rule if edge else step.refusal,
-        "observations": [observation for _, observation in observations],
-        "sources": sorted({source for source, _ in observations}),
-        "first_seen": edge.first_ms if edge else None,
-        "last_seen": edge.last_ms if edge else None,
-    }
 
 
 def _shown_decision(decision: Decision | None) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from identity.business_time import parse_day
 from identity.decision import Decision
 from identity.identifier import Identifier
 from identity.policy import Policy
@@ -37,7 +38,10 @@ class History:
                 self._answers.setdefault(identifier, []).append((run.number, now))
 
     def run_of(self, day: str) -> Run | None:
-        """The last run of a business day, else of the last day before it that had one; None before the first."""
+        """The last run of a business day, else of the last day before it that had one; None before the first.
+
+        Raises BusinessDateError."""
+        parse_day(day)
         known = [run for run in self.runs if run.as_of <= day]
         return max(known, key=lambda run: (run.as_of, run.number), default=None)
 

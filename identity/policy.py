@@ -14,11 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from identity.errors import PolicyError
 from identity.namespace import PHONE, PHONE_FORMS, UNDECLARED_PRIORITY, NamespaceSpec, PolicyName, RoleEffect, Strength
-from identity.policy_reader import Reader
+from identity.phone import normalise_phone
+from identity.policy_reader import Reader, read_yaml
 from identity.shipped import SHIPPED
 
 POLICIES = ("hold", "last")
@@ -75,10 +74,9 @@ class Policy:
     def load(cls, path: str | Path) -> Policy:
         """The policy of a YAML file. Raises PolicyError for anything but the documented keys and values."""
         try:
-            data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        except yaml.YAMLError as error:
-            raise PolicyError(str(path), type(error).__name__, "a YAML mapping") from None
-        return cls.from_dict({} if data is None else data)
+            return cls.from_dict(read_yaml(Path(path)))
+        except PolicyError as error:
+            raise error.of_file(str(path)) from None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
@@ -98,6 +96,7 @@ class Policy:
             namespaces=_read_namespaces(reader),
         )
         reader.done()
+        _refuse_unknown_rejects(policy)
         return policy
 
     def spec(self, namespace: str) -> NamespaceSpec | None:
@@ -134,7 +133,7 @@ class Policy:
     def reject_rules(self) -> dict[str, tuple[RejectRules, ...]]:
         """By namespace the rules that may refuse its values: the lake's, its own, and the phone's for hashed forms."""
         names = {name: (name, PHONE) if name in PHONE_FORMS else (name,) for name in self.namespaces}
-        own = self.reject_by_namespace
+        own = {name: _as_compared(rules, self.spec(name)) for name, rules in self.reject_by_namespace.items()}
         return {name: (self.reject, *(own[one] for one in all_of if one in own)) for name, all_of in names.items()}
 
 
@@ -206,6 +205,22 @@ def _read_rules(reader: Reader, shipped: Mapping[str, Any]) -> RejectRules:
     return rules
 
 
+def _as_compared(rules: RejectRules, spec: NamespaceSpec | None) -> RejectRules:
+    """The rules with listed numbers also in their one form: a number is refused however the list writes it."""
+    if spec is None or spec.normaliser != "phone_cn":
+        return rules
+    numbers = {normalise_phone(value).number for value in rules.values} - {""}
+    return replace(rules, values=rules.values | numbers)
+
+
+def _refuse_unknown_rejects(policy: Policy) -> None:
+    """A list for a namespace that nobody knows would refuse nothing: a slip of the pen."""
+    known = {*policy.namespaces, *SHIPPED["namespaces"]}
+    for name in policy.reject_by_namespace:
+        if name not in known:
+            raise PolicyError(f"reject.by_namespace.{name}", "an unknown namespace", ", ".join(sorted(known)))
+
+
 def _folded(values: tuple[str, ...]) -> frozenset[str]:
     return frozenset(value.strip().casefold() for value in values)
 
@@ -214,6 +229,8 @@ def _read_namespaces(reader: Reader) -> dict[str, NamespaceSpec]:
     shipped: Mapping[str, Mapping[str, Any]] = SHIPPED["namespaces"]
     if reader.has("namespaces"):
         given = reader.parts("namespaces")
+        if not given:
+            raise PolicyError("namespaces", {}, "at least one namespace; leave the key out for the shipped ones")
         if PHONE in given:
             given |= {form: Reader({}, f"namespaces.{form}") for form in PHONE_FORMS if form not in given}
     else:

@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from identity.errors import PolicyError
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key stands once: of two, the first would be dropped without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        """The mapping of a node; a key that stands twice is refused with its line."""
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:str":
+                if key_node.value in seen:
+                    line = key_node.start_mark.line + 1
+                    raise PolicyError(key_node.value, f"twice, again in line {line}", "each key once")
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file, an empty one as no keys; raises PolicyError for one that cannot be read."""
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise PolicyError("the file", error.strerror or "nothing", "a file that can be read") from None
+    except UnicodeDecodeError:
+        raise PolicyError("the file", "another encoding", "UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = "the whole" if mark is None else f"line {mark.line + 1}"
+        raise PolicyError(place, type(error).__name__, "a YAML mapping") from None
+    return {} if data is None else data
 
 
 class Reader:

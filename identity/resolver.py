@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from identity.accuracy import evaluate
+from identity.accuracy import evaluate, reachable_groups
 from identity.business_time import day_end_ms, parse_day
 from identity.causes import Causes
 from identity.changes import Change, World, compare
@@ -19,19 +18,20 @@ from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.engine import Engine, View
 from identity.errors import DecisionRefused
-from identity.explain import Explainer, refused_values, shared_refusals
+from identity.explain import Explainer, is_allowed, refused_values, shared_refusals
 from identity.history import History, Run
 from identity.identifier import Identifier, parse_identifier
 from identity.journal import Journal
 from identity.lookup import Finder, KnownToday, answer_at, holder_at
-from identity.normalise import normalise_identifier
+from identity.masking import hide_contacts
+from identity.normalise import Reading, normalise_identifier
 from identity.observation import Rejection, rejection_label
 from identity.order import Order
 from identity.policy import Policy
 from identity.registry import RegistryOutcome, RegistryState, assign
 from identity.report import RunFacts, build_report
 from identity.review import build_queue
-from identity.steward import KINDS, Desk, check_cannot_link, check_detach, check_must_link, find_revocable
+from identity.steward import KINDS, Desk, check, find_revocable, refuse_name
 from identity.token import TEST_KEY
 
 if TYPE_CHECKING:
@@ -212,7 +212,12 @@ class Resolver:
         return dict(self._report)
 
     def evaluate(self, truth: Mapping[str, str], reachable: Mapping[str, str] | None = None) -> Plain:
-        """Accuracy against a truth file, person by identifier; see `identity.accuracy.evaluate`."""
+        """Accuracy against a truth file, person by identifier; see `identity.accuracy.evaluate`.
+
+        Without `reachable` it is what the evidence given so far may join, suspended links included."""
+        if reachable is None:
+            allowed = [edge for edge in self._view.resolution.edges if is_allowed(edge)]
+            reachable = reachable_groups([(str(edge.a), str(edge.b)) for edge in allowed], truth)
         return dict(evaluate(self.clusters(), truth, reachable))
 
     def changes(self) -> list[Plain]:
@@ -290,7 +295,7 @@ class Resolver:
             raise DecisionRefused(kind, "a decision names its actor and its reason")
         if kind == "revoke":
             revoked = find_revocable(self._decisions, a)
-            after = replace(revoked, revoked_as_of=as_of, revoked_by=actor)
+            after = revoked.revoked(actor=actor, reason=reason, as_of=as_of)
             return tuple(after if one is revoked else one for one in self._decisions), self._decision_id("rev")
         decision = self._new_decision(kind, a, b, actor=actor, reason=reason, as_of=as_of)  # type: ignore[arg-type]
         return (*self._decisions, decision), decision.decision_id
@@ -300,20 +305,15 @@ class Resolver:
     ) -> Decision:
         first = self._named(kind, a)
         desk = Desk(self._view.resolution, self._canonical_decisions(self._view), self._order())
-        second: Identifier | None = None
-        others: tuple[Identifier, ...] = ()
-        if kind == "detach":
-            others = check_detach(desk, first)
-        else:
-            second = self._named(kind, b or "")
-            (check_must_link if kind == "must_link" else check_cannot_link)(desk, first, second)
-        return Decision(self._decision_id("dec"), kind, first, second, others, actor, reason, as_of)
+        second = None if kind == "detach" else self._named(kind, b)
+        others = check(desk, kind, first, second)
+        return Decision(self._decision_id("dec"), kind, first, second, others, actor, hide_contacts(reason), as_of)
 
-    def _named(self, kind: str, text: str) -> Identifier:
-        found = self._read(text)
-        if found is None:
-            raise DecisionRefused(kind, "an identifier cannot be read", hint="write namespace:scope:value")
-        return self._finder().canonical(found)
+    def _named(self, kind: str, text: str | None) -> Identifier:
+        reading = None if text is None or text.count(":") < 2 else self._reading(text)
+        if reading is None or reading.refusal:
+            raise refuse_name(kind, text, "" if reading is None else reading.refusal)
+        return self._finder().canonical(reading.identifier)
 
     def _decision_id(self, prefix: str) -> str:
         return f"{prefix}-{self._run + 1:06d}"
@@ -326,8 +326,11 @@ class Resolver:
     def _read(self, text: str) -> Identifier | None:
         if text.count(":") < 2:
             return None
-        reading = normalise_identifier(parse_identifier(text), self._policy)
+        reading = self._reading(text)
         return None if reading.refusal else reading.identifier
+
+    def _reading(self, text: str) -> Reading:
+        return normalise_identifier(parse_identifier(text), self._policy)
 
     def _refused_values(self, a: str, b: str) -> list[Plain]:
         """Why a value that no rule reads as an identifier joins nobody."""

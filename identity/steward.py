@@ -9,6 +9,7 @@ from identity.decision import Decision, DecisionKind, Decisions, in_force
 from identity.errors import DecisionRefused
 from identity.fusion import GuardedUnion, Guards
 from identity.identifier import Identifier
+from identity.masking import hide_numbers
 from identity.order import Order
 from identity.resolution import NOBODY, Resolution
 
@@ -42,6 +43,14 @@ class Desk:
         """The identifiers it belongs together with, itself included; alone when nobody owns it."""
         part = self.resolution.part_of(identifier)
         return (identifier,) if part == NOBODY else self.resolution.parts[part].identifiers
+
+
+def check(desk: Desk, kind: DecisionKind, a: Identifier, b: Identifier | None) -> tuple[Identifier, ...]:
+    """A decision can stand; the cluster that a detach takes the identifier out of. Raises DecisionRefused."""
+    if kind == "detach" or b is None:
+        return check_detach(desk, a)
+    (check_must_link if kind == "must_link" else check_cannot_link)(desk, a, b)
+    return ()
 
 
 def check_must_link(desk: Desk, a: Identifier, b: Identifier) -> None:
@@ -87,12 +96,31 @@ def check_detach(desk: Desk, a: Identifier) -> tuple[Identifier, ...]:
     return others
 
 
-def find_revocable(decisions: Iterable[Decision], decision_id: str) -> Decision:
+def find_revocable(decisions: Sequence[Decision], decision_id: str) -> Decision:
     """The decision of that id, in force; raises DecisionRefused for another."""
     for decision in decisions:
         if decision.decision_id == decision_id and decision.in_force:
             return decision
-    raise DecisionRefused("revoke", "no decision of that id is in force", hint="list the decisions in force")
+    told = hide_numbers(decision_id)
+    revoked = next((one for one in decisions if one.decision_id == decision_id), None)
+    if revoked is not None:
+        told += f", which {revoked.revoked_by} revoked on {revoked.revoked_as_of}"
+    raise DecisionRefused(
+        "revoke", f"no decision of that id is in force: {told}", hint="`cdp steward list` shows them with their ids"
+    )
+
+
+def refuse_name(kind: str, text: str | None, rule: str) -> DecisionRefused:
+    """The refusal of a name that no identifier has; `rule`: the rule that refuses its value, empty for a wrong form."""
+    if text is None:
+        return DecisionRefused(kind, "it needs two identifiers", hint="name both, namespace:scope:value")
+    if not rule:
+        return DecisionRefused(kind, "an identifier cannot be read", hint="write namespace:scope:value")
+    return DecisionRefused(
+        kind,
+        f"an identifier cannot be read: it is refused by the rule {rule}",
+        hint="see `namespaces` and `reject` in the identity policy",
+    )
 
 
 def _refuse_same(desk: Desk, kind: DecisionKind, a: Identifier, b: Identifier) -> None:

@@ -15,9 +15,11 @@ from typing import Any
 
 import orjson
 
+from identity.accuracy import evaluate as score
 from identity.identifier import Identifier
 from identity.policy import Policy
 from identity.token import node_token
+from pipelines.errors import ConfigurationError
 from pipelines.missed import missed_causes, read_edges
 from pipelines.store.versions import rows_of
 
@@ -37,6 +39,7 @@ FROM t WHERE status = 'success' GROUP BY ALL
 SHOPS = """
 SELECT platform, order_id, min(shop_id) AS shop_id FROM t WHERE order_id IN $orders GROUP BY ALL HAVING count(*) = 1
 """
+IDENTIFIERS, REACHABLE = "identifiers.jsonl", "reachable_pairs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,23 @@ def read_truth(truth: Path, policy: Policy, identity_key: str) -> Truth:
         return f"{namespace}:{scope}:{node_token(identity_key, node, policy.spec(namespace))}"
 
     people: dict[str, set[str]] = defaultdict(set)
-    for row in _lines(truth / "identifiers.jsonl"):
+    for row in _lines(truth / IDENTIFIERS):
         people[stored(row["namespace"], row["scope"], row["value"])].add(row["person"])
     person = {identifier: next(iter(who)) for identifier, who in people.items() if len(who) == 1}
-    groups = [[stored(*parts) for parts in row["identifiers"]] for row in _lines(truth / "reachable_pairs.jsonl")]
+    groups = [[stored(*parts) for parts in row["identifiers"]] for row in _lines(truth / REACHABLE)]
     return Truth(person, [[identifier for identifier in group if identifier in person] for group in groups])
 
 
 def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict[str, Any]:
-    """The accuracy of the lake at `home` against a simulated world's truth folder, and why pairs were missed."""
+    """The accuracy of the lake at `home` against a simulated world's truth folder, and why pairs were missed.
+
+    Raises ConfigurationError for a folder that holds no truth.
+    """
+    for name in (IDENTIFIERS, REACHABLE):
+        if not (truth / name).is_file():
+            raise ConfigurationError(
+                f"the truth folder lacks {name}", where=str(truth), hint="give the `truth` folder of `cdp simulate`"
+            )
     known = read_truth(truth, policy, identity_key)
     query = (
         "SELECT namespace || ':' || scope || ':' || value AS identifier, one_id FROM t "
@@ -140,9 +151,21 @@ def evaluate(home: Path, truth: Path, policy: Policy, identity_key: str) -> dict
     )
     owner = {row["identifier"]: row["one_id"] for row in rows_of(home / "lake", "identity.oneid_map", query)}
     causes = missed_causes(known.groups, owner, read_edges(home / "lake"))
-    return accuracy(owner, known.person, known.groups).as_dict() | {
-        "missed_pairs_by_cause": dict(sorted(causes.items()))
-    }
+    return (
+        accuracy(owner, known.person, known.groups).as_dict()
+        | scores(owner, known)
+        | {"missed_pairs_by_cause": dict(sorted(causes.items()))}
+    )
+
+
+def scores(owner: Mapping[str, str], truth: Truth) -> dict[str, Any]:
+    """Pairwise and B-cubed precision, recall and F1 of the identifiers that have an owner and one true person: over
+    `all` true pairs, and over those `reachable` by allowed evidence."""
+    clusters: dict[str, set[str]] = defaultdict(set)
+    for identifier, one_id in owner.items():
+        clusters[one_id].add(identifier)
+    groups = {identifier: str(n) for n, group in enumerate(truth.groups) for identifier in group}
+    return dict(score(clusters, truth.person, groups))
 
 
 def compare_books(home: Path, truth: Path) -> list[dict[str, object]]:

@@ -49,17 +49,21 @@ def _step(step: Mapping[str, Any], indent: str, words: Mapping[str, str]) -> lis
     lines.append(f"{indent}   · {', '.join(detail)}")
     if step["observations"]:
         lines.append(f"{indent}   · {words['observations']} {_some(step['observations'], words)}")
-    return lines
+    return lines + _decided(step, f"{indent}   ", words)
 
 
 def _refused(one: Mapping[str, Any], words: Mapping[str, str]) -> list[str]:
     lines = [f"└─ {one['link'][0]} ✗ {one['link'][1]}", f"   · {words['refused']} {one['rule']}"]
     if one["observations"]:
         lines.append(f"   · {words['observations']} {_some(one['observations'], words)}")
-    if one["decision"]:
-        decision = one["decision"]
-        lines.append(f"   · {words['decision']} {decision['actor']}: {decision['reason']} ({decision['id']})")
-    return lines
+    return lines + _decided(one, "   ", words)
+
+
+def _decided(one: Mapping[str, Any], indent: str, words: Mapping[str, str]) -> list[str]:
+    decision = one.get("decision")
+    if not decision:
+        return []
+    return [f"{indent}· {words['decision']} {decision['actor']}: {decision['reason']} ({decision['id']})"]
 
 
 def _some(records: list[str], words: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from identity.decision import Decision
 from identity.evidence import rename
 from identity.identifier import Identifier, key64, parse_identifier
 from identity.namespace import PHONE, PHONE_FORMS
-from identity.normalise import normalise_identifier
+from identity.normalise import Reading, normalise_identifier
 from identity.order import Order
 from identity.policy import Policy
 from identity.registry import RegistryState
@@ -25,6 +26,7 @@ from pipelines.jobs.s3_unlinks import root_targets
 from pipelines.jobs.s3_work import decision_ends
 from pipelines.store.versions import rows_of
 
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 Row = dict[str, Any]
 Versions = dict[str, int]
 OBSERVATIONS = "silver.identity_observations"
@@ -42,18 +44,33 @@ class LakeReader:
     def names(self, text: str) -> tuple[Identifier, ...]:
         """The names the lake may have for what a text means, the likeliest first; none when the rules refuse it.
 
-        A bare number is a phone; a number of which only hashes were seen goes by those.
+        A bare number is a phone; a number of which only hashes were seen goes by those. A phone may also be named by
+        its token, which is all that the review queue, explanations and exports show of it.
         """
-        written = text if text.count(":") >= 2 else f"{PHONE}::{text}"
-        reading = normalise_identifier(parse_identifier(written), self.policy)
+        reading = self._reading(text)
         if reading.refusal:
-            return ()
+            return (reading.identifier,) if self._is_token(reading) else ()
         spec = self.policy.spec(reading.identifier.namespace)
         stored = reading.identifier._replace(value=node_token(self.identity_key, reading.identifier, spec))
         if stored.namespace != PHONE:
-            return (stored,)
+            return (stored, reading.identifier) if self._is_token(reading) else (stored,)
         forms = phone_forms(self.identity_key, reading.identifier.value, self.mix_keys)
         return (stored, *(Identifier(form, "", token) for form in PHONE_FORMS for token in forms[form]))
+
+    def refusal(self, text: str) -> str:
+        """The rule that refuses what a text means, empty when none does."""
+        reading = self._reading(text)
+        return "" if self._is_token(reading) else reading.refusal
+
+    def _is_token(self, reading: Reading) -> bool:
+        """Whether a value may be a phone's token, be it no value of its namespace or also a hash."""
+        spec = self.policy.spec(reading.identifier.namespace)
+        written = reading.refusal in ("", "malformed") and _TOKEN.fullmatch(reading.identifier.value)
+        return spec is not None and spec.is_phone and bool(written)
+
+    def _reading(self, text: str) -> Reading:
+        written = text if text.count(":") >= 2 else f"{PHONE}::{text}"
+        return normalise_identifier(parse_identifier(written), self.policy)
 
     def stored(self, text: str) -> Identifier | None:
         """What a text means, by the name the lake has or would have for it; None when the rules refuse it."""

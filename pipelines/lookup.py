@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx as nx
 
-from identity.business_time import day_end_ms
+from identity.business_time import day_end_ms, parse_day
 from identity.decision import Decision
 from identity.explain import Explainer
 from identity.identifier import Identifier, key64
@@ -17,6 +17,7 @@ from identity.resolution import NOBODY, Resolution
 from pipelines.errors import CdpError, ConfigurationError, ExitCode
 from pipelines.group_evidence import GroupEvidence, LakeReader, read_groups
 from pipelines.jobs.s3_marker import RUN, VERSION
+from pipelines.refused import refused_links, shared_refusals
 from pipelines.store.versions import UnreadableError, dataset, rows_of
 
 Answer = dict[str, Any]
@@ -36,7 +37,11 @@ class Lookup:
         """One answer per text: OneID, status, candidates and sightings; status `unknown` for what nobody ever named.
 
         `at`: who held it on a business day, by what is known today; `known_at`: what the run of that day answered.
+        Raises BusinessDateError.
         """
+        for day in (at, known_at):
+            if day is not None:
+                parse_day(day)
         meant = [(text, self._reader.names(text)) for text in texts]
         rows = self._rows([names for _, names in meant], known_at)
         answers = []
@@ -60,11 +65,14 @@ class Lookup:
         """Why two identifiers are one person, or why not, also on a past business day."""
         first, second = (self._reader.stored(text) for text in (a, b))
         if first is None or second is None:
-            return {"linked": False, "path": [], "refused": self._refused_values(a, b)}
+            return {"linked": False, "path": [], "refused": refused_links(self._reader, a, b)}
         groups = read_groups(self._reader, (first, second), self._decisions)
         resolution = groups.resolve(self._reader, self._as_of, until=at)
         ends = (groups.names.get(end, end) for end in (first, second))
-        return Explainer(resolution, self._decisions).explain(*ends)
+        found = Explainer(resolution, self._decisions).explain(*ends)
+        if found["linked"] or found["refused"] or at is not None:
+            return found
+        return found | {"refused": shared_refusals(self._reader, (first, second))}
 
     def graph(self, text: str) -> nx.MultiGraph[str]:
         """The cluster of an identifier and the links to it that are refused: nodes with status, edges with evidence."""
@@ -137,12 +145,6 @@ class Lookup:
             return None
         last = max(runs, key=lambda row: (row["as_of"], row["value"]))["run_id"]
         return next(int(row["value"]) for row in rows if row["run_id"] == last and row["dimension"] == MAP)
-
-    def _refused_values(self, a: str, b: str) -> list[Answer]:
-        """A value that no rule reads as an identifier joins nobody; which rule refused it, where."""
-        bad = [text for text in (a, b) if self._reader.stored(text) is None]
-        shown = [_masked(text, None) for text in (a, b)]
-        return [{"link": shown, "rule": "refused_value", "observations": [], "decision": None} for _ in bad]
 
 
 def _shown(row: Answer) -> Answer:

@@ -17,7 +17,7 @@ def policy_path(settings: Settings) -> Path:
 
 
 def read_policy(path: Path) -> Policy:
-    """The policy of a file; a missing one is refused with its path."""
+    """The policy of a file; a missing one is refused with its path. Raises PolicyError, which names the file."""
     if not path.is_file():
         raise ConfigurationError("the policy file is missing", where=str(path), hint="give an existing YAML file")
     return Policy.load(path)

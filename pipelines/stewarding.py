@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from identity.business_time import parse_day
 from identity.decision import Decision, DecisionKind
 from identity.difference import partition_difference
 from identity.errors import DecisionRefused
 from identity.identifier import Identifier
+from identity.masking import hide_contacts
 from identity.registry import assign
-from identity.steward import KINDS, Desk, check_cannot_link, check_detach, check_must_link, find_revocable
+from identity.steward import KINDS, Desk, check, find_revocable, refuse_name
 from pipelines.group_evidence import GroupEvidence, LakeReader, read_groups
 
 
@@ -30,31 +32,29 @@ class Request:
 def decide(reader: LakeReader, decisions: Sequence[Decision], request: Request, as_of: str) -> Decision:
     """The decision as it would be recorded (a revoked one with who revoked it and when).
 
-    `as_of`: business day of the last stitch. Raises DecisionRefused where it cannot stand or would change nothing.
+    `as_of`: business day of the last stitch. Raises DecisionRefused where it cannot stand or would change nothing, and
+    BusinessDateError.
     """
+    parse_day(request.as_of)
     if request.kind not in KINDS:
         raise DecisionRefused(request.kind, "unknown kind of decision", hint=", ".join(KINDS))
     if not request.actor.strip() or not request.reason.strip():
         raise DecisionRefused(request.kind, "a decision names its actor and its reason")
     if request.kind == "revoke":
         standing = find_revocable(decisions, request.a)
-        return replace(standing, revoked_as_of=request.as_of, revoked_by=request.actor)
+        return standing.revoked(actor=request.actor, reason=request.reason, as_of=request.as_of)
     kind: DecisionKind = request.kind  # type: ignore[assignment]  # checked above
+    if kind != "detach" and request.b is None:
+        raise refuse_name(kind, None, "")
     ends = [_named(reader, request.kind, text) for text in (request.a, request.b) if text is not None]
     groups = read_groups(reader, ends, decisions)
-    first, *rest = (groups.names.get(end, end) for end in ends)
+    first, *rest = (groups.names.get(end, end) for end in (ends[:1] if kind == "detach" else ends))
     desk = Desk(groups.resolve(reader, as_of), list(groups.decisions), reader.order())
-    others: tuple[Identifier, ...] = ()
-    if kind == "detach":
-        others = check_detach(desk, first)
-        rest = []
-    elif not rest:
-        raise DecisionRefused(request.kind, "it needs two identifiers", hint="name both, namespace:scope:value")
-    else:
-        (check_must_link if kind == "must_link" else check_cannot_link)(desk, first, rest[0])
     second = rest[0] if rest else None
+    others = check(desk, kind, first, second)
     number = 1 + max((int(one.decision_id.rpartition("-")[2]) for one in decisions), default=0)
-    return Decision(f"dec-{number:06d}", kind, first, second, others, request.actor, request.reason, request.as_of)
+    reason = hide_contacts(request.reason)
+    return Decision(f"dec-{number:06d}", kind, first, second, others, request.actor, reason, request.as_of)
 
 
 def preview(
@@ -92,7 +92,7 @@ def _stored(identifier: Identifier) -> str:
 def _named(reader: LakeReader, kind: str, text: str) -> Identifier:
     found = reader.stored(text)
     if found is None:
-        raise DecisionRefused(kind, "an identifier cannot be read", hint="write namespace:scope:value")
+        raise refuse_name(kind, text, reader.refusal(text))
     return found
 
 
@@ -109,4 +109,5 @@ def decision_row(decision: Decision) -> dict[str, Any]:
         "as_of": decision.as_of,
         "revoked_as_of": decision.revoked_as_of or None,
         "revoked_by": decision.revoked_by or None,
+        "revoked_reason": decision.revoked_reason or None,
     }

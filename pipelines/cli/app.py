@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import typer
 
+from identity.errors import IdentityError
 from pipelines.cli import dag, housekeeping, identity, lake, pull, quarantine, repair, run
 from pipelines.errors import CdpError, ExitCode
 
@@ -80,6 +81,8 @@ def as_failure(error: BaseException) -> CdpError:
     """
     if isinstance(error, CdpError):
         return error
+    if isinstance(error, IdentityError):
+        return CdpError(ExitCode(error.code), error.message, where=error.where, hint=error.hint)
     text = str(error)
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or any(
         sign in text for sign in FULL

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,6 +55,12 @@ def lookup(
         raise ConfigurationError(
             "no identifier was given", where="cdp identity lookup", hint="name one, or give --file"
         )
+    if at is not None and known_at is not None:
+        raise ConfigurationError(
+            "--at and --known-at are two questions",
+            where="cdp identity lookup",
+            hint="ask what was valid on a day (--at) or what its run answered (--known-at)",
+        )
     answers = _lookup(settings_of(config)).find(wanted, at=at, known_at=known_at)
     lines = [
         f"{one['identifier']}  {one['one_id'] or '-'}  {one['status']}"
@@ -99,7 +106,7 @@ def report(
     shown = [{"metric": m, "dimension": d, "value": v} for (m, d), v in sorted(figures.items())]
     if truth is not None:
         measures = evaluate(settings.home, truth, policy, keys_of(settings).identity)
-        shown += [{"metric": "accuracy", "dimension": name, "value": value} for name, value in measures.items()]
+        shown += [{"metric": "accuracy", "dimension": name, "value": value} for name, value in _flat(measures)]
     text = "\n".join(f"{row['metric']:24s} {row['dimension']:32s} {row['value']:>14,.6g}" for row in shown)
     show(shown, as_json=as_json, text=text)
     broken = gates_broken(figures, policy)
@@ -181,6 +188,15 @@ def export(
         raise ConfigurationError(f"unknown format {out.suffix!r}", where=str(out), hint="end it in .graphml or .json")
     result = {"file": str(out), "nodes": graph.number_of_nodes(), "edges": graph.number_of_edges()}
     show(result, as_json=as_json, text=f"{result['nodes']} identifiers and {result['edges']} links in {out}")
+
+
+def _flat(measures: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The figures of nested measures with their dotted names."""
+    for name, value in measures.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _lines(file: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from pipelines.cli.common import ConfigOption, JsonOption, WaitOption, say, settings_of, show, writing
 from pipelines.cli.people import changes_text, decisions_in, last_day, reader_of, stitch_now
-from pipelines.errors import CdpError, ExitCode
+from pipelines.errors import CdpError, ConfigurationError, ExitCode
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ ActorOption = Annotated[str, typer.Option("--actor", help="Who decides.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why.")]
 DayOption = Annotated[str | None, typer.Option("--as-of", help="Business day; default: that of the last run.")]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would change, and change nothing.")]
-KindOption = Annotated[str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")]
+QUESTIONS = ("contested", "staff_phone", "recipient", "held", "rival_claim")
+KindOption = Annotated[str | None, typer.Option("--kind", help=f"{', '.join(QUESTIONS)}.")]
 IdentifierArgument = Annotated[str, typer.Argument(help="namespace:scope:value, or a phone number.")]
 
 
@@ -99,30 +101,39 @@ def listdecisions_in(config: ConfigOption = None, as_json: JsonOption = False) -
     rows = [decision_row(one) for one in decisions_in(settings_of(config))]
     lines = [
         f"{row['decision_id']}  {row['kind']:12s} {row['a']}  {row['b'] or ''}  {row['actor']}: {row['reason']}"
-        + (f"  (revoked {row['revoked_as_of']} by {row['revoked_by']})" if row["revoked_as_of"] else "")
+        + (_revoked(row) if row["revoked_as_of"] else "")
         for row in rows
     ]
     show(rows, as_json=as_json, text="\n".join(lines) or "no decisions")
 
 
+def _revoked(row: Mapping[str, Any]) -> str:
+    why = f": {row['revoked_reason']}" if row["revoked_reason"] else ""
+    return f"  (revoked {row['revoked_as_of']} by {row['revoked_by']}{why})"
+
+
 @steward_app.command("queue")
 def queue(
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="contested, staff_phone, recipient, held, rival_claim.")
-    ] = None,
+    kind: KindOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Questions shown.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What the rules leave open for a person to decide, with the evidence."""
+    """What the rules leave open, with the evidence for and against, and the commands that decide it."""
+    from pipelines.questions import question_text, with_choices
     from pipelines.store.versions import rows_of
 
+    if kind is not None and kind not in QUESTIONS:
+        raise ConfigurationError(
+            "there is no such kind of question", where="cdp steward queue --kind", hint=f"one of {', '.join(QUESTIONS)}"
+        )
     settings = settings_of(config)
     where = "true" if kind is None else "kind = $kind"
     query = f"SELECT * FROM t WHERE {where} ORDER BY kind, identifier, candidate_key LIMIT {limit}"
     rows = rows_of(settings.lake, "identity.review_queue", query, {} if kind is None else {"kind": kind})
-    lines = [f"{r['kind']:12s} {r['identifier']}  {', '.join(r['candidates'] or [])}  {r['evidence']}" for r in rows]
-    show(rows, as_json=as_json, text="\n".join(lines) or "nothing to decide")
+    if rows:
+        rows = with_choices(reader_of(settings), decisions_in(settings), rows, last_day(settings))
+    show(rows, as_json=as_json, text="\n".join(map(question_text, rows)) or "nothing to decide")
 
 
 def _decide(
@@ -145,7 +156,8 @@ def _decide(
         decision, effect = _checked(settings, words, last)
         _record(settings, decision)
         result = stitch_now(settings, None, max(words[-1] or last, last))
-    say(f"{decision.decision_id} is in force; run `cdp run` to make features and the snapshot follow")
+    state = "in force" if decision.in_force else "revoked"
+    say(f"{decision.decision_id} is {state}; run `cdp run` to make features and the snapshot follow")
     show({"decision": decision.decision_id, **effect, **result}, as_json=as_json, text=changes_text(effect))
 
 

@@ -86,6 +86,7 @@ def decisions_of(lake: Path, version: int | None = None) -> tuple[Decision, ...]
             as_of=str(row["as_of"]),
             revoked_as_of=str(row["revoked_as_of"] or ""),
             revoked_by=row["revoked_by"] or "",
+            revoked_reason=row.get("revoked_reason") or "",
         )
         for row in sorted(rows, key=lambda row: row["decision_id"])
     )

@@ -147,11 +147,13 @@ STEWARD_DECISIONS = Table(
         Column("b", "string", "Second identifier; null for detach", pii="pseudonym"),
         Column("detached_from", "array<string>", "Cluster the identifier was detached from, sorted", pii="pseudonym"),
         Column("actor", "string", "Who decided", required=True),
-        Column("reason", "string", "Why", required=True),
+        Column("reason", "string", "Why, without phone numbers and mail addresses", required=True),
         Column("as_of", "date", "Business day of the decision", required=True),
         Column("revoked_as_of", "date", "Business day of its revocation"),
         Column("revoked_by", "string", "Who revoked it"),
+        Column("revoked_reason", "string", "Why it was revoked"),
     ),
+    schema_version=2,
     checks=(Check("known_kind", "kind IN ('must_link','cannot_link','detach')"),),
 )
 

@@ -13,6 +13,8 @@ TRUTH = {"a": "p", "b": "p", "c": "p", "d": "q", "e": "q"}
 O1 = "wx_openid:a:o1"
 O2 = "wx_openid:a:o2"
 O3 = "wx_openid:a:o3"
+K1, K2 = "member_id:b:K1", "member_id:b:K2"
+P = "phone::13912345670"
 Worlds = Callable[..., World]
 
 
@@ -63,3 +65,19 @@ def test_accuracy_is_measured_against_a_truth(world: Worlds, build: Build) -> No
     scores = w.resolver.evaluate({O1: "p", O2: "p", O3: "p"}, reachable={O1: "g", O2: "g", O3: "h"})
     assert scores["all"]["pairwise"] == {"precision": 1.0, "recall": 1 / 3, "f1": 0.5}
     assert scores["reachable"]["pairwise"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+
+
+def test_without_a_list_the_reachable_pairs_are_those_that_the_evidence_may_join(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(
+        build.link("1", K1, f"{P}@verified"),
+        build.link("2", K2, f"{P}@verified"),
+        build.link("3", O1, f"{P}@recipient"),
+        build.link("4", O2, O3),
+    )
+    w.feed(build.unlink("5", "4"))
+    scores = w.resolver.evaluate({K1: "p", P: "p", K2: "q", O1: "p", O2: "q", O3: "q"})
+    assert scores["all"]["pairwise"]["recall"] == 0
+    # Only K1 and P: their link is suspended; that of O1 is a candidate, and row 4 is withdrawn.
+    assert scores["reachable"]["b_cubed"]["recall"] == pytest.approx(5 / 6)
+    assert scores["reachable"]["pairwise"]["recall"] == 0

@@ -52,7 +52,7 @@ def test_a_business_day_is_a_day_of_shanghai() -> None:
     assert day_start_ms("2025-03-01") == TEN - 10 * 3_600_000
 
 
-@pytest.mark.parametrize("day", ["2025-3-1", "20250301", "2025-02-30", "", None, 20250301])
+@pytest.mark.parametrize("day", ["2025-3-1", "20250301", "2025-02-30", "2025-W09-6", "", None, 20250301])
 def test_another_form_of_business_date_is_refused(day: object) -> None:
     with pytest.raises(BusinessDateError, match="YYYY-MM-DD"):
         day_end_ms(day)  # type: ignore[arg-type]

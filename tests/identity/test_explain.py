@@ -148,3 +148,12 @@ def test_the_rule_of_a_link_names_a_number_in_any_form_and_another_contact_by_it
     w.feed(build.link("1", O1, f"{hashed}@verified"), build.link("2", O1, "mail::a/b@owner"), build.link("3", O1, O2))
     found = [w.resolver.explain(O1, end)["path"][0]["rule"] for end in (hashed, "mail::a/b", O2)]
     assert found == ["phone_verified", "mail_owner", "link"]
+
+
+def test_a_step_that_a_steward_made_names_the_decision(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1), build.link("2", O2, K1))
+    made = w.decide("must_link", O1, O2)
+    first, second = w.resolver.explain(O1, K1)["path"]
+    assert first["decision"] == {"id": made, "actor": "jo", "reason": "looked at it"}
+    assert "decision" not in second

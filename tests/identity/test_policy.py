@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from identity.errors import PolicyError
+from identity.identifier import Identifier
 from identity.namespace import Strength
+from identity.normalise import normalise_identifier
 from identity.policy import Policy
 from identity.shipped import SHIPPED
 
@@ -90,6 +92,9 @@ def test_a_namespace_may_have_its_own_policy(policy: Callable[..., Policy]) -> N
         ({"namespaces": {"p": {"normaliser": "phone_cn", "scoped": True}}}, "namespaces.p.scoped"),
         ({"namespaces": {1: {}}}, "texts as keys"),
         ([], "the whole: .*a mapping"),
+        ({"namespaces": {}}, "namespaces: .*at least one namespace"),
+        ({"reject": {"by_namespace": {"membr_id": {"values": ["x"]}}}}, "membr_id: .*unknown namespace.*member_id"),
+        ({"reject": {"values": 13800138000}}, "reject.values: received <phone>"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_refused_naming_key_and_allowed(data: Any, message: str) -> None:
@@ -102,6 +107,34 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     path.write_text("policy: [", encoding="utf-8")
     with pytest.raises(PolicyError, match="a YAML mapping"):
         Policy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"polcy: hold", "polcy: received 'an unknown key'"),
+        (b"policy: hold\nhub: {max_accounts: 3", "line 2: .*a YAML mapping"),
+        (b"policy: hold\npolicy: last", "policy: received 'twice, again in line 2', allowed: each key once"),
+        (b"policy: \xff", "the file: .*UTF-8"),
+        (None, "the file: .*No such file"),
+    ],
+)
+def test_a_fault_in_a_file_names_the_file_and_the_next_command(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "identity.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PolicyError, match=f"{path}: {message}") as refused:
+        Policy.load(path)
+    assert refused.value.where == str(path)
+    assert refused.value.hint.endswith(f"`cdp identity diff --policy {path}`")
+
+
+def test_a_listed_number_is_refused_however_the_list_writes_it(policy: Callable[..., Policy]) -> None:
+    listed = policy(reject={"by_namespace": {"phone": {"values": ["+86 139-1234-5671"]}}})
+    for written in ("13912345671", "86 13912345671", "+86 139-1234-5671"):
+        assert normalise_identifier(Identifier("phone", "", written), listed).refusal == "reject_value"
 
 
 def test_an_empty_file_is_the_shipped_policy(tmp_path: Path, shipped: Policy) -> None:

@@ -322,6 +322,9 @@ def test_a_day_that_is_none_is_refused_before_anything_changes(day: str, world: 
         lambda: w.resolver.adopt(strict, as_of=day),
         lambda: w.resolver.rollback(as_of=day),
         lambda: w.decide("cannot_link", O1, O2, day=day),
+        lambda: w.resolver.one_id(O1, known_at=day),
+        lambda: w.resolver.one_id(O1, at=day),
+        lambda: w.resolver.explain(O1, O2, at=day),
     ]
     for attempt in tries:
         with pytest.raises(BusinessDateError):

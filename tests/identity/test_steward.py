@@ -175,7 +175,7 @@ def test_a_contradiction_through_a_chain_of_must_links_is_refused(world: Worlds,
         (("must_link", O1, O1), "one identifier"),
         (("must_link", O1, O2), "one person already"),
         (("must_link", O1, "wx_openid:a:unseen"), "never seen"),
-        (("must_link", O1, None), "cannot be read"),
+        (("must_link", O1, None), "it needs two identifiers"),
         (("must_link", O1, "wx_openid"), "cannot be read"),
         (("must_link", O1, "wx_openid::x"), "cannot be read"),
         (("revoke", "dec-999999"), "no decision of that id is in force"),
@@ -281,3 +281,36 @@ def test_a_must_link_of_two_hubs_is_refused_because_hubs_belong_to_nobody(world:
         w.decide("must_link", "wx_openid:a:left", "wx_openid:a:right")
     w.decide("must_link", "wx_openid:a:left", "login_id:b:left0")
     assert w.same("wx_openid:a:left", "login_id:b:left0")
+
+
+def test_reasons_are_kept_without_numbers_and_addresses_those_of_revocations_too(world: Worlds, build: Build) -> None:
+    w = world()
+    w.feed(build.link("1", O1), build.link("2", O2))
+    told = "called +86 139-1234-5671 and jo@example.com about order 6917341234567890123"
+    made = w.resolver.steward("must_link", O1, O2, actor="jo", reason=told, as_of="2025-03-01")
+    shown = w.resolver.explain(O1, O2)["path"][0]["decision"]["reason"]
+    assert shown == "called <phone> and <mail> about order 6917341234567890123"
+    w.resolver.steward("revoke", made, actor="li", reason="13912345671 said no", as_of="2025-03-02")
+    (decision,) = w.resolver.decisions()
+    assert (decision.reason, decision.revoked_reason) == (shown, "<phone> said no")
+    assert (decision.revoked_by, decision.revoked_as_of) == ("li", "2025-03-02")
+
+
+@pytest.mark.parametrize(
+    ("decision", "message"),
+    [
+        (("must_link", O1), "it needs two identifiers"),
+        (("must_link", O1, "phone::11111111111"), "refused by the rule digit_run .*reject"),
+        (("cannot_link", O1, "oaid_x::13912345671"), "refused by the rule undeclared_namespace"),
+        (("detach", "13912345671"), "write namespace:scope:value"),
+        (("revoke", "13912345671"), "in force: <phone> .*steward list"),
+    ],
+)
+def test_a_name_that_cannot_be_decided_on_says_why_without_repeating_it(
+    decision: tuple[str, ...], message: str, world: Worlds, build: Build
+) -> None:
+    w = world()
+    w.feed(build.link("1", O1))
+    with pytest.raises(DecisionRefused, match=message) as refused:
+        w.decide(*decision)
+    assert "13912345671" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ from tests.pipelines.jobs.identity_lake import IdentityLake
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 DAY = "2025-03-01"
+PLACEHOLDER = "13800138000"
 ANNA, BERT, SHARED = "wx_unionid:op:uAnna", "wx_unionid:op:uBert", "13912345678"
 Say = Callable[..., Any]
+Words = tuple[str, ...]
 
 
 def link(name: str, *ids: tuple[str, str, str, str]) -> dict[str, Any]:
@@ -38,6 +41,8 @@ ROWS = [
     link("3", ("wx_unionid", "op", "uBert", ""), ("wx_openid", "app", "oBert", "")),
     link("4", ("wx_openid", "app", "oBert", ""), ("phone", "", SHARED, "verified")),
     link("5", ("doudian_open_id", "key", "dAnna", ""), ("phone", "", "13712345679", "verified")),
+    link("6", ("doudian_open_id", "key", "dAnna", ""), ("phone", "", PLACEHOLDER, "verified")),
+    link("7", ("wx_openid", "app", "oBert", ""), ("phone", "", PLACEHOLDER, "verified")),
 ]
 
 
@@ -93,16 +98,80 @@ def test_identifiers_of_a_file_are_looked_up_in_its_order(home: Path, cdp: Say) 
     assert [row["one_id"] for row in found] == one_ids(cdp, BERT, ANNA)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("identity", "lookup", ANNA, "--at", "2025-3-1"),
+        ("identity", "lookup", ANNA, "--known-at", "yesterday"),
+        ("identity", "explain", ANNA, BERT, "--at", "2025-02-30"),
+        ("steward", "detach", "wx_openid:app:oAnna", "--actor", "li", "--reason", "x", "--as-of", "2025-13-01"),
+    ],
+)
+def test_a_day_that_is_none_is_a_usage_error_and_nothing_is_decided(home: Path, cdp: Say, words: Words) -> None:
+    assert "YYYY-MM-DD" in cdp(*words, code=ExitCode.USAGE)["message"]
+    assert cdp("steward", "list") == []
+
+
+def test_two_questions_about_a_day_at_once_are_refused(home: Path, cdp: Say) -> None:
+    refused = cdp("identity", "lookup", ANNA, "--at", DAY, "--known-at", DAY, code=ExitCode.USAGE)
+    assert "--known-at" in refused["hint"]
+
+
+@pytest.mark.parametrize("command", ["diff", "apply"])
+def test_a_faulty_policy_is_a_usage_error_that_names_file_and_key(home: Path, cdp: Say, command: str) -> None:
+    (home / "other.yaml").write_text("hub: {max_acounts: 3}", encoding="utf-8")
+    refused = cdp("identity", command, "--policy", str(home / "other.yaml"), code=ExitCode.USAGE)
+    assert refused["where"] == str(home / "other.yaml")
+    assert "hub.max_acounts: received 'an unknown key', allowed: max_accounts" in refused["message"]
+    assert "cdp identity diff" in refused["hint"]
+
+
 def test_explain_names_the_limit_that_keeps_two_apart(home: Path, cdp: Say) -> None:
     told = cdp("identity", "explain", ANNA, BERT)
     assert told["linked"] is False
     assert "wx_unionid" in json.dumps(told)
 
 
+def test_a_refused_value_explains_itself_by_its_rule_and_rows_but_not_by_itself(home: Path, cdp: Say) -> None:
+    douyin = "doudian_open_id:key:dAnna"
+    (direct,) = cdp("identity", "explain", douyin, PLACEHOLDER)["refused"]
+    assert (direct["link"][0], direct["rule"], direct["observations"]) == (douyin, "reject_value", ["6"])
+    shared = cdp("identity", "explain", douyin, "wx_openid:app:oBert")
+    told = [(link["link"][0], link["rule"], link["observations"]) for link in shared["refused"]]
+    assert told == [(douyin, "reject_value", ["6"]), ("wx_openid:app:oBert", "reject_value", ["7"])]
+    assert {link["link"][1] for link in shared["refused"]} == {direct["link"][1]}
+    (unseen,) = cdp("identity", "explain", "nope:x:13712345679", ANNA)["refused"]
+    assert (unseen["rule"], unseen["observations"]) == ("undeclared_namespace", [])
+    assert not any(PLACEHOLDER in str(one) or "13712345679" in str(one) for one in (direct, shared, unseen))
+
+
 def test_the_report_counts_and_a_stitched_lake_proves_itself(home: Path, cdp: Say) -> None:
     figures = {row["metric"]: row["value"] for row in cdp("identity", "report") if not row["dimension"]}
     assert (figures["persons"], figures["contested"]) == (3, 1)
     assert cdp("identity", "verify") == []
+
+
+def test_the_report_tells_both_measures_over_all_true_and_all_reachable_pairs(
+    home: Path, cdp: Say, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = home / "truth"
+    refused = cdp("identity", "report", "--truth", str(truth), code=ExitCode.USAGE)
+    assert (refused["where"], "identifiers.jsonl" in refused["message"]) == (str(truth), True)
+    anna = [("wx_unionid", "op", "uAnna"), ("wx_openid", "app", "oAnna"), ("doudian_open_id", "key", "dAnna")]
+    named = [dict(zip(("namespace", "scope", "value"), one, strict=True)) | {"person": "anna"} for one in anna]
+    truth.mkdir()
+    (truth / "identifiers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named), encoding="utf-8")
+    (truth / "reachable_pairs.jsonl").write_text(json.dumps({"identifiers": anna[:2]}) + "\n", encoding="utf-8")
+    told = cdp("identity", "report", "--truth", str(truth))
+    figures = {row["dimension"]: row["value"] for row in told if row["metric"] == "accuracy"}
+    assert figures["all.pairwise.precision"] == figures["all.b_cubed.precision"] == 1
+    assert figures["all.pairwise.recall"] == pytest.approx(1 / 3)
+    assert figures["all.b_cubed.recall"] == pytest.approx(5 / 9)
+    assert figures["reachable.pairwise.recall"] == figures["reachable.b_cubed.f1"] == figures["recall"] == 1
+    monkeypatch.setattr("sys.argv", ["cdp", "identity", "report", "--truth", str(truth)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, "all.pairwise.recall" in capsys.readouterr().out) == (0, True)
 
 
 def test_another_policy_is_weighed_applied_and_taken_back(home: Path, cdp: Say) -> None:
@@ -160,6 +229,31 @@ def test_a_must_link_is_previewed_recorded_and_revoked(home: Path, cdp: Say) -> 
     assert cdp("identity", "verify") == []
 
 
+def test_a_decision_is_told_as_it_is_kept_and_a_revoked_one_is_not_called_in_force(
+    home: Path, cdp: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (ANNA, "doudian_open_id:key:dAnna", "--actor", "li", "--reason", f"called {SHARED}")
+    decision = cdp("steward", "must-link", *words)["decision"]
+    step = cdp("identity", "explain", ANNA, "doudian_open_id:key:dAnna")["path"][0]
+    assert step["decision"] == {"id": decision, "actor": "li", "reason": "called <phone>"}
+    cdp("steward", "revoke", decision, "--actor", "jo", "--reason", f"{SHARED} said no")
+    (row,) = cdp("steward", "list")
+    assert (row["reason"], row["revoked_by"], row["revoked_reason"]) == ("called <phone>", "jo", "<phone> said no")
+    again = cdp("steward", "revoke", decision, "--actor", "jo", "--reason", "x", code=ExitCode.POLICY)
+    assert f"{decision}, which jo revoked on {DAY}" in again["message"]
+
+
+def test_a_question_can_be_decided_by_the_token_that_it_shows(home: Path, cdp: Say) -> None:
+    (question,) = cdp("steward", "queue")
+    token = question["identifier"]
+    assert cdp("identity", "lookup", token)[0]["candidates"] == question["candidates"]
+    assert cdp("identity", "explain", ANNA, token)["refused"]
+    cdp("steward", "must-link", ANNA, token, "--actor", "li", "--reason", "called")
+    assert token not in [row["identifier"] for row in cdp("steward", "queue")]
+    assert len(set(one_ids(cdp, ANNA, token, SHARED))) == 1
+    assert cdp("identity", "lookup", f"phone::{'0' * 32}")[0]["status"] == "unknown"
+
+
 def test_a_decision_against_a_limit_is_refused_and_nothing_is_recorded(home: Path, cdp: Say) -> None:
     refusal = cdp("steward", "must-link", ANNA, BERT, "--actor", "li", "--reason", "x", code=ExitCode.POLICY)
     assert "replace" in refusal["hint"]
@@ -170,6 +264,40 @@ def test_every_question_of_the_queue_tells_its_evidence(home: Path, cdp: Say) ->
     (question,) = cdp("steward", "queue")
     assert (question["kind"], len(question["candidates"])) == ("contested", 2)
     assert question["evidence"]
+    anna, bert = one_ids(cdp, ANNA, BERT)
+    choices = {choice["one_id"]: choice for choice in question["choices"]}
+    assert set(choices) == {anna, bert}
+    ours, theirs = choices[anna], choices[bert]
+    assert [(link["identifier"], link["observations"]) for link in ours["for"]] == [("wx_openid:app:oAnna", ["pos/2"])]
+    assert [(link["one_id"], link["observations"]) for link in ours["against"]] == [(bert, ["pos/4"])]
+    assert ours["against"][0]["identifier"] == theirs["for"][0]["identifier"]
+
+
+def test_a_question_is_decided_by_the_command_that_it_names(home: Path, cdp: Say) -> None:
+    (question,) = cdp("steward", "queue")
+    choice = question["choices"][0]
+    assert choice["accept"].startswith("cdp steward must-link phone::")
+    cdp(*shlex.split(choice["reject"])[1:], "--actor", "li", "--reason", "asked")
+    assert question["identifier"] not in [row["identifier"] for row in cdp("steward", "queue")]
+    (holder,) = one_ids(cdp, SHARED)
+    assert holder == question["choices"][1]["one_id"]
+
+
+def test_a_question_of_an_unknown_kind_is_a_usage_error(home: Path, cdp: Say) -> None:
+    assert "rival_claim" in cdp("steward", "queue", "--kind", "contestd", code=ExitCode.USAGE)["hint"]
+
+
+def test_the_queue_as_text_shows_evidence_for_and_against_and_the_commands(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["cdp", "steward", "queue"])
+    with pytest.raises(SystemExit):
+        main()
+    text = capsys.readouterr().out
+    assert "for      wx_openid:app:oAnna: contested:wx_unionid, pos/2, last seen 2025-03-01" in text
+    assert "against  wx_openid:app:oBert: contested:wx_unionid, pos/4, last seen 2025-03-01 of " in text
+    assert text.count("reject   cdp steward cannot-link phone::") == 2
+    assert SHARED not in text
 
 
 @pytest.mark.parametrize("form", ["graphml", "json"])
