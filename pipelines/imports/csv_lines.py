@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from pipelines.imports.encodings import BROKEN_BYTES
 
 DELIMITERS = (",", "\t", ";", "|")
 LONGEST_CELL_LINES = 60
@@ -20,6 +22,9 @@ LEAST_TO_TELL = 3
 """Columns from which a line inside a quoted cell that is itself a whole row gives the quote away as a broken one."""
 
 LINE_ENDS = "\r\n"
+ROWS_TO_TELL = 50
+"""Rows by whose width it is told whether all of them are wider than the heading."""
+
 TITLE_LINES = 15
 """Lines among which the heading is looked for: some reports begin with a title."""
 
@@ -29,12 +34,14 @@ HeadingRule = Callable[[Sequence[Any]], bool]
 
 @dataclass(frozen=True)
 class CsvRow:
-    """One row: its first line, from 1, and its cells; or the reason (a rule's name) and detail of its refusal."""
+    """One row: its first line, from 1, and its cells; or the reason (a rule's name) and detail of its refusal, with
+    what the line holds."""
 
     line: int
     cells: Sequence[Any]
     reason: str = ""
     detail: str = ""
+    raw: str = ""
 
 
 def read_csv(content: str, is_heading: HeadingRule | None = None) -> Iterator[CsvRow]:
@@ -43,8 +50,15 @@ def read_csv(content: str, is_heading: HeadingRule | None = None) -> Iterator[Cs
     The heading is the first of the uppermost rows that the rule accepts, else the first row there is.
     """
     lines = list(io.StringIO(content, newline=""))
-    delimiter = find_delimiter(lines)
-    width, at = 0, _heading_at(lines, delimiter, is_heading)
+    delimiter, at = _heading_place(lines, is_heading)
+    heading, at = _next_row(lines, at, delimiter)
+    if heading is None:
+        return
+    width = 0
+    if not heading.reason:
+        heading = _as_wide_as_rows(heading, lines, at, delimiter)
+        width = len(heading.cells)
+    yield heading
     while at < len(lines):
         if not lines[at].strip():
             at += 1
@@ -55,17 +69,52 @@ def read_csv(content: str, is_heading: HeadingRule | None = None) -> Iterator[Cs
             continue
         if not width and not row.reason:
             width = len(row.cells)
-        yield row
+        yield replace(row, raw="".join(lines[at - used : at]).rstrip(LINE_ENDS)) if row.reason else row
 
 
-def _heading_at(lines: Sequence[str], delimiter: str, is_heading: HeadingRule | None) -> int:
-    at = 0
-    while is_heading is not None and at < min(len(lines), TITLE_LINES):
+def _heading_place(lines: Sequence[str], is_heading: HeadingRule | None) -> tuple[str, int]:
+    """What separates the cells, and where the heading begins; a title may hold other signs than the table below it."""
+    usual = find_delimiter(lines)
+    for delimiter in (usual, *(one for one in DELIMITERS if one != usual)):
+        at = 0
+        while is_heading is not None and at < min(len(lines), TITLE_LINES):
+            row, used = _row_at(lines, at, delimiter, 0)
+            if not row.reason and is_heading(row.cells):
+                return delimiter, at
+            at += used
+    return usual, 0
+
+
+def _next_row(lines: Sequence[str], at: int, delimiter: str) -> tuple[CsvRow | None, int]:
+    """The next row that says anything, and where the one below it begins."""
+    while at < len(lines):
         row, used = _row_at(lines, at, delimiter, 0)
-        if not row.reason and is_heading(row.cells):
-            return at
         at += used
-    return 0
+        if row.reason or any(cell.strip() for cell in row.cells):
+            return row, at
+    return None, at
+
+
+def _as_wide_as_rows(heading: CsvRow, lines: Sequence[str], at: int, delimiter: str) -> CsvRow:
+    """The heading as wide as all rows below it: some exports end every row, but not the heading, with a delimiter.
+
+    One row alone that is wider may have an unquoted delimiter in a cell, and is refused.
+    """
+    widths: set[int] = set()
+    rows = 0
+    blank_end = True
+    while at < len(lines) and rows < ROWS_TO_TELL:
+        row, at = _next_row(lines, at, delimiter)
+        if row is not None and not row.reason:
+            rows += 1
+            widths.add(len(row.cells))
+            blank_end = blank_end and not any(cell.strip() for cell in row.cells[len(heading.cells) :])
+    (width,) = widths if len(widths) == 1 else (len(heading.cells),)
+    if rows > 1 and width > len(heading.cells) and blank_end:
+        return replace(heading, cells=[*heading.cells, *[""] * (width - len(heading.cells))])
+    if rows > 0 and width < len(heading.cells) and not any(cell.strip() for cell in heading.cells[width:]):
+        return replace(heading, cells=heading.cells[:width])
+    return heading
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
@@ -85,6 +134,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
 def _row_at(lines: Sequence[str], at: int, delimiter: str, width: int) -> tuple[CsvRow, int]:
     """The row that begins at a line, and how many lines it takes; a refused one takes its first line only."""
     number = at + 1
+    if BROKEN_BYTES.search(lines[at]):
+        return CsvRow(number, (), "bad_encoding", "bytes of the line are no characters of the file's encoding"), 1
     alone = _cells(lines[at], delimiter)
     if alone is not None:  # also where a quote stands inside a bare cell, as in 5" screen
         return _of_width(number, alone, width), 1
@@ -102,7 +153,7 @@ def _row_at(lines: Sequence[str], at: int, delimiter: str, width: int) -> tuple[
 
 def _of_width(number: int, cells: Sequence[Any], width: int) -> CsvRow:
     if width and len(cells) != width:
-        return CsvRow(number, (), "csv_fields", f"{len(cells)} cells where the heading has {width}")
+        return CsvRow(number, cells, "csv_fields", f"{len(cells)} cells where the heading has {width}")
     return CsvRow(number, cells)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,13 +41,26 @@ class ImportMapping(BaseModel):
     values: dict[str, dict[str, str]] = Field(default_factory=dict, description="Field -> value in the file -> value")
     fill_down: list[str] = Field(default_factory=list, description="Fields that merged cells leave empty below")
     blank: list[str] = Field(list(BLANK), description="Cells that say that there is nothing")
-    sheet: str | None = Field(None, description="Sheet of a workbook; default: the first")
+    ignored: list[str] = Field(
+        default_factory=list, description="Headings that are left out of the lake; `*` in one stands for anything"
+    )
+    sheet: str | None = Field(None, description="Sheet of a workbook; default: all that have the headings")
     context: dict[str, str] = Field(default_factory=dict, description="Landing context: brand, shop_id, ...")
 
     @property
     def key(self) -> str:
         """The field that every row must have: the order's or the member's number."""
         return KEYS[self.feed]
+
+    @property
+    def needed(self) -> list[str]:
+        """The headings that every export must have."""
+        return [" or ".join(self.headings(field)) for field in self.columns if field not in self.optional]
+
+    def ignores(self, heading: str) -> bool:
+        """Whether a column is left out; the number of a heading that stands more than once does not count."""
+        name = heading.partition("#")[0]
+        return any(fnmatchcase(name, pattern) for pattern in self.ignored)
 
     def headings(self, field: str) -> tuple[str, ...]:
         """The headings that the field may have in an export, the usual one first."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines.sources.base import RecordRefusedError
 from pipelines.sources.fields import iso_utc, text
+from pipelines.sources.orders_file import REST
 from pipelines.sources.sightings import day_start_ms
 from pipelines.sources.table_values import table_number, table_time
 
@@ -66,7 +67,8 @@ def observation(row: Mapping[str, Any], context: Mapping[str, str], *, day: str,
         "event_time": iso_utc(at),
         "ids": ids,
     }
-    return made | ({"attributes": attributes} if attributes else {})
+    rest = row.get(REST) or {}
+    return made | ({"attributes": attributes} if attributes else {}) | ({REST: rest} if rest else {})
 
 
 def _ids(row: Mapping[str, Any], context: Mapping[str, str]) -> list[dict[str, str]]:

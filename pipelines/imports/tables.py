@@ -5,9 +5,12 @@ What is no row of the table is given as a refusal in its place, with the rule it
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +20,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import InputRefusedError
-from pipelines.imports.cells import EXACT_DIGITS, heading_of
+from pipelines.imports.cells import EXACT_DIGITS, clean, heading_of
 from pipelines.imports.csv_lines import TITLE_LINES, CsvRow, HeadingRule, read_csv
+from pipelines.imports.encodings import decode, told
 
-ENCODINGS = ("utf-8-sig", "gb18030")
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_TOTAL = re.compile(
+    r"^(?:本页|本月|当页|全部|所有|订单|总)?(?:合计|总计|小计|共计|汇总|总额)(?:$|[\s:：(（].*)"
+    r"|^(?:sub|grand )?totals?:?$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row by heading, or why the line is none; `line` counts from 1, in JSON Lines and CSV lines, else rows."""
+    """A row by heading, or why the line is none, with what it holds; `line` counts from 1, in JSON Lines and CSV
+    lines, else rows of the sheet."""
 
     line: int
     cells: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     detail: str = ""
+    raw: str = ""
+    sheet: str = ""
 
 
 def read_rows(path: Path, is_heading: HeadingRule | None = None, *, sheet: str | None = None) -> Iterator[TableRow]:
@@ -40,7 +50,7 @@ def read_rows(path: Path, is_heading: HeadingRule | None = None, *, sheet: str |
     if suffix in (".csv", ".tsv", ".txt"):
         return _under_heading(read_csv(decode(path.read_bytes(), str(path)), is_heading))
     if suffix in (".xlsx", ".xlsm"):
-        return _under_heading(_sheet_rows(path, sheet, is_heading))
+        return _book_rows(path, sheet, is_heading)
     if suffix == ".parquet":
         return _parquet_rows(path)
     if suffix in (".jsonl", ".ndjson"):
@@ -52,44 +62,72 @@ def read_rows(path: Path, is_heading: HeadingRule | None = None, *, sheet: str |
     )
 
 
-def decode(raw: bytes, where: str) -> str:
-    """The text of a CSV file: UTF-8, with or without mark, GB18030, or UTF-16 with its mark."""
-    if raw.startswith(_WIDE_MARKS):
-        try:
-            return raw.decode("utf-16")
-        except UnicodeDecodeError:
-            raise _undecodable(where) from None
-    for encoding in ENCODINGS:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise _undecodable(where)
+def is_total(cells: Iterable[Any]) -> bool:
+    """Whether a row sums up those above it: its first cell that says anything is a word for a sum.
+
+    >>> is_total(["", "合计", "12"]), is_total(["总计：3单"]), is_total(["A1", "合计"]), is_total(["合计金额单"])
+    (True, True, False, False)
+    """
+    first = next((cell for cell in cells if clean(cell) is not None), None)
+    return isinstance(first, str) and bool(_TOTAL.match(str(clean(first))))
 
 
-def _undecodable(where: str) -> InputRefusedError:
-    return InputRefusedError(
-        "the file is neither UTF-8 nor GB18030 nor UTF-16", where=where, hint="export it again as UTF-8"
-    )
+def column_names(headings: Sequence[Any]) -> list[str]:
+    """The headings as columns are named: of one that stands more than once, each has its number.
+
+    >>> column_names(["订单号", "备注", "备注 ", None])
+    ['订单号', '备注#1', '备注#2', '']
+    """
+    names = [heading_of(cell) for cell in headings]
+    counts = Counter(names)
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        seen[name] += 1
+        if name and counts[name] > 1:
+            names[place] = f"{name}#{seen[name]}"
+    return names
 
 
-def _under_heading(rows: Iterable[CsvRow]) -> Iterator[TableRow]:
-    """The rows below the first one that is whole, which is the heading."""
-    headings: list[str] | None = None
+def _under_heading(rows: Iterable[CsvRow], sheet: str = "") -> Iterator[TableRow]:
+    """The rows below the first one that is whole, which is the heading; where it is repeated, and sums, are no rows."""
+    names: list[str] | None = None
+    headings: list[str] = []
     for row in rows:
+        if names is not None and is_total(row.cells):
+            continue
         if row.reason:
-            yield TableRow(row.line, {}, row.reason, row.detail)
-        elif headings is None:
+            yield TableRow(row.line, {}, row.reason, row.detail, told(row.raw), sheet)
+        elif names is None:
             headings = [heading_of(cell) for cell in row.cells]
-        else:
-            yield TableRow(row.line, {name: cell for name, cell in zip(headings, row.cells, strict=True) if name})
+            names = column_names(row.cells)
+        elif heading_of(row.cells[0]) != headings[0] or [heading_of(cell) for cell in row.cells] != headings:
+            yield TableRow(
+                row.line, {name: cell for name, cell in zip(names, row.cells, strict=True) if name}, sheet=sheet
+            )
 
 
-def _sheet_rows(path: Path, sheet: str | None, is_heading: HeadingRule | None) -> Iterator[CsvRow]:
+def _book_rows(path: Path, sheet: str | None, is_heading: HeadingRule | None) -> Iterator[TableRow]:
+    """The rows of the sheet named, else of every sheet that has the heading; of the first one if none has."""
+    book = _open(path)
+    if sheet is not None and sheet not in book.sheetnames:
+        raise InputRefusedError(f"the workbook has no sheet {sheet!r}", where=str(path), hint="mend the mapping")
+    named = [sheet] if sheet is not None else [table.title for table in book.worksheets]
+    fitting = [name for name in named if len(named) == 1 or _has_heading(book[name], is_heading)]
+    for name in fitting or named[:1]:
+        yield from _under_heading(_sheet_rows(book[name], is_heading), name if len(named) > 1 else "")
+    book.close()
+
+
+def _has_heading(table: Any, is_heading: HeadingRule | None) -> bool:
+    top = islice(_all_sheet_rows(table), TITLE_LINES)
+    return any(is_heading is None or is_heading(row.cells) for row in top)
+
+
+def _sheet_rows(table: Any, is_heading: HeadingRule | None) -> Iterator[CsvRow]:
     """The rows of a sheet from its heading on, each as wide as it: a sheet leaves out empty cells at a row's end."""
     above: list[CsvRow] = []
     width = 0
-    for row in _all_sheet_rows(path, sheet):
+    for row in _all_sheet_rows(table):
         if width:
             yield _as_wide(row, width)
         elif is_heading is None or is_heading(row.cells):
@@ -106,27 +144,28 @@ def _sheet_rows(path: Path, sheet: str | None, is_heading: HeadingRule | None) -
 
 def _as_wide(row: CsvRow, width: int) -> CsvRow:
     if len(row.cells) > width:
-        return CsvRow(row.line, (), "csv_fields", f"{len(row.cells)} cells where the heading has {width}")
+        raw = orjson.dumps(row.cells, default=str).decode()
+        return CsvRow(row.line, row.cells, "csv_fields", f"{len(row.cells)} cells where the heading has {width}", raw)
     return CsvRow(row.line, [*row.cells, *[None] * (width - len(row.cells))])
 
 
-def _all_sheet_rows(path: Path, sheet: str | None) -> Iterator[CsvRow]:
+def _open(path: Path) -> Any:
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError):
         raise InputRefusedError("the file is no workbook", where=str(path), hint="save it again as .xlsx") from None
-    if sheet is not None and sheet not in book.sheetnames:
-        raise InputRefusedError(f"the workbook has no sheet {sheet!r}", where=str(path), hint="mend the mapping")
-    table = book[sheet] if sheet is not None else book.worksheets[0]
+
+
+def _all_sheet_rows(table: Any) -> Iterator[CsvRow]:
+    """The rows of a sheet in which any cell says anything."""
     if hasattr(table, "reset_dimensions"):
         table.reset_dimensions()  # some exports state a size of one cell
     for number, cells in enumerate(table.iter_rows(values_only=True), start=1):
         kept = [_sheet_cell(cell) for cell in cells]
-        while kept and kept[-1] in (None, ""):
+        while kept and (kept[-1] is None or (isinstance(kept[-1], str) and not kept[-1].strip())):
             kept.pop()
         if kept:
             yield CsvRow(number, kept)
-    book.close()
 
 
 def _sheet_cell(value: Any) -> Any:
@@ -141,7 +180,7 @@ def _parquet_rows(path: Path) -> Iterator[TableRow]:
         raise InputRefusedError("the file is no Parquet", where=str(path), hint="write it again") from None
     number = 0
     for batch in file.iter_batches():
-        names = [heading_of(name) for name in batch.schema.names]
+        names = column_names(batch.schema.names)
         columns = [column.to_pylist() for column in batch.columns]
         for cells in zip(*columns, strict=True):
             number += 1
@@ -161,4 +200,5 @@ def _jsonl_rows(path: Path) -> Iterator[TableRow]:
             if isinstance(row, dict):
                 yield TableRow(number, {heading_of(name): cell for name, cell in row.items()})
             else:
-                yield TableRow(number, {}, "bad_json", "the line is no JSON object")
+                held = raw.decode("utf-8", "backslashreplace")
+                yield TableRow(number, {}, "bad_json", "the line is no JSON object", held)

@@ -36,7 +36,11 @@ def parse(record: Record) -> Parsed:
     """The observation as it was stated, its form checked and its times in epoch ms."""
     value = as_object(record.value, "observation")
     refuse_stated(value)
-    parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
+    unknown = SHAPE.unknown(value, record.settings.ignored)
+    beside = unknown.pop("rest", None)
+    if isinstance(beside, Mapping):  # columns of a member list that its mapping does not name
+        unknown |= {f"rest.{heading}": cell for heading, cell in beside.items()}
+    parsed = Parsed(unknown=unknown)
     stated = _stated(value)
     parsed.observations.append(stated)
     if stated["kind"] == "link" and stated["source"] in record.settings.options.get("member_sources", ()):

@@ -31,14 +31,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.sources.amounts import mask_tail, plain_phone
-from pipelines.sources.base import Context, FeedParser, Parsed, Record
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import as_object, category, refuse_stated
 from pipelines.sources.evidence import first_known, named, observe
-from pipelines.sources.fields import identifier, objects, required, text
+from pipelines.sources.fields import identifier, mapping, objects, required, text
 from pipelines.sources.pages import split_pages
-from pipelines.sources.refunds import REFUNDS
+from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS
 from pipelines.sources.shape import Shape
-from pipelines.sources.shop_orders import LINES, ORDERS, add_refund, line_amounts, order_amounts, order_facts
+from pipelines.sources.shop_orders import LINES, ORDERS, RANK, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
 from pipelines.sources.table_values import amount_of, quantity_of, rounded_fen, table_time
 
@@ -51,7 +51,13 @@ _FIELDS = (
 )
 ROW_FIELDS: tuple[str, ...] = (*_FIELDS.split(), "address")
 """Fields of a row that a mapping may fill; of an `address` only province and city are kept."""
-ID_FIELDS = ("order_id", "line_id", "product_id", "sku_id", "customer", "refund_of", "refund_id", "refund_line")
+REST = "rest"
+"""What stands in columns that a mapping neither uses nor leaves out, by heading."""
+
+ID_FIELDS = (
+    *("order_id", "line_id", "shop_id", "product_id", "sku_id", "brand_sku", "customer", "talent_id", "room_id"),
+    *("video_id", "refund_of", "refund_id", "refund_line"),
+)
 """Fields that a spreadsheet may have rounded."""
 SHAPE = Shape("order", ("order_id", "holds", *(f"rows[].{name}" for name in _FIELDS.split() if name != "order_id")))
 
@@ -61,11 +67,16 @@ _SHOWN = ("talent_id", "room_id", "video_id")
 _TIMES = ("created_at", "paid_at", "shipped_at", "finished_at", "closed_at")
 _PAID_STATUS = frozenset({"paid", "part_shipped", "shipped", "signed", "finished"})
 
+_REFUND_RANK = {"none": 0, "open": 1, "closed": 2, "success": 3}
+"""Of two exports in which nothing but a refund moved, the one that is further counts."""
+
 Row = Mapping[str, Any]
 
 
 def group_rows(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     """One record per order, in the order of their first rows; rows without an order number stay alone and are refused.
+
+    Where the platform numbers lines, a row that stands twice is one: exports were put together, or sheets overlap.
 
     >>> list(group_rows([{"order_id": "A", "price": 1}, {"order_id": "B"}, {"order_id": "A", "price": 2}]))[0]
     {'order_id': 'A', 'rows': [{'order_id': 'A', 'price': 1}, {'order_id': 'A', 'price': 2}]}
@@ -75,7 +86,9 @@ def group_rows(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         order_id = text(row.get("order_id"))
         key = (text(row.get("platform")) or "", text(row.get("shop_id")) or "", order_id or f"\x00{position}")
         record = orders.setdefault(key, {"order_id": order_id, "rows": []})
-        record["rows"].append(dict(row))
+        numbered = key[0] in NUMBERED_BY_PLATFORM and text(row.get("line_id")) is not None
+        if not numbered or row not in record["rows"]:
+            record["rows"].append(dict(row))
     yield from orders.values()
 
 
@@ -90,9 +103,12 @@ def parse_orders(record: Record) -> Parsed:
     refuse_stated(value)
     if "rows" not in value:
         value = {"order_id": value.get("order_id"), "rows": [value]}
-    parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
-    order_id = required(identifier(value.get("order_id")), "order_id")
     rows = objects(value["rows"], "rows")
+    unknown = SHAPE.unknown(value, record.settings.ignored)
+    if unknown.pop(f"rows[].{REST}", None) is not None:
+        unknown |= _beside_fields(rows)
+    parsed = Parsed(unknown=unknown)
+    order_id = required(identifier(value.get("order_id")), "order_id")
     holds = value.get("holds") or ["orders", "lines"]
     sold, returned = _lines(rows, record, parsed), _returns(rows, order_id, parsed)
     order = _order(rows, order_id, record)
@@ -104,6 +120,15 @@ def parse_orders(record: Record) -> Parsed:
             shared = {"platform": order["platform"], "shop_id": order["shop_id"], "order_id": target}
             add_refund(parsed, record, refund, shared)
     return parsed
+
+
+def _beside_fields(rows: Sequence[Row]) -> dict[str, Any]:
+    """What columns that nobody named say in the first row that has them, by path."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        for heading, cell in mapping(row.get(REST), REST).items():
+            found.setdefault(f"rows[].{heading}", cell)
+    return found
 
 
 def _order(rows: Sequence[Row], order_id: str, record: Record) -> dict[str, Any]:
@@ -138,6 +163,12 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
         for line, origin in zip(order["lines"], origins, strict=False):
             counts = paid or (len(holds) == 1 and facts["status"] in _PAID_STATUS)
             own = {"channel_origin": origin, "is_paid": counts, "refund_state": line["refund_state"]}
+            own["version_key"] = version_key(
+                facts["updated_at"],
+                record.digest,
+                rank=RANK.get(facts["status"], 0),
+                refund_rank=_REFUND_RANK.get(line["refund_state"], 0),
+            )
             shown = {name: identifier(line[name]) for name in _SHOWN}
             parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=counts) | own | shown))
     for refund in order["refunds"]:

@@ -48,13 +48,13 @@ SHAPE = Shape(
     ),
 )
 
-_RANK = {
+RANK = {
     status: rank
     for rank, status in enumerate(
         ("unknown", "created", "paid", "part_shipped", "shipped", "signed", "finished", "closed")
     )
 }
-_RANK["deposit_paid"] = _RANK["created"]
+RANK["deposit_paid"] = RANK["created"]
 _REFUND_RANK = {"applied": 1, "processing": 2, "failed": 3, "closed": 4, "success": 5}
 
 
@@ -117,7 +117,7 @@ def order_facts(
     }
     if ids:
         facts["subject"] = subject_of(ids)
-    facts["version_key"] = version_key(facts["updated_at"], record.digest, rank=_RANK.get(facts["status"], 0))
+    facts["version_key"] = version_key(facts["updated_at"], record.digest, rank=RANK.get(facts["status"], 0))
     return shared, facts
 
 

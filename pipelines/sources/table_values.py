@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -11,14 +12,20 @@ from pipelines.sources.amounts import MOST, any_time
 from pipelines.sources.base import Parsed, RecordRefusedError
 from pipelines.sources.fields import SHANGHAI, text
 
-_CURRENCY = re.compile(r"^(?:CNY|RMB|[¥￥$£€])\s*|\s*(?:元|CNY|RMB)$")
+_CURRENCY = re.compile(r"^([+-]?)(?:CNY|RMB|人民币|[¥￥$£€])\s*|\s*(?:元|CNY|RMB)$")
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$", re.ASCII)
 _LOCAL = re.compile(
     r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
-    r"(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{1,9})?)?)?$",
-    re.ASCII,
+    r"(?:[ T]*(?P<half>上午|下午|[AP]M)?[ T]*(\d{1,2})[:时点](\d{1,2})分?(?::?(\d{1,2})(?:\.\d{1,9})?秒?)?"
+    r" ?(?P<after>[AP]M)?)?$",
+    re.ASCII | re.IGNORECASE,
 )
-_COMPACT = re.compile(r"^((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$", re.ASCII)
+_COMPACT = re.compile(r"^((?:19|20)\d\d)([01]\d)([0-3]\d)(?:(\d\d)(\d\d)(\d\d)?)?$", re.ASCII)
+_NEVER = re.compile(
+    r"^(?:0000-0?0-0?0|(?:0001|1900)-0?1-0?[01]|1970-0?1-0?1)(?:[ T]0?[08]:00(?::00(?:\.0+)?)?)?$", re.ASCII
+)
+"""Times that databases and spreadsheets write where there is none."""
+
 _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$", re.ASCII)
 _SERIAL_BEGIN_MS = -2_209_190_400_000
 """The day before 1899-12-31, from which spreadsheets count days, in Asia/Shanghai at its offset of today."""
@@ -32,11 +39,13 @@ def amount_of(value: Any, name: str) -> Decimal | None:
 
     >>> amount_of("1,299.50", "a"), amount_of("¥ 88", "a"), amount_of("0元", "a"), amount_of("", "a")
     (Decimal('1299.50'), Decimal('88'), Decimal('0'), None)
+    >>> amount_of("１，２９９．００", "a"), amount_of("-￥12.00", "a")
+    (Decimal('1299.00'), Decimal('-12.00'))
     """
     raw = text(value)
     if raw is None:
         return None
-    bare = _CURRENCY.sub("", raw.replace("，", ",")).strip()
+    bare = _CURRENCY.sub(r"\1", unicodedata.normalize("NFKC", raw)).strip()
     if _GROUPED.match(bare):
         bare = bare.replace(",", "")
     try:
@@ -89,7 +98,8 @@ def quantity_of(value: Any) -> int:
 def table_time(value: Any, name: str) -> int | None:
     """A time in the forms tables use, as UTC ms; what has no offset is local time of Asia/Shanghai.
 
-    Beside the platforms' own forms: slashes, no seconds, Chinese units, fourteen digits, day numbers of spreadsheets.
+    Beside the platforms' own forms: slashes, no seconds, Chinese units, halves of the day, eight to fourteen digits,
+    day numbers of spreadsheets. The first day of a calendar stands for a time that is not set.
 
     >>> table_time("2025/1/1 11:02", "t") == table_time("2025年1月1日 11:02:00", "t") == 1735700520000
     True
@@ -97,11 +107,22 @@ def table_time(value: Any, name: str) -> int | None:
     True
     >>> table_time("45658.5", "t")  # noon of 2025-01-01
     1735704000000
+    >>> table_time("20250101", "t"), table_time("2025/1/1 下午1:05", "t"), table_time("0000-00-00 00:00:00", "t")
+    (1735660800000, 1735707900000, None)
     """
     raw = text(value)
     if raw is None:
         return None
-    match = _LOCAL.match(raw) or _COMPACT.match(raw)
+    if not raw.isascii():
+        raw = unicodedata.normalize("NFKC", raw)
+    if _NEVER.match(raw.replace("/", "-")):
+        return None
+    match = _LOCAL.match(raw)
+    if match is not None:
+        year, month, day, half, hour, *rest, after = match.groups()
+        hours = _of_day(int(hour or 0), (half or after or "").upper())
+        return _local_ms([int(part or 0) for part in (year, month, day, hours, *rest)], name)
+    match = _COMPACT.match(raw)
     if match is not None:
         return _local_ms([int(part or 0) for part in match.groups()], name)
     if _SERIAL.match(raw) and _SERIALS[0] <= float(raw) < _SERIALS[1]:
@@ -110,6 +131,13 @@ def table_time(value: Any, name: str) -> int | None:
         return any_time(raw, name)
     except RecordRefusedError:
         raise RecordRefusedError("bad_value", f"{name}: not a time, expected for example 2025-01-01 11:02:00") from None
+
+
+def _of_day(hour: int, half: str) -> int:
+    """The hour of the day of an hour in its half."""
+    if half in ("下午", "PM") and hour < 12:
+        return hour + 12
+    return 0 if half in ("上午", "AM") and hour == 12 else hour
 
 
 def _local_ms(parts: list[int], name: str) -> int:
