@@ -12,7 +12,7 @@ import yaml
 from identity.errors import PolicyError
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Safe YAML in which a key stands once: of two, the first would be dropped without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
@@ -30,14 +30,16 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file, an empty one as no keys; raises PolicyError for one that cannot be read."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        content = path.read_text(encoding="utf-8")
+        data = yaml.load(content, Loader=_Loader)
     except OSError as error:
         raise PolicyError("the file", error.strerror or "nothing", "a file that can be read") from None
     except UnicodeDecodeError:
         raise PolicyError("the file", "another encoding", "UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = "the whole" if mark is None else f"line {mark.line + 1}"
+        # At the end of a file libyaml names the line behind it.
+        place = "the whole" if mark is None else f"line {min(mark.line + 1, len(content.splitlines()))}"
         raise PolicyError(place, type(error).__name__, "a YAML mapping") from None
     return {} if data is None else data
 

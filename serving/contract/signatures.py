@@ -43,7 +43,7 @@ def douyin_api_sign_md5(app_secret: str, *, app_key: str, method: str, param_jso
     """The same for `sign_method` md5, which the platform takes too.
 
     >>> douyin_api_sign_md5("s", app_key="k", method="m", param_json="{}", timestamp="1")
-    'ba1ef6d23ff18b06ba3c0ff91f9da8a5'
+    'd7797c049ea61430c617d13d0999023f'
     """
     return _md5(_between(app_secret, f"app_key{app_key}method{method}param_json{param_json}timestamp{timestamp}v2"))
 
