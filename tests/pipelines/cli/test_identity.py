@@ -14,9 +14,11 @@ import pytest
 
 from identity.policy import Policy
 from pipelines.cli import main
-from pipelines.cli.people import changes_text
+from pipelines.cli.common import settings_of
+from pipelines.cli.people import changes_text, decisions_in, reader_of
 from pipelines.errors import ExitCode
 from pipelines.keys import create_keys, load_keys
+from pipelines.questions import question_text, with_choices
 from pipelines.store.versions import rows_of
 from tests.pipelines.jobs.identity_lake import IdentityLake
 
@@ -281,6 +283,20 @@ def test_a_question_is_decided_by_the_command_that_it_names(home: Path, cdp: Say
     assert question["identifier"] not in [row["identifier"] for row in cdp("steward", "queue")]
     (holder,) = one_ids(cdp, SHARED)
     assert holder == question["choices"][1]["one_id"]
+
+
+def test_a_rival_claim_is_decided_about_the_buyers_strongest_id_where_nothing_links_the_two(
+    home: Path, cdp: Say
+) -> None:
+    settings = settings_of(None)
+    claimant, buyer = "wx_openid:app:oAnna", "doudian_open_id:key:dAnna"
+    mine, theirs = one_ids(cdp, claimant, buyer)
+    asked = {"kind": "rival_claim", "identifier": claimant, "candidates": sorted([mine, theirs]), "evidence": "{}"}
+    (question,) = with_choices(reader_of(settings), decisions_in(settings), [asked], DAY)
+    (choice,) = question["choices"]
+    assert (choice["one_id"], choice["for"]) == (theirs, [])
+    assert choice["accept"] == f"cdp steward must-link {claimant} {buyer}"
+    assert "{}" in question_text(question)
 
 
 def test_a_question_of_an_unknown_kind_is_a_usage_error(home: Path, cdp: Say) -> None:
