@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
@@ -20,6 +21,7 @@ FROM_ENVIRONMENT = "env:"
 HINT = "docs/platforms.md shows the form of the file"
 
 AES_KEY_CHARACTERS = 43
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _is_told(value: SecretStr) -> SecretStr:
@@ -40,9 +42,22 @@ def _is_aes_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _is_address(value: str) -> str:
+    """Tokens and secrets travel to it, so it is encrypted or does not leave the machine."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("it is no address") from None
+    if not host or (parts.scheme != "https" and (parts.scheme != "http" or host not in LOOPBACK)):
+        raise ValueError("an address begins with https://, on this machine also with http://")
+    return value.rstrip("/")
+
+
 Id = Annotated[str, Field(min_length=1, max_length=128)]
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_is_told)]
 AesKey = Annotated[Secret, AfterValidator(_is_aes_key)]
+Address = Annotated[str, AfterValidator(_is_address)]
 CallRate = Annotated[float, Field(gt=0, le=1_000)]
 """Calls per second; the platforms grant each app its own and publish none."""
 
@@ -121,9 +136,9 @@ class WecomCorp(_Entry):
 class Endpoints(_Entry):
     """Where the platforms answer; other addresses serve trials against a simulated platform."""
 
-    douyin: str = "https://openapi-fxg.jinritemai.com"
-    tmall: str = "https://eco.taobao.com/router/rest"
-    wecom: str = "https://qyapi.weixin.qq.com/cgi-bin"
+    douyin: Address = "https://openapi-fxg.jinritemai.com"
+    tmall: Address = "https://eco.taobao.com/router/rest"
+    wecom: Address = "https://qyapi.weixin.qq.com/cgi-bin"
 
 
 class Platforms(_Entry):

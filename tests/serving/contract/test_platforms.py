@@ -46,6 +46,10 @@ def test_an_unset_variable_is_named(tmp_path: Path) -> None:
         ("wecom: [{corp_id: ww1, calls_per_second: 0}]", "wecom.0.calls_per_second"),
         ("wecom: [{corp_id: ww1, sekret: hidden-value}]", "wecom.0.sekret"),
         ("tmall: 5", "tmall"),
+        ("endpoints: {wecom: 'http://qyapi.weixin.qq.com/cgi-bin'}", "endpoints.wecom"),
+        ("endpoints: {wecom: 'ftp://127.0.0.1'}", "endpoints.wecom"),
+        ("endpoints: {wecom: 'http://[::1'}", "endpoints.wecom"),
+        ("endpoints: {wecom: 'https://x:port'}", "endpoints.wecom"),
         ("douyin: [", "YAML"),
     ],
 )
@@ -53,6 +57,15 @@ def test_a_fault_is_named_by_its_place_only(tmp_path: Path, text: str, place: st
     with pytest.raises(ConfigRefusedError, match=place) as caught:
         written(tmp_path, text)
     assert "hidden-value" not in str(caught.value)
+
+
+def test_a_trial_may_ask_this_machine_without_encryption(tmp_path: Path) -> None:
+    found = written(tmp_path, "endpoints: {wecom: 'http://127.0.0.1:8000/cgi-bin/', tmall: 'https://proxy.test/rest'}")
+    assert found is not None
+    assert (found.endpoints.wecom, found.endpoints.tmall) == (
+        "http://127.0.0.1:8000/cgi-bin",
+        "https://proxy.test/rest",
+    )
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
