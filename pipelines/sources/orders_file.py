@@ -36,7 +36,7 @@ from pipelines.sources.categories import as_object, category, refuse_stated
 from pipelines.sources.evidence import first_known, named, observe
 from pipelines.sources.fields import identifier, mapping, objects, required, text
 from pipelines.sources.pages import split_pages
-from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS
+from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS, made_number
 from pipelines.sources.shape import Shape
 from pipelines.sources.shop_orders import LINES, ORDERS, RANK, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
@@ -246,7 +246,7 @@ def _returns(rows: Sequence[Row], order_id: str, parsed: Parsed) -> list[tuple[s
             continue
         times = ("refunded_at", *reversed(_TIMES)) if quantity >= 0 else ("refunded_at", "paid_at", "created_at")
         refund = {
-            "refund_id": identifier(row.get("refund_id")) or f"{order_id}:{line_id}",
+            "refund_id": identifier(row.get("refund_id")) or made_number(order_id, line_id),
             "line_id": identifier(row.get("refund_line")) or (line_id if quantity >= 0 else None),
             "type": "return_refund" if quantity < 0 else None,
             "status": text(row.get("refund_status")) or "success",

@@ -98,7 +98,7 @@ FACT_REFUND = Table(
         Column("business_date", "date", "Business day of the first success; before it, of the application"),
         Column("applied_at", "timestamp", "When the buyer applied"),
         Column("success_at", "timestamp", "First success"),
-        Column("status", "string", "applied, processing, success, closed, failed, exchange or unknown", required=True),
+        Column("status", "string", "As in silver.refunds; a superseded one gave nothing back itself", required=True),
         Column("refund_type", "string", "Kind of refund"),
         Column("reason_code", "string", "Reason code of the platform"),
         Column("order_known", "boolean", "Whether the refunded order is known", required=True),

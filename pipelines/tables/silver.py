@@ -160,7 +160,13 @@ REFUNDS = Table(
         Column("refund_id", "string", "Refund or after-sale number", required=True),
         Column("order_id", "string", "Parent order number"),
         Column("line_id", "string", "Child order number; null when the refund is of the whole order"),
-        Column("status", "string", "applied, processing, success, closed, failed, exchange or unknown", required=True),
+        Column(
+            "status",
+            "string",
+            "applied, processing, success, closed, failed, exchange, unknown; superseded: an export told of it, and the"
+            " platform's own refund of the line or order, which is another row, counts",
+            required=True,
+        ),
         Column("status_raw", "string", "Status as the platform writes it"),
         Column(
             "refund_type",
@@ -189,7 +195,7 @@ REFUNDS = Table(
         ),
     ),
     checks=(Check("refund_not_negative", "amount_fen IS NULL OR amount_fen >= 0"),),
-    schema_version=3,
+    schema_version=4,
 )
 
 ORDER_PHONES = Table(
