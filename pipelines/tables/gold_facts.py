@@ -69,6 +69,11 @@ FACT_ORDER_LINE = Table(
             "Given back for the line, freight on the first line, fen; sums to fact_refund.refunded_fen of the order",
         ),
         Column("net_fen", "bigint", "revenue_fen - refunded_fen: net revenue of the line, fen"),
+        Column(
+            "refund_pending",
+            "boolean",
+            "Whether the line calls itself refunded and no refund of it is known: net_fen lacks what went back",
+        ),
     ),
     checks=(
         Check("net_of_parts", "net_fen = revenue_fen - refunded_fen"),
@@ -76,7 +81,7 @@ FACT_ORDER_LINE = Table(
         Check("unpaid_counts_nothing", "is_paid OR revenue_fen = 0"),
         Check("one_or_none", "order_count IN (0, 1)"),
     ),
-    schema_version=2,
+    schema_version=3,
 )
 
 FACT_REFUND = Table(

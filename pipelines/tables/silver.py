@@ -111,7 +111,11 @@ ORDER_LINES = Table(
         Column("quantity", "bigint", "Pieces"),
         Column("unit_price_fen", "bigint", "Unit list price, fen"),
         Column("list_fen", "bigint", "Line list amount, fen"),
-        Column("paid_fen", "bigint", "Buyer's payment for the line without freight, fen; 0 until paid and for gifts"),
+        Column(
+            "paid_fen",
+            "bigint",
+            "Buyer's payment for the line without freight, fen; 0 until paid and for gifts, null if not stated",
+        ),
         Column("is_gift", "boolean", "Gift line: counts nothing", required=True),
         Column("is_paid", "boolean", "Whether the final payment was made", required=True),
         Column("status", "string", "As in silver.orders, of the line", required=True),
