@@ -157,8 +157,7 @@ def _write_superseded(context: RunContext, staged: Mapping[str, Rows]) -> list[W
     if REFUNDS not in staged:
         return []
     lake, refunds = context.lake.local, ALL[REFUNDS]
-    numbers = refunded_numbers(lake, few(staged[REFUNDS], *refunds.key), None).collect()
-    changed = told_twice(lake, numbers)
+    changed = told_twice(lake, refunded_numbers(lake, few(staged[REFUNDS], *refunds.key), None))
     return [lake.replace_keys(refunds, changed, changed.select(refunds.key))] if changed.height else []
 
 

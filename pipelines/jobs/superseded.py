@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.refunds import FILE_FEED, PART, SUPERSEDED
-from pipelines.store.local import LocalLake
+from pipelines.store.local import LocalLake, empty
 from pipelines.tables import ALL
 
 REFUNDS = ALL["silver.refunds"]
@@ -59,11 +59,17 @@ def restated(refunds: pl.DataFrame) -> pl.DataFrame:
     return right.filter(pl.col("right") != pl.col("status")).with_columns(status="right").select(REFUNDS.column_names)
 
 
-def told_twice(lake: LocalLake, numbers: pl.DataFrame) -> pl.DataFrame:
-    """`restated` of the refunds of these orders (`platform`, `order_id`)."""
-    held = lake.scan(REFUNDS).join(numbers.lazy(), on=["platform", "order_id"], how="semi")
-    made = held.filter(MADE).select(ORDER).unique()
-    return restated(held.join(made, on=ORDER, how="semi").collect())
+def told_twice(lake: LocalLake, numbers: pl.LazyFrame) -> pl.DataFrame:
+    """`restated` of the refunds of these orders (`platform`, `order_id`).
+
+    Few lakes hold made numbers, so these are looked for first, in the columns that tell.
+    """
+    made = lake.scan(REFUNDS).filter(MADE).select(ORDER).unique().collect()
+    if made.height:
+        made = made.lazy().join(numbers, on=["platform", "order_id"], how="semi").collect()
+    if not made.height:
+        return empty(REFUNDS)
+    return restated(lake.scan(REFUNDS).join(made.lazy(), on=ORDER, how="semi").collect())
 
 
 def _lines(refund: Mapping[str, Any]) -> list[str | None]:

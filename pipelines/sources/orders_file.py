@@ -130,7 +130,7 @@ def parse_orders(record: Record) -> Parsed:
     for target, refund in returned:
         if target != order_id:
             shared = {"platform": order["platform"], "shop_id": order["shop_id"], "order_id": target}
-            add_refund(parsed, record, refund, shared)
+            add_refund(parsed, record, refund, shared, growing=refund["growing"])
     return parsed
 
 
@@ -192,7 +192,7 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
             shown = {name: identifier(line[name]) for name in _SHOWN}
             parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=counts) | own | shown))
     for refund in order["refunds"]:
-        add_refund(parsed, record, refund, shared)
+        add_refund(parsed, record, refund, shared, growing=refund["growing"])
 
 
 def _unknown(line: Row) -> bool:
@@ -293,6 +293,7 @@ def _returns(rows: Sequence[Row], order_id: str) -> list[tuple[str, Row]]:
             "type": "return_refund" if quantity < 0 else None,
             "status": text(row.get("refund_status")) or "success",
             "amount_fen": given_back,
+            "growing": identifier(row.get("refund_id")) is None,
             "at": next((at for name in times if (at := table_time(row.get(name), name)) is not None), None),
         }
         found.append((identifier(row.get("refund_of")) or order_id, refund))

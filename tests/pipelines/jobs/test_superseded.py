@@ -120,7 +120,7 @@ def test_every_order_of_arrival_ends_in_one_table(tmp_path: Path) -> None:
         for row in order:
             lake.upsert_latest(REFUNDS, frame([row]))
             for _ in range(2):
-                changed = told_twice(lake, frame([row]).select("platform", "order_id"))
+                changed = told_twice(lake, frame([row]).lazy().select("platform", "order_id"))
                 lake.replace_keys(REFUNDS, changed, changed.select(REFUNDS.key))
         rows = lake.scan(REFUNDS).sort("refund_id").collect()
         found.add(tuple(rows.select("refund_id", "status", "amount_fen").rows()))

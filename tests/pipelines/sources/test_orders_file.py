@@ -128,6 +128,14 @@ def test_a_return_without_an_amount_is_refused() -> None:
         said({}, {"quantity": -1, "price": None})
 
 
+def test_of_two_exports_the_one_in_which_more_went_back_counts() -> None:
+    known = [{"digest": digest * 32, "refund_amount": fen} for digest, fen in (("f", "20"), ("0", "100"))]
+    few, more = (one_row(said({"refund_amount": k["refund_amount"]}, digest=k["digest"]), "refunds") for k in known)
+    assert few["version_key"] < more["version_key"]
+    own = one_row(said({"refund_amount": "20", "refund_id": "R1"}, digest="f" * 32), "refunds")
+    assert own["version_key"].endswith(f"|{'f' * 32}")
+
+
 def test_a_line_called_refunded_without_an_amount_takes_nothing_off_and_is_a_signal() -> None:
     done = {"refund_state": "success"}
     parsed = said(done, {**done, "refund_amount": "5"}, {"refund_state": "open"})
