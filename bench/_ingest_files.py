@@ -15,11 +15,13 @@ from pipelines.simulate.files import Appender
 
 DAY = "2025-01-01"
 PAGE = 100
+FILE_RECORDS = 250_000
+"""About so many to a file, in an even number of files."""
 FEEDS = ("douyin_orders", "miniprogram_events")
 Json = dict[str, Any]
 
 
-def write_files(folder: Path, *, orders: int, events: int, files: int = 2) -> dict[str, Path]:
+def write_files(folder: Path, *, orders: int, events: int) -> dict[str, Path]:
     """By feed the folder of its landing files of one interval, with so many records in pages as the platforms give."""
     world = folder / "world"
     # A person has about two Douyin orders in these days.
@@ -29,6 +31,7 @@ def write_files(folder: Path, *, orders: int, events: int, files: int = 2) -> di
     found: dict[str, Path] = {}
     for feed, (count, renumber) in wanted.items():
         found[feed] = folder / "landing" / feed / DAY
+        files = 2 * max(1, round(count / (2 * FILE_RECORDS)))
         _write(found[feed], _multiplied(list(_records(world / "landing" / feed)), count, renumber), feed, files)
     shutil.rmtree(world)
     return found

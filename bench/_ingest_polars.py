@@ -42,9 +42,9 @@ _EVENT = _struct(
 _CONTEXT = _struct("app_id open_platform_id brand received_at")
 
 
-def polars_frames(feed: str, files: Path) -> dict[str, pl.DataFrame]:
-    """The compared tables, read and shaped by Polars."""
-    return _orders(files) if feed == "douyin_orders" else {"silver.events": _events(files)}
+def polars_frames(feed: str, file: Path) -> dict[str, pl.DataFrame]:
+    """The compared tables of a landing file, read and shaped by Polars."""
+    return _orders(file) if feed == "douyin_orders" else {"silver.events": _events(file)}
 
 
 def _day(seconds: pl.Expr) -> pl.Expr:
@@ -84,9 +84,9 @@ def _raw() -> pl.Expr:
     return pl.concat_str("order_status", pl.lit("/"), "main_status")
 
 
-def _orders(files: Path) -> dict[str, pl.DataFrame]:
+def _orders(file: Path) -> dict[str, pl.DataFrame]:
     page = pl.Struct({"data": pl.Struct({"shop_order_list": pl.List(_ORDER)})})
-    raw = pl.read_ndjson(sorted(files.glob("*.jsonl")), schema={"payload": page})
+    raw = pl.read_ndjson(file, schema={"payload": page})
     read = raw.select(_field("payload", "data", "shop_order_list").explode().alias("o"))
     orders = read.with_columns(record_hash=pl.col("o").hash()).unnest("o")
     paid = pl.col("pay_time") > 0
@@ -191,8 +191,8 @@ def _said(*names: str) -> pl.Expr:
     return pl.coalesce(*(pl.when(~pl.col(name).is_in(["未取到值", ""])).then(pl.col(name)) for name in names))
 
 
-def _events(files: Path) -> pl.DataFrame:
-    raw = pl.read_ndjson(sorted(files.glob("*.jsonl")), schema={"payload": _EVENT, "context": _CONTEXT})
+def _events(file: Path) -> pl.DataFrame:
+    raw = pl.read_ndjson(file, schema={"payload": _EVENT, "context": _CONTEXT})
     read = raw.with_columns(record_hash=pl.col("payload").hash()).unnest("payload")
     inner = read.unnest("properties").unnest("identities").unnest("context")
     received = pl.col("received_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%z").dt.epoch("ms")
