@@ -97,17 +97,24 @@ def _trade(by_seller: Mapping[str, TmallShopClient]) -> Detail:
 
 
 def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf) -> None:
-    """Corps whose secret is known; a service provider's suite has tokens of another kind and only gets callbacks."""
+    """Corps whose secret is known; a service provider's suite has tokens of another kind and only gets callbacks.
+
+    Of several apps of a corp the first pulls what every app is shown, and each what none before it names: a corp's
+    mark is one.
+    """
+    taken: set[str] = set()
     for corp in platforms.wecom:
         if corp.secret is None or corp.suite_id:
             continue
         client = wecom_client(corp, caller_of, platforms.endpoints.wecom)
-        accounts.sources += [*client.sources(), *activity_sources(client)]
+        found = [source for source in (*client.sources(), *activity_sources(client)) if source.key not in taken]
+        taken |= {source.key for source in found}
+        accounts.sources += found
         for kind, feed, fetch in (
             ("contact", "wecom_contacts", client.contact),
             ("group", "wecom_group_chats", client.group),
         ):
-            accounts.detailers["wecom", corp.corp_id, kind] = Detailer(feed, _by_id(fetch))
+            accounts.detailers.setdefault(("wecom", corp.corp_id, kind), Detailer(feed, _by_id(fetch)))
 
 
 def _by_id(fetch: Callable[[str, Part], None]) -> Detail:

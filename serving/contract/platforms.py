@@ -113,7 +113,8 @@ class TmallApp(_Entry):
 
 
 class WecomCorp(_Entry):
-    """A WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks; `activity`: what else is pulled.
+    """An app of a WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks; `activity`: what else is
+    pulled. A corp has an entry for each of its apps.
 
     With `suite_id` it is a service provider's suite, and callbacks are addressed to that.
     """
