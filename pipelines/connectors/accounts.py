@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from pipelines.clock import Clock
 from pipelines.connectors.calls import CallerOf
 from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
+from pipelines.connectors.douyin_phones import KIND as PHONE
+from pipelines.connectors.douyin_phones import Owe
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -16,7 +20,7 @@ from pipelines.connectors.tmall_messages import MessageQueue, message_queue
 from pipelines.connectors.wecom import wecom_client
 from pipelines.connectors.wecom_activity import activity_sources
 from serving.contract.platforms import Platforms
-from serving.contract.pull_queue import Hint
+from serving.contract.pull_queue import Hint, enqueue
 
 Detail = Callable[[Hint, Part], None]
 
@@ -38,11 +42,14 @@ class Accounts:
     detailers: dict[tuple[str, str, str], Detailer] = field(default_factory=dict)
 
 
-def open_accounts(platforms: Platforms, caller_of: CallerOf, clock: Clock, *, only: frozenset[str]) -> Accounts:
-    """The accounts that can be pulled; `only` names platforms, without any all of them."""
+def open_accounts(
+    home: Path, platforms: Platforms, caller_of: CallerOf, clock: Clock, *, only: frozenset[str]
+) -> Accounts:
+    """The accounts that can be pulled; `only` names platforms, without any all of them. What a call must leave for
+    later stands on the home's queue."""
     accounts = Accounts()
     if not only or "douyin" in only:
-        _add_douyin(accounts, platforms, caller_of, clock)
+        _add_douyin(accounts, platforms, caller_of, clock, owe=partial(enqueue, home))
     if not only or "tmall" in only:
         _add_tmall(accounts, platforms, caller_of, clock)
     if not only or "wecom" in only:
@@ -50,15 +57,18 @@ def open_accounts(platforms: Platforms, caller_of: CallerOf, clock: Clock, *, on
     return accounts
 
 
-def _add_douyin(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock) -> None:
+def _add_douyin(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock, *, owe: Owe) -> None:
     for app in platforms.douyin:
-        clients = douyin_clients(app, caller_of, platforms.endpoints.douyin, clock)
+        clients = douyin_clients(app, caller_of, platforms.endpoints.douyin, clock, owe=owe)
         accounts.sources += [source for client in clients for source in client.sources()]
         by_shop = {client.shop_id: client for client in clients}
-        accounts.detailers["douyin", app.app_key, "order"] = Detailer("douyin_orders", _shop_order(by_shop))
+        kinds = {"order": DouyinShopClient.detail, **({PHONE: DouyinShopClient.phone} if app.decrypt else {})}
+        for kind, fetch in kinds.items():
+            detail = _of_shop(by_shop, fetch)
+            accounts.detailers["douyin", app.app_key, kind] = Detailer("douyin_orders", detail)
 
 
-def _shop_order(by_shop: Mapping[str, DouyinShopClient]) -> Detail:
+def _of_shop(by_shop: Mapping[str, DouyinShopClient], ask: Callable[[DouyinShopClient, str, Part], None]) -> Detail:
     """The order of the hint's shop; of a message that names none, of whichever shop of the app knows it."""
 
     def fetch(hint: Hint, part: Part) -> None:
@@ -66,7 +76,7 @@ def _shop_order(by_shop: Mapping[str, DouyinShopClient]) -> Detail:
         refused = TerminalError("douyin", "order.orderDetail", "the shop of the hint is not in platforms.yaml")
         for client in clients:
             try:
-                client.detail(hint.object_id, part)
+                ask(client, hint.object_id, part)
             except TerminalError as error:
                 refused = error
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,13 +42,16 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
 
 @dataclass
 class DouyinPlatform:
-    """`token_calls`: after so many calls a token ends, as if it had expired."""
+    """`token_calls`: after so many calls a token ends, as if it had expired. `decryptions`: how many receivers of a
+    shop may be decrypted in a day, with 0 none at all."""
 
     data: PlatformData
     chaos: Chaos
     token_calls: int = 10_000
+    decryptions: int = 100_000
     calls: list[tuple[str, Json]] = field(default_factory=list)
     _tokens: dict[str, list[Any]] = field(default_factory=dict)
+    _decrypted: Counter[tuple[int, int]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, method: str, query: Mapping[str, str], body: bytes) -> Json:
@@ -191,6 +195,7 @@ class DouyinPlatform:
         wanted = params.get("cipher_infos")
         if not isinstance(wanted, list) or not 1 <= len(wanted) <= MOST_CIPHERS:
             raise Refusal(40003, "isv.parameter-invalid:cipher_infos")
+        self._count_decryptions(shop, len(wanted))
         infos = []
         for item in wanted:
             if not isinstance(item, dict):
@@ -208,6 +213,14 @@ class DouyinPlatform:
             )
             infos.append({**info, "cipher_text": item["cipher_text"]})
         return wire_douyin_calls.decrypt_page(infos, self.data.now)
+
+    def _count_decryptions(self, shop: int, wanted: int) -> None:
+        if self.decryptions == 0:
+            raise Refusal(30001, "isv.no-permission")
+        today = self.data.brand.clock.day_of(self.data.now)
+        if self._decrypted[shop, today] + wanted > self.decryptions:
+            raise Refusal(40003, "isv.decrypt-quota-exhausted")
+        self._decrypted[shop, today] += wanted
 
 
 def _window(params: Json, first: str, last: str, *, now: int, history: int) -> tuple[int, int]:

@@ -32,13 +32,15 @@ Faults = dict[Fate, dict[str, Any]]
 
 @dataclass(frozen=True)
 class PlatformRules:
-    """How the platforms behave beyond their own rules; `calls_per_second` (0: any) by the clock, per platform."""
+    """How the platforms behave beyond their own rules; `calls_per_second` (0: any) by the clock, per platform;
+    `decryptions` of each Douyin shop's receivers in a day."""
 
     rates: ChaosRates = field(default_factory=ChaosRates)
     seed: int = 1
     token_calls: int = 10_000
     late_seconds: int = 0
     calls_per_second: int = 0
+    decryptions: int = 100_000
 
 
 class PlatformServer:
@@ -48,7 +50,7 @@ class PlatformServer:
         self.rules = rules or PlatformRules()
         self.chaos = Chaos(self.rules.rates, self.rules.seed)
         self.data = PlatformData(config, clock, self.rules.late_seconds)
-        self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
+        self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls, self.rules.decryptions)
         self.tmall = TmallPlatform(self.data, self.chaos)
         self.wecom = WecomPlatform(self.data, self.chaos, self.rules.token_calls)
         self._counted: dict[str, tuple[int, int]] = {}

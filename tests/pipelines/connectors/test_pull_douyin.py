@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from pipelines.connectors import douyin
+from pipelines.connectors.marks import Marks
 from pipelines.simulate.brand import DOUYIN_SHOPS
 from pipelines.simulate.chaos import ChaosRates, Fate
 from pipelines.simulate.clock import DAY
@@ -294,6 +295,127 @@ def test_an_outage_is_no_attempt_of_a_hint_and_ends_the_round(calm: Trial, monke
     assert [ticket.attempts for ticket in waiting(calm.home)] == [0, 0, 0]
     monkeypatch.setattr(calm.server.douyin, "answer", asked)
     assert calm.pull(since=END).details.fetched == 3
+
+
+def phones_landed(trial: Trial) -> set[str]:
+    """Orders whose decryption was answered."""
+    return {
+        info["auth_id"]
+        for context, payload in trial.lines("douyin_orders")
+        if context["method"] == "order.batchDecrypt"
+        for info in payload["data"]["decrypt_infos"]
+    }
+
+
+def phones_owed(trial: Trial) -> set[str]:
+    """Orders whose phone waits in the queue."""
+    return {ticket.hint.object_id for ticket in waiting(trial.home) if ticket.hint.kind == "phone"}
+
+
+def paid_orders(server: PlatformServer) -> set[str]:
+    return {
+        str(order.number)
+        for shop in range(len(DOUYIN_SHOPS))
+        for moment, order in server.data.orders("douyin", shop)
+        if moment >= END - 5 * DAY and 0 < order.paid <= moment
+    }
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Trial]:
+    """A home whose apps may decrypt nothing yet."""
+    now = Now()
+    with PlatformServer(CONFIG, now, PlatformRules(decryptions=0)) as server:
+        yield Trial(tmp_path, server, now, ONLY)
+
+
+def test_orders_land_without_the_right_to_decrypt_and_their_phones_once_it_is_granted(strict: Trial) -> None:
+    report = strict.pull()
+    assert (report.failures, report.details.failed) == ([], 0)
+    assert landed_orders(strict) == world_orders(strict.server, END - 5 * DAY)
+    assert (phones_landed(strict), phones_owed(strict)) == (set(), paid_orders(strict.server))
+    assert {one["source"].split("/")[2] for one in report.waiting} == {"phone"}
+    assert sum(one["waiting"] for one in report.waiting) == len(paid_orders(strict.server))
+    assert all("30001" in one["message"] and "`cdp pull`" in one["hint"] for one in report.waiting)
+    strict.server.douyin.decryptions = 1_000
+    later = strict.pull()
+    assert (later.failures, later.waiting, phones_owed(strict)) == ([], [], set())
+    assert phones_landed(strict) == paid_orders(strict.server) != set()
+
+
+def test_a_missing_right_costs_one_call_of_a_shop_and_pull_and_no_attempt(strict: Trial) -> None:
+    for _ in range(12):
+        before = len(strict.server.douyin.calls)
+        strict.pull()
+        asked = [method for method, _ in strict.server.douyin.calls[before:] if method == "order.batchDecrypt"]
+        assert 0 < len(asked) <= len(DOUYIN_SHOPS)
+    assert {ticket.attempts for ticket in waiting(strict.home)} == {0}
+
+
+def test_a_quota_that_ends_in_the_middle_leaves_the_rest_to_the_next_days(strict: Trial) -> None:
+    strict.server.douyin.decryptions = 10
+    pulls = 0
+    while phones_owed(strict) or not pulls:
+        report = strict.pull()
+        assert report.failures == []
+        strict.now.second += DAY
+        pulls += 1
+        assert pulls < 20
+    assert landed_orders(strict).keys() >= world_orders(strict.server, END - 5 * DAY).keys()
+    assert phones_landed(strict) >= paid_orders(strict.server)
+    assert pulls > 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"code": 80000, "sub_code": "isp.call-limit-reached"},
+        {"code": 10000, "data": {"decrypt_infos": [], "custom_err": {"err_code": 300008, "err_msg": "x"}}},
+    ],
+)
+def test_decryption_refused_in_other_words_keeps_no_order_back_either(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, refusal: dict[str, Any]
+) -> None:
+    asked = calm.server.douyin.answer
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        return refusal if method == "order.batchDecrypt" else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    assert calm.pull().failures == []
+    assert landed_orders(calm) == world_orders(calm.server, END - 5 * DAY)
+    assert phones_owed(calm) == paid_orders(calm.server)
+    monkeypatch.setattr(calm.server.douyin, "answer", asked)
+    assert (calm.pull().waiting, phones_landed(calm)) == ([], paid_orders(calm.server))
+
+
+def test_a_cipher_that_is_refused_hides_no_other_of_its_page(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = min(paid_orders(calm.server))
+    asked = calm.server.douyin.answer
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        broken = method == "order.batchDecrypt" and odd.encode() in body
+        return {"code": 40003, "sub_code": "isv.parameter-invalid:x"} if broken else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    report = calm.pull()
+    assert (report.failures, report.waiting, report.details.failed) == ([], [], 1)
+    assert phones_landed(calm) == paid_orders(calm.server) - {odd}
+
+
+def test_phones_are_on_the_queue_before_the_mark_of_their_orders_moves(
+    strict: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(Marks, "reach", killed)
+    with pytest.raises(KilledError):
+        strict.pull()
+    assert phones_owed(strict) != set()
 
 
 def test_a_wrong_secret_is_said_and_leaves_other_apps_alone(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
