@@ -10,12 +10,14 @@ from pathlib import Path
 from pipelines.clock import Clock
 from pipelines.connectors.calls import CallerOf
 from pipelines.connectors.douyin import DouyinShopClient, douyin_clients
+from pipelines.connectors.douyin_members import member_order_sources
 from pipelines.connectors.douyin_phones import KIND as PHONE
 from pipelines.connectors.douyin_phones import Owe
 from pipelines.connectors.errors import TerminalError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.tmall import TmallShopClient, tmall_clients
+from pipelines.connectors.tmall_members import member_sources
 from pipelines.connectors.tmall_messages import MessageQueue, message_queue
 from pipelines.connectors.wecom import wecom_client
 from pipelines.connectors.wecom_activity import activity_sources
@@ -42,25 +44,32 @@ class Accounts:
     detailers: dict[tuple[str, str, str], Detailer] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Folders:
+    """The home, whose queue keeps what a call must leave for later, and the landing, which tells what was asked."""
+
+    home: Path
+    landing: Path
+
+
 def open_accounts(
-    home: Path, platforms: Platforms, caller_of: CallerOf, clock: Clock, *, only: frozenset[str]
+    folders: Folders, platforms: Platforms, caller_of: CallerOf, clock: Clock, *, only: frozenset[str]
 ) -> Accounts:
-    """The accounts that can be pulled; `only` names platforms, without any all of them. What a call must leave for
-    later stands on the home's queue."""
+    """The accounts that can be pulled; `only` names platforms, without any all of them."""
     accounts = Accounts()
     if not only or "douyin" in only:
-        _add_douyin(accounts, platforms, caller_of, clock, owe=partial(enqueue, home))
+        _add_douyin(accounts, platforms, caller_of, clock, owe=partial(enqueue, folders.home))
     if not only or "tmall" in only:
         _add_tmall(accounts, platforms, caller_of, clock)
     if not only or "wecom" in only:
-        _add_wecom(accounts, platforms, caller_of)
+        _add_wecom(accounts, platforms, caller_of, landing=folders.landing)
     return accounts
 
 
 def _add_douyin(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock, *, owe: Owe) -> None:
     for app in platforms.douyin:
         clients = douyin_clients(app, caller_of, platforms.endpoints.douyin, clock, owe=owe)
-        accounts.sources += [source for client in clients for source in client.sources()]
+        accounts.sources += [source for one in clients for source in (*one.sources(), *member_order_sources(one))]
         by_shop = {client.shop_id: client for client in clients}
         kinds = {"order": DouyinShopClient.detail, **({PHONE: DouyinShopClient.phone} if app.decrypt else {})}
         for kind, fetch in kinds.items():
@@ -89,7 +98,7 @@ def _of_shop(by_shop: Mapping[str, DouyinShopClient], ask: Callable[[DouyinShopC
 def _add_tmall(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, clock: Clock) -> None:
     for app in platforms.tmall:
         clients = tmall_clients(app, caller_of, platforms.endpoints.tmall, clock)
-        accounts.sources += [source for client in clients for source in client.sources()]
+        accounts.sources += [source for one in clients for source in (*one.sources(), *member_sources(one))]
         if app.message_group:
             accounts.queues.append(message_queue(app, caller_of, platforms.endpoints.tmall, clock))
         by_seller = {client.shop.seller_nick: client for client in clients}
@@ -106,7 +115,7 @@ def _trade(by_seller: Mapping[str, TmallShopClient]) -> Detail:
     return fetch
 
 
-def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf) -> None:
+def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, *, landing: Path) -> None:
     """Corps whose secret is known; a service provider's suite has tokens of another kind and only gets callbacks.
 
     Of several apps of a corp the first pulls what every app is shown, and each what none before it names: a corp's
@@ -117,7 +126,9 @@ def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf) ->
         if corp.secret is None or corp.suite_id:
             continue
         client = wecom_client(corp, caller_of, platforms.endpoints.wecom)
-        found = [source for source in (*client.sources(), *activity_sources(client)) if source.key not in taken]
+        found = [
+            source for source in (*client.sources(), *activity_sources(client, landing)) if source.key not in taken
+        ]
         taken |= {source.key for source in found}
         accounts.sources += found
         for kind, feed, fetch in (

@@ -148,9 +148,14 @@ class DouyinShopClient:
         }
         return {**context, "params": dict(params)} if params else context
 
+    @property
+    def tail(self) -> str:
+        """The end of the names of its sources."""
+        return f"{self.app.app_key}/{self.shop_id}"
+
     def sources(self) -> tuple[Source, ...]:
         """What is pulled by window."""
-        tail = f"{self.app.app_key}/{self.shop_id}"
+        tail = self.tail
         return (
             Source(f"{PLATFORM}/{ORDERS}/{tail}", "douyin_orders", self._orders, ORDER_RULE),
             Source(f"{PLATFORM}/{CASES}/{tail}", "douyin_refunds", self._cases, CASE_RULE),

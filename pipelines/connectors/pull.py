@@ -19,7 +19,7 @@ import httpx
 
 from identity.business_time import SHANGHAI
 from pipelines.clock import Clock, system_clock, today
-from pipelines.connectors.accounts import Accounts, open_accounts
+from pipelines.connectors.accounts import Accounts, Folders, open_accounts
 from pipelines.connectors.calls import Caller, Judge, Pace, Sleep
 from pipelines.connectors.details import Worked, work_off
 from pipelines.connectors.errors import PlatformError
@@ -106,7 +106,7 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
             callers.append(Caller(platform, client, pace=pace, judge=judge, sleep=chosen.sleep))
             return callers[-1]
 
-        accounts = open_accounts(home, platforms, caller_of, chosen.clock, only=chosen.only)
+        accounts = open_accounts(Folders(home, landing), platforms, caller_of, chosen.clock, only=chosen.only)
         sink = Sink(landing, interval=today(chosen.clock), received_at=started)
         marks = Marks(home)
         known = set(marks.gaps)

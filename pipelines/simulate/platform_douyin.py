@@ -6,15 +6,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from pipelines.simulate import wire_douyin, wire_douyin_calls
-from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.brand import DOUYIN_APP, DOUYIN_SHOPS
 from pipelines.simulate.chance import stream
 from pipelines.simulate.chaos import Chaos
-from pipelines.simulate.clock import DAY
+from pipelines.simulate.clock import DAY, SHANGHAI
 from pipelines.simulate.orders import Order
 from pipelines.simulate.platform_data import PlatformData, secret_of, shop_number
 from serving.contract.signatures import douyin_api_sign, douyin_api_sign_md5, is_signed
@@ -76,6 +77,7 @@ class DouyinPlatform:
             "order.orderDetail": self._detail,
             "afterSale.List": self._cases,
             "order.batchDecrypt": self._decrypt,
+            "member.searchList": self._members,
         }
 
     def _signed(self, method: str, query: Mapping[str, str], body: bytes) -> str:
@@ -214,6 +216,28 @@ class DouyinPlatform:
             infos.append({**info, "cipher_text": item["cipher_text"]})
         return wire_douyin_calls.decrypt_page(infos, self.data.now)
 
+    def member_orders(self, shop: int) -> list[tuple[int, Json]]:
+        """(moment of creation, row) of every order of the brand's members."""
+        app_key, ids = DOUYIN_SHOPS[shop].app_key, self.data.brand.ids
+        return [
+            (order.created, {"open_id": ids.doudian_open_id(app_key, buyer.index), "order_id": str(order.number)})
+            for _, order in self.data.orders("douyin", shop)
+            if (buyer := order.buyer).member_id is not None and buyer.member_since <= order.created
+        ]
+
+    def _members(self, shop: int, params: Json) -> Json:
+        """The orders of members created in a stretch; they are in no order that is said."""
+        if params.get("app_id") != DOUYIN_APP.app_id:
+            raise Refusal(40003, "isv.parameter-invalid:app_id")
+        start, end = _second(params.get("start_time")), _second(params.get("end_time"))
+        if end < start or start < self.data.now - ORDER_HISTORY:
+            raise Refusal(40003, "isv.parameter-invalid:start_time")
+        found = [row for moment, row in self.member_orders(shop) if start <= moment <= end]
+        rows = _page(found, params)
+        answer = wire_douyin_calls.member_page(rows, self.data.now)
+        answer["data"]["total"] = len(found)
+        return answer
+
     def _count_decryptions(self, shop: int, wanted: int) -> None:
         if self.decryptions == 0:
             raise Refusal(30001, "isv.no-permission")
@@ -230,6 +254,14 @@ def _window(params: Json, first: str, last: str, *, now: int, history: int) -> t
     if start < now - history:
         raise Refusal(40003, "isv.parameter-invalid:20011")
     return start, end
+
+
+def _second(text: object) -> int:
+    """A time in words, Asia/Shanghai."""
+    try:
+        return int(datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI).timestamp())
+    except ValueError:
+        raise Refusal(40003, "isv.parameter-invalid:start_time") from None
 
 
 def _within(span: tuple[int, int] | None, moment: int) -> bool:

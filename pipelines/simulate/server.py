@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from pipelines.simulate import wire_douyin_calls
-from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_SHOPS, TMALL_SHOPS
+from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_APP, DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos, ChaosRates, Fate
 from pipelines.simulate.config import SimulationConfig
 from pipelines.simulate.listener import Listener, Reply, Request
@@ -139,6 +139,7 @@ def _douyin_accounts() -> list[dict[str, Any]]:
             "app_key": app_key,
             "app_secret": secret_of(app_key),
             "decrypt": True,
+            "member_app_id": DOUYIN_APP.app_id,
             "shops": [{"shop_id": str(shop.shop_id)} for shop in DOUYIN_SHOPS if shop.app_key == app_key],
         }
         for app_key in sorted({shop.app_key for shop in DOUYIN_SHOPS})
@@ -152,6 +153,7 @@ def _tmall_accounts() -> list[dict[str, Any]]:
             "app_secret": secret_of(app_key),
             "brand": BRAND,
             "message_group": GROUP,
+            "members": True,
             "shops": [
                 {"seller_nick": shop.seller_nick, "shop_id": shop.shop_id, "session": session_of(shop.seller_nick)}
                 for shop in TMALL_SHOPS

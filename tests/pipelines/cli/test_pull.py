@@ -57,7 +57,7 @@ def test_a_pull_reports_records_and_fails_for_what_failed(config: Path) -> None:
     assert error is not None
     assert getattr(error, "code", None) == ExitCode.REFUSED
     assert "7000002" in getattr(error, "where", "")
-    assert len(report["failures"]) == 2
+    assert len(report["failures"]) == 3
 
 
 def test_what_waits_for_a_right_is_told_with_the_next_command_and_is_no_failure(config: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.connectors import douyin
+from pipelines.connectors import douyin, douyin_members
 from pipelines.connectors.marks import Marks
-from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.brand import DOUYIN_APP, DOUYIN_SHOPS
 from pipelines.simulate.chaos import ChaosRates, Fate
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_douyin import DouyinPlatform
@@ -158,13 +158,11 @@ def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pyte
     with pytest.raises(KilledError):
         calm.pull()
     part = landed_orders(calm)
-    before = calm.server.douyin.calls[-1]
     report = calm.pull()
     whole = world_orders(calm.server, END - 5 * DAY)
     assert 0 < len(part) < len(whole)
     assert landed_orders(calm) == whole
     assert report.failures == []
-    assert before[0] in ("order.searchList", "order.batchDecrypt", "afterSale.List")
 
 
 def test_late_updates_are_caught_by_the_overlap(tmp_path: Path) -> None:
@@ -295,6 +293,46 @@ def test_an_outage_is_no_attempt_of_a_hint_and_ends_the_round(calm: Trial, monke
     assert [ticket.attempts for ticket in waiting(calm.home)] == [0, 0, 0]
     monkeypatch.setattr(calm.server.douyin, "answer", asked)
     assert calm.pull(since=END).details.fetched == 3
+
+
+def member_rows(trial: Trial) -> set[tuple[str, str, str]]:
+    """(shop, open id, order) of what was told of members' orders."""
+    return {
+        (context["shop_id"], row["open_id"], row["order_id"])
+        for context, payload in trial.lines("douyin_members")
+        for row in payload["data"]["order_list"]
+    }
+
+
+def world_member_rows(server: PlatformServer, since: int) -> set[tuple[str, str, str]]:
+    return {
+        (str(shop.shop_id), row["open_id"], row["order_id"])
+        for number, shop in enumerate(DOUYIN_SHOPS)
+        for moment, row in server.douyin.member_orders(number)
+        if moment >= since
+    }
+
+
+@pytest.mark.parametrize("size", [100, 3])
+def test_the_orders_of_members_arrive_with_the_app_they_were_asked_for(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(douyin_members, "PAGE", size)
+    assert calm.pull().failures == []
+    assert member_rows(calm) == world_member_rows(calm.server, END - 6 * DAY)
+    assert len(member_rows(calm)) > 10
+    assert {context["app_id"] for context, _ in calm.lines("douyin_members")} == {DOUYIN_APP.app_id}
+
+
+def test_orders_of_members_are_asked_for_only_where_an_app_is_named(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = calm.server.accounts()
+    for app in accounts["douyin"]:
+        del app["member_app_id"]
+    monkeypatch.setattr(calm.server, "accounts", lambda: accounts)
+    assert calm.pull().failures == []
+    assert member_rows(calm) == set()
 
 
 def phones_landed(trial: Trial) -> set[str]:
