@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -61,8 +61,9 @@ def simulate_brand(out: Path, world: World, say: Say) -> dict[str, Any]:
 
     feeds = dict(simulate(config, out, progress=progress).records)
     if world.via_api:
-        brought = bring_via_api(out, out / "landing", config, say).records
-        feeds = {feed: count for feed, count in feeds.items() if feed not in PULLED} | brought
+        # Of the other feeds, what the platforms tell comes beside what was pushed and written.
+        brought = Counter(bring_via_api(out, out / "landing", config, say).records)
+        feeds = dict(brought + Counter({feed: count for feed, count in feeds.items() if feed not in PULLED}))
     records = sum(feeds.values())
     say(f"simulated {world.people} people over {world.days} days: {records} records in {watch():.1f} s")
     return {

@@ -7,7 +7,7 @@ sender learns nothing from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -33,15 +33,15 @@ class RefusedPush(Exception):  # noqa: N818 - an answer, not a failure
     """The push is not the platform's, not for us, or too old; which of them is not told."""
 
 
-def wecom_echo(corp: WecomCorp, query: Mapping[str, str], *, now_ms: int) -> str:
-    """The text WeCom wants back when the address is set up."""
-    return _opened(corp, query, query.get("echostr", ""), now_ms=now_ms)
+def wecom_echo(apps: Sequence[WecomCorp], query: Mapping[str, str], *, now_ms: int) -> str:
+    """The text WeCom wants back when the address is set up for one of the apps."""
+    return _opened(apps, query, query.get("echostr", ""), now_ms=now_ms)[1]
 
 
-def wecom_delivery(corp: WecomCorp, query: Mapping[str, str], body: bytes, *, now_ms: int) -> Delivery:
-    """The decrypted callback as a JSON text, its welcome code left out."""
+def wecom_delivery(apps: Sequence[WecomCorp], query: Mapping[str, str], body: bytes, *, now_ms: int) -> Delivery:
+    """The decrypted callback to one of the apps as a JSON text, its welcome code left out."""
     fields = xml_fields(body)
-    message = _opened(corp, query, fields.get("Encrypt", "").strip(), now_ms=now_ms)
+    corp, message = _opened(apps, query, fields.get("Encrypt", "").strip(), now_ms=now_ms)
     message = _WELCOME_PLAIN.sub(r"\1&lt;redacted&gt;\2", _WELCOME.sub(r"\1<redacted>\2", message))
     context = {
         "platform": "wecom",
@@ -93,24 +93,35 @@ def xml_fields(document: bytes) -> dict[str, str]:
     return {child.tag: child.text or "" for child in root}
 
 
-def _opened(corp: WecomCorp, query: Mapping[str, str], encrypt: str, *, now_ms: int) -> str:
-    if corp.token is None or corp.encoding_aes_key is None:
-        raise RefusedPush
-    keys = CallbackKeys(corp.token.get_secret_value(), corp.encoding_aes_key.get_secret_value(), corp.receive_id)
+def _opened(apps: Sequence[WecomCorp], query: Mapping[str, str], encrypt: str, *, now_ms: int) -> tuple[WecomCorp, str]:
+    """The app that the callback is for, and its message.
+
+    The apps of a corp share its address, and a callback names its app outside the signature only: so it is for the app
+    whose token signed it and whose key opens it.
+    """
     timestamp = query.get("timestamp", "")
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         raise RefusedPush
     if abs(int(timestamp) - now_ms // 1000) > FRESH_SECONDS:
         raise RefusedPush
-    try:
-        return keys.open(
-            timestamp=timestamp,
-            nonce=query.get("nonce", ""),
-            encrypt=encrypt,
-            msg_signature=query.get("msg_signature", ""),
-        )
-    except CallbackRefusedError:
-        raise RefusedPush from None
+    for app in apps:
+        try:
+            message = _keys_of(app).open(
+                timestamp=timestamp,
+                nonce=query.get("nonce", ""),
+                encrypt=encrypt,
+                msg_signature=query.get("msg_signature", ""),
+            )
+        except CallbackRefusedError:
+            continue
+        return app, message
+    raise RefusedPush
+
+
+def _keys_of(app: WecomCorp) -> CallbackKeys:
+    if app.token is None or app.encoding_aes_key is None:
+        raise CallbackRefusedError("the app takes no callbacks")
+    return CallbackKeys(app.token.get_secret_value(), app.encoding_aes_key.get_secret_value(), app.receive_id)
 
 
 def _json(body: bytes) -> Any:

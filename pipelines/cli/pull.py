@@ -9,7 +9,7 @@ import typer
 from identity.business_time import day_start_ms
 from pipelines.cli.common import ConfigOption, JsonOption, say, settings_of, show
 from pipelines.clock import clock_of
-from pipelines.connectors.pull import PullOptions, PullReport, gap_lines
+from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, waiting_lines
 from pipelines.connectors.pull import pull as pull_all
 from pipelines.errors import CdpError, ConfigurationError
 from pipelines.jobs.landing import check_interval
@@ -69,6 +69,7 @@ def _known(names: list[str]) -> frozenset[str]:
 def _text(report: PullReport) -> str:
     lines = [f"{feed:<20} {count:>9} records" for feed, count in sorted(report.records.items())]
     lines += gap_lines([vars(gap) for gap in report.gaps])
+    lines += waiting_lines(report.waiting)
     lines += [f"FAILED {source}: {error.message}" for source, error in report.failures]
     worked = report.details
     lines.append(

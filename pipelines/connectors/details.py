@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.connectors.accounts import Detailer
-from pipelines.connectors.errors import PlatformError, RetryableError
+from pipelines.connectors.errors import PlatformError, RetryableError, RightRefusedError
 from pipelines.connectors.sink import Sink
-from serving.contract.pull_queue import Ticket, done, failed, postponed, tried, waiting
+from serving.contract.pull_queue import Ticket, done, failed, postponed, standing, tried, waiting
 
 BATCH = 200
 MOST_ATTEMPTS = 10
@@ -18,12 +18,28 @@ platform was away do not count."""
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Details that the app may not have now: so many `waiting` of a kind (platform, account, kind) at a shop."""
+
+    kind: tuple[str, str, str]
+    place: str
+    error: RightRefusedError
+    waiting: int
+
+    @property
+    def source(self) -> str:
+        """What they are, as reports name it."""
+        return "/".join(part for part in (*self.kind, self.place) if part)
+
+
+@dataclass(frozen=True)
 class Worked:
-    """Tickets whose detail was fetched, that failed now, and that are given up for now."""
+    """Tickets whose detail was fetched, that failed now, and that are given up for now; `refused` ones wait."""
 
     fetched: int = 0
     failed: int = 0
     given_up: int = 0
+    refused: tuple[Refusal, ...] = ()
 
 
 def work_off(home: Path, detailers: Mapping[tuple[str, str, str], Detailer], sink: Sink, *, stamp: str) -> Worked:
@@ -31,11 +47,13 @@ def work_off(home: Path, detailers: Mapping[tuple[str, str, str], Detailer], sin
     those of another."""
     given_up = tried(home, MOST_ATTEMPTS)
     fetched = failures = 0
+    refused: list[Refusal] = []
     for kind, detailer in sorted(detailers.items()):
         wanted = waiting(home, kind=kind, below=MOST_ATTEMPTS)
+        denied: dict[str, RightRefusedError] = {}
         for begin in range(0, len(wanted), BATCH):
             name = f"details-{'-'.join(kind)}-{stamp}-{begin}"
-            batch = _fetch(detailer, sink, name, wanted[begin : begin + BATCH])
+            batch = _fetch(detailer, sink, name, wanted[begin : begin + BATCH], denied)
             done(home, batch.good)
             failed(home, batch.bad)
             fetched, failures = fetched + len(batch.good), failures + len(batch.bad)
@@ -43,7 +61,8 @@ def work_off(home: Path, detailers: Mapping[tuple[str, str, str], Detailer], sin
                 postponed(home, batch.away)
                 failures += 1
                 break
-    return Worked(fetched, failures, given_up)
+        refused += [Refusal(kind, place, error, standing(home, kind, place)) for place, error in denied.items()]
+    return Worked(fetched, failures, given_up, tuple(refused))
 
 
 @dataclass
@@ -55,15 +74,22 @@ class _Batch:
     away: Ticket | None = None
 
 
-def _fetch(detailer: Detailer, sink: Sink, name: str, tickets: Sequence[Ticket]) -> _Batch:
+def _fetch(
+    detailer: Detailer, sink: Sink, name: str, tickets: Sequence[Ticket], denied: dict[str, RightRefusedError]
+) -> _Batch:
+    """One file of details. Where the app lacks the right, every ticket of the place stays as it is, unasked."""
     batch = _Batch()
     with sink.part(detailer.feed, name) as part:
         for ticket in tickets:
+            if ticket.hint.place in denied:
+                continue
             try:
                 detailer.fetch(ticket.hint, part)
             except RetryableError:
                 batch.away = ticket
                 break
+            except RightRefusedError as error:
+                denied[ticket.hint.place] = error
             except PlatformError:
                 batch.bad.append(ticket)
             else:

@@ -1,4 +1,4 @@
-"""The Douyin shop platform: orders and after-sale cases by update time, details by number, receivers' phones.
+"""The Douyin shop platform: orders and after-sale cases by update time, details by number.
 
 Pages count from 0 and reach 50,000 rows; only updates of the last 90 days (after-sale: 6 months) can be asked for.
 Sorted by update time ascending, a record that changes while a window is paged leaves it and moves the others up by one:
@@ -8,7 +8,7 @@ a total that shrank therefore asks for the window again, in halves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -16,11 +16,13 @@ import orjson
 
 from pipelines.clock import Clock
 from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of, unquoted
+from pipelines.connectors.douyin_phones import DECRYPT, HINT, PLATFORM, Owe, Phones, data_of
 from pipelines.connectors.errors import (
     BriefError,
     PlatformError,
     RateLimitedError,
     RetryableError,
+    RightRefusedError,
     TerminalError,
     TokenRefusedError,
     WindowError,
@@ -31,12 +33,10 @@ from pipelines.connectors.windows import DAY, Window, WindowRule
 from serving.contract.platforms import DouyinApp
 from serving.contract.signatures import douyin_api_sign
 
-PLATFORM = "douyin"
 PAGE = 100
 MOST_ROWS = 50_000
-MOST_CIPHERS = 50
-ORDERS, CASES, DETAIL = "order.searchList", "afterSale.List", "order.orderDetail"
-DECRYPT, TOKEN = "order.batchDecrypt", "token.create"
+ORDERS, CASES = "order.searchList", "afterSale.List"
+DETAIL, TOKEN = "order.orderDetail", "token.create"
 MOST_WANTED = 5_000
 """Rows of a window above which it is halved: a short window is quickly paged, and quickly done again after a crash."""
 
@@ -48,6 +48,7 @@ PASSING = ("20000", "10001")
 BRIEF = ("20004", "20005")
 """Codes of failures to be asked about three to five times within half a minute."""
 
+NO_RIGHT = "30001"
 TOKEN_ENDED = ("30002", "30005")
 """Codes of an ended and of a replaced token in the older envelope, which has no sub code."""
 
@@ -64,31 +65,39 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     last = sub.rpartition(":")[2]
     kinds: tuple[tuple[bool, type[PlatformError]], ...] = (
         ("access-token" in sub or (not sub and code in TOKEN_ENDED), TokenRefusedError),
+        (code == NO_RIGHT or "permission" in sub or "quota" in sub, RightRefusedError),
         ("limit" in sub or "frequen" in sub, RateLimitedError),
         (last == "20013", WindowError),
         (code in BRIEF or last in BRIEF, BriefError),
         (code in PASSING or last in PASSING, RetryableError),
     )
     kind = next((kind for holds, kind in kinds if holds), TerminalError)
-    raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=_hint(code, sub) if kind is TerminalError else "")
+    hint = _hint(method, sub, kind) if issubclass(kind, TerminalError) else ""
+    raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=hint)
 
 
-def _hint(code: str, sub: str) -> str:
-    if "timestamp" in sub:
-        return "set the clock of this machine"
-    return "grant the app this permission" if code == "30001" else "check app key, secret and shop in platforms.yaml"
+def _hint(method: str, sub: str, kind: type[PlatformError]) -> str:
+    if kind is RightRefusedError:
+        return HINT if method == DECRYPT else "grant the app this permission, then run `cdp pull`"
+    return "set the clock of this machine" if "timestamp" in sub else "check app key, secret and shop in platforms.yaml"
 
 
 @dataclass
 class DouyinShopClient:
-    """One shop of one app; `new_client` asks at `endpoint`."""
+    """One shop of one app, asked at `endpoint`; with `decrypt`, `phones` that cannot be had now are owed."""
 
     app: DouyinApp
     shop_id: str
     caller: Caller
     endpoint: str
     clock: Clock
+    owe: Owe
     token: str = ""
+    phones: Phones | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.app.decrypt:
+            self.phones = Phones(self.app.app_key, self.shop_id, self.call, self.context, self.owe)
 
     def call(self, method: str, params: Mapping[str, object]) -> Answer:
         """The answer of a method; a token that ended is replaced and the call made again."""
@@ -108,7 +117,7 @@ class DouyinShopClient:
         if not self.token:
             params = {"code": "", "grant_type": "authorization_self", "shop_id": self.shop_id}
             answer = self.caller.ask(TOKEN, lambda: self._request(TOKEN, params, ""))
-            self.token = str(_data(answer).get("access_token", ""))
+            self.token = str(data_of(answer).get("access_token", ""))
         return self.token
 
     def _request(self, method: str, params: Mapping[str, object], token: str) -> httpx.Request:
@@ -139,9 +148,14 @@ class DouyinShopClient:
         }
         return {**context, "params": dict(params)} if params else context
 
+    @property
+    def tail(self) -> str:
+        """The end of the names of its sources."""
+        return f"{self.app.app_key}/{self.shop_id}"
+
     def sources(self) -> tuple[Source, ...]:
         """What is pulled by window."""
-        tail = f"{self.app.app_key}/{self.shop_id}"
+        tail = self.tail
         return (
             Source(f"{PLATFORM}/{ORDERS}/{tail}", "douyin_orders", self._orders, ORDER_RULE),
             Source(f"{PLATFORM}/{CASES}/{tail}", "douyin_refunds", self._cases, CASE_RULE),
@@ -152,8 +166,8 @@ class DouyinShopClient:
         fixed = {**wanted, "order_by": "update_time", "order_asc": True, "size": PAGE}
         for params, answer, orders in self._pages(ORDERS, fixed, window, "shop_order_list"):
             part.add(self.context(ORDERS, params), answer.raw, records=len(orders))
-            if self.app.decrypt:
-                self._decrypt(orders, part)
+            if self.phones is not None:
+                self.phones.add(orders, part)
 
     def _cases(self, window: Window, part: Part) -> None:
         wanted = {"update_start_time": window.start, "update_end_time": window.end}
@@ -169,7 +183,7 @@ class DouyinShopClient:
         while True:
             params = {**fixed, "page": page}
             answer = self.call(method, params)
-            data = _data(answer)
+            data = data_of(answer)
             rows = rows_of(PLATFORM, method, data.get(field))
             total = count_of(PLATFORM, method, data.get("total"), rows)
             if total > (MOST_WANTED if window.seconds > 1 else MOST_ROWS):
@@ -182,41 +196,34 @@ class DouyinShopClient:
             if page * PAGE >= total:
                 return
 
-    def _decrypt(self, orders: Sequence[Mapping[str, Any]], part: Part) -> None:
-        """The phones of paid orders, asked for at most 50 at a time; refusals of single ones are part of the answer."""
-        wanted = [
-            {"auth_id": order["order_id"], "cipher_text": order["encrypt_post_tel"]}
-            for order in orders
-            if isinstance(order, dict) and _is_paid(order) and order.get("order_id") and order.get("encrypt_post_tel")
-        ]
-        for begin in range(0, len(wanted), MOST_CIPHERS):
-            answer = self.call(DECRYPT, {"cipher_infos": wanted[begin : begin + MOST_CIPHERS]})
-            part.add(
-                self.context(DECRYPT),
-                answer.raw,
-                records=len(rows_of(PLATFORM, DECRYPT, _data(answer).get("decrypt_infos"))),
-            )
-
     def detail(self, order_id: str, part: Part) -> None:
         """The order as it stands now; TerminalError for a number that the shop does not know."""
-        params = {"shop_order_id": order_id}
-        answer = self.call(DETAIL, params)
-        if not _data(answer).get("shop_order_detail"):
+        self._add_detail(order_id, self._detail(order_id), part)
+
+    def phone(self, order_id: str, part: Part) -> None:
+        """The order as it stands now and the phone that is owed of it; nothing of it while that is refused."""
+        if self.phones is None:
+            raise TerminalError(PLATFORM, DECRYPT, "the app of the order no longer decrypts")
+        if self.phones.refused is not None:
+            raise self.phones.refused
+        answer = self._detail(order_id)
+        self.phones.add_owed(data_of(answer)["shop_order_detail"], part)
+        self._add_detail(order_id, answer, part)
+
+    def _detail(self, order_id: str) -> Answer:
+        answer = self.call(DETAIL, {"shop_order_id": order_id})
+        detail = data_of(answer).get("shop_order_detail")
+        if not detail or not isinstance(detail, dict):
             raise TerminalError(PLATFORM, DETAIL, "no such order")
-        part.add(self.context(DETAIL, params), answer.raw, records=1)
+        return answer
+
+    def _add_detail(self, order_id: str, answer: Answer, part: Part) -> None:
+        part.add(self.context(DETAIL, {"shop_order_id": order_id}), answer.raw, records=1)
 
 
-def _is_paid(order: Mapping[str, Any]) -> bool:
-    """Whether it states when it was paid; an unset time is 0, which may be quoted."""
-    return unquoted(order.get("pay_time")) not in ("", "0")
-
-
-def _data(answer: Answer) -> Mapping[str, Any]:
-    data = answer.value.get("data")
-    return data if isinstance(data, dict) else {}
-
-
-def douyin_clients(app: DouyinApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[DouyinShopClient]:
+def douyin_clients(
+    app: DouyinApp, caller_of: CallerOf, endpoint: str, clock: Clock, *, owe: Owe
+) -> list[DouyinShopClient]:
     """A client per shop of the app; they share its pace."""
     caller = caller_of(PLATFORM, judge, app.calls_per_second)
-    return [DouyinShopClient(app, shop.shop_id, caller, endpoint, clock) for shop in app.shops]
+    return [DouyinShopClient(app, shop.shop_id, caller, endpoint, clock, owe) for shop in app.shops]

@@ -49,5 +49,9 @@ class TerminalError(PlatformError):
     """Asking again brings the same answer."""
 
 
+class RightRefusedError(TerminalError):
+    """The app may not make this call, or has made it as often as it may: granted or renewed, it succeeds."""
+
+
 class WindowError(PlatformError):
     """The window cannot be paged to its end: it holds too much, or changed while it was paged; a smaller one helps."""

@@ -19,7 +19,7 @@ import httpx
 
 from identity.business_time import SHANGHAI
 from pipelines.clock import Clock, system_clock, today
-from pipelines.connectors.accounts import Accounts, open_accounts
+from pipelines.connectors.accounts import Accounts, Folders, open_accounts
 from pipelines.connectors.calls import Caller, Judge, Pace, Sleep
 from pipelines.connectors.details import Worked, work_off
 from pipelines.connectors.errors import PlatformError
@@ -60,6 +60,19 @@ class PullReport:
     failures: list[tuple[str, PlatformError]] = field(default_factory=list)
     details: Worked = field(default_factory=Worked)
 
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """What a right is missing for: how much of which source waits, why, and what to do about it."""
+        return [
+            {
+                "source": refusal.source,
+                "waiting": refusal.waiting,
+                "message": refusal.error.message,
+                "hint": refusal.error.hint,
+            }
+            for refusal in self.details.refused
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain values; times are epoch seconds."""
         return {
@@ -70,7 +83,8 @@ class PullReport:
             "retries": self.retries,
             "gaps": [vars(gap) for gap in self.gaps],
             "failures": [{"source": source, "message": error.message} for source, error in self.failures],
-            "details": vars(self.details),
+            "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up")},
+            "waiting": self.waiting,
         }
 
 
@@ -92,7 +106,7 @@ def pull(home: Path, landing: Path, platforms: Platforms, options: PullOptions |
             callers.append(Caller(platform, client, pace=pace, judge=judge, sleep=chosen.sleep))
             return callers[-1]
 
-        accounts = open_accounts(platforms, caller_of, chosen.clock, only=chosen.only)
+        accounts = open_accounts(Folders(home, landing), platforms, caller_of, chosen.clock, only=chosen.only)
         sink = Sink(landing, interval=today(chosen.clock), received_at=started)
         marks = Marks(home)
         known = set(marks.gaps)
@@ -143,6 +157,11 @@ def gap_lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
         f"LOST {gap['source']}: {_local(gap['start'])} to {_local(gap['end'])} is older than the platform keeps"
         for gap in gaps
     ]
+
+
+def waiting_lines(waiting: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What waits for a right as sentences, with what to do next."""
+    return [f"WAITING {one['source']}: {one['waiting']}, {one['message']}; {one['hint']}" for one in waiting]
 
 
 def _local(second: int) -> str:

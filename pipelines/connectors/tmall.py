@@ -1,26 +1,27 @@
-"""The Taobao open platform (TOP): trades and refunds by modification time, whole trades by number.
+"""The Taobao open platform (TOP): trades and refunds by modification time, trades by creation, whole ones by number.
 
-Pages are sorted by modification time descending and counted from 1, so they are read from the last to the first: a
-trade that changes meanwhile leaves the window and moves the others towards pages that are still to come. A total that
-grew would move them the other way and asks for the window again.
+Pages are sorted by that time descending and counted from 1, so they are read from the last to the first: a trade that
+changes meanwhile leaves the window and moves the others towards pages that are still to come. A total that grew would
+move them the other way and asks for the window again.
+
+What was created is asked for once a day, all that the platform still knows the first time: it brings the trades whose
+modification came to light behind the mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import httpx
 
-from identity.business_time import SHANGHAI
 from pipelines.clock import Clock
 from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
-from pipelines.connectors.windows import DAY, Window, WindowRule
+from pipelines.connectors.windows import DAY, Window, WindowRule, local_text, span_text
 from serving.contract.platforms import TmallApp, TmallShop
 from serving.contract.signatures import top_sign
 
@@ -29,8 +30,11 @@ PAGE = 100
 MOST_ROWS = 5_000
 """Rows of a window above which it is halved: the platform advises short windows, and pages far back are slow."""
 
-TRADES, REFUNDS, TRADE = "taobao.trades.sold.increment.get", "taobao.refunds.receive.get", "taobao.trade.fullinfo.get"
+TRADES, CREATED = "taobao.trades.sold.increment.get", "taobao.trades.sold.get"
+REFUNDS, TRADE = "taobao.refunds.receive.get", "taobao.trade.fullinfo.get"
 RULE = WindowRule(longest=DAY, history=90 * DAY)
+CREATED_RULE = WindowRule(longest=7 * DAY, history=90 * DAY, overlap=DAY)
+MODIFIED_SPAN, CREATED_SPAN = ("start_modified", "end_modified"), ("start_created", "end_created")
 TYPES = "guarantee_trade,auto_delivery,ec,cod,step,fixed"
 TRADE_FIELDS = (
     "tid,tid_str,status,type,seller_nick,buyer_nick,buyer_open_uid,oaid,created,modified,pay_time,consign_time,"
@@ -96,28 +100,38 @@ class TmallShopClient:
             "params": {name: value for name, value in params.items() if name != "fields"},
         }
 
+    @property
+    def tail(self) -> str:
+        """The end of the names of its sources."""
+        return f"{self.app.app_key}/{self.shop.shop_id or self.shop.seller_nick}"
+
     def sources(self) -> tuple[Source, ...]:
         """What is pulled by window."""
-        tail = f"{self.app.app_key}/{self.shop.shop_id or self.shop.seller_nick}"
+        tail = self.tail
         return (
             Source(f"{PLATFORM}/trades/{tail}", "tmall_trades", self._trades, RULE),
             Source(f"{PLATFORM}/refunds/{tail}", "tmall_refunds", self._refunds, RULE),
+            Source(f"{PLATFORM}/created/{tail}", "tmall_trades", self._created, CREATED_RULE, daily=True),
         )
 
     def _trades(self, window: Window, part: Part) -> None:
-        for params, answer, rows in self._pages(TRADES, {"fields": TRADE_FIELDS, "type": TYPES}, window):
-            part.add(self.context(TRADES, params), answer.raw, records=len(rows))
+        self._add(TRADES, {"fields": TRADE_FIELDS, "type": TYPES, **span_text(MODIFIED_SPAN, window)}, window, part)
+
+    def _created(self, window: Window, part: Part) -> None:
+        self._add(CREATED, {"fields": TRADE_FIELDS, "type": TYPES, **span_text(CREATED_SPAN, window)}, window, part)
 
     def _refunds(self, window: Window, part: Part) -> None:
-        for params, answer, rows in self._pages(REFUNDS, {"fields": REFUND_FIELDS}, window):
-            part.add(self.context(REFUNDS, params), answer.raw, records=len(rows))
+        self._add(REFUNDS, {"fields": REFUND_FIELDS, **span_text(MODIFIED_SPAN, window)}, window, part)
+
+    def _add(self, method: str, asked: Mapping[str, str], window: Window, part: Part) -> None:
+        for params, answer, rows in self._pages(method, asked, window):
+            part.add(self.context(method, params), answer.raw, records=len(rows))
 
     def _pages(
-        self, method: str, fixed: Mapping[str, str], window: Window
+        self, method: str, asked: Mapping[str, str], window: Window
     ) -> Iterator[tuple[Mapping[str, str], Answer, Sequence[Any]]]:
         """Every page of a window, the last one first."""
-        span = {"start_modified": local_text(window.start), "end_modified": local_text(window.end)}
-        base = {**fixed, **span, "page_size": str(PAGE), "use_has_next": "false"}
+        base = {**asked, "page_size": str(PAGE), "use_has_next": "false"}
         total = _read(method, self.call(method, {**base, "page_no": "1"}))[0]
         if total > MOST_ROWS and window.seconds > 1:
             raise WindowError(PLATFORM, method, f"{total} rows in one window")
@@ -152,15 +166,6 @@ def signed_form(app: TmallApp, method: str, params: Mapping[str, str], *, now: i
     }
     form["sign"] = top_sign(app.app_secret.get_secret_value(), form, method="hmac")
     return form
-
-
-def local_text(second: int) -> str:
-    """The second as the platform writes it.
-
-    >>> local_text(1735700520)
-    '2025-01-01 11:02:00'
-    """
-    return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _read(method: str, answer: Answer) -> tuple[int, Sequence[Any]]:

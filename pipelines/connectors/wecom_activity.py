@@ -1,4 +1,5 @@
-"""WeCom beside relations: posts, people served, who came by an acquisition link, figures of groups; as configured.
+"""WeCom beside relations: posts, people served, who came by an acquisition link, figures of groups, results of
+hand-overs; as configured.
 
 Rights to these calls are granted one by one, so a corp names those its app has. What the platform's pages say of them:
 
@@ -18,11 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.connectors.calls import count_of
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Fetch, Source
 from pipelines.connectors.wecom import FIGURE_RULE, LIST_PAGE, PLATFORM, STAFF_AT_ONCE, WecomClient, whole_days
+from pipelines.connectors.wecom_hand_overs import FEED, HandOvers
 from pipelines.connectors.windows import DAY, Window, WindowRule
 from serving.contract.platforms import WecomActivity
 
@@ -37,14 +40,15 @@ MOMENT_RULE = WindowRule(longest=30 * DAY, history=5 * 365 * DAY, overlap=DAY)
 """The platform names no limit of the past; five years is as long as there have been posts to customers."""
 
 
-def activity_sources(client: WecomClient) -> list[Source]:
-    """What the corp's configuration asks for, each once a business day."""
+def activity_sources(client: WecomClient, landing: Path) -> list[Source]:
+    """What the corp's configuration asks for, each once a business day; the landing knows what was handed over."""
     pull = _Activity(client)
     kinds: dict[WecomActivity, Callable[[str], Source]] = {
         "moments": lambda key: _by_window(key, "wecom_staff_stats", pull.moments, MOMENT_RULE),
         "served": lambda key: Source(key, "wecom_contacts", pull.served),
         "acquired": lambda key: Source(key, "wecom_contacts", pull.acquired),
         "group_figures": lambda key: _by_window(key, "wecom_staff_stats", pull.group_figures, FIGURE_RULE),
+        "hand_overs": lambda key: Source(key, FEED, HandOvers(client, landing).results),
     }
     return [
         make(f"{PLATFORM}/{kind}/{client.corp.corp_id}") for kind, make in kinds.items() if kind in client.corp.activity

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from identity.business_time import SHANGHAI
 
 HOUR = 3_600
 DAY = 86_400
@@ -65,3 +68,21 @@ def plan(rule: WindowRule, mark: int | None, *, now: int, since: int | None = No
         windows.append(Window(start, end))
         start = end
     return Plan(tuple(windows), gap)
+
+
+def local_text(second: int) -> str:
+    """The second as platforms write times in words: Asia/Shanghai, without an offset.
+
+    >>> local_text(1735700520)
+    '2025-01-01 11:02:00'
+    """
+    return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span_text(names: tuple[str, str], window: Window) -> dict[str, str]:
+    """The two ends of a window under the names that a method has for them.
+
+    >>> span_text(("start", "end"), Window(1735700520, 1735700521))
+    {'start': '2025-01-01 11:02:00', 'end': '2025-01-01 11:02:01'}
+    """
+    return {names[0]: local_text(window.start), names[1]: local_text(window.end)}

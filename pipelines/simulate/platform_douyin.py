@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from pipelines.simulate import wire_douyin, wire_douyin_calls
-from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.simulate.brand import DOUYIN_APP, DOUYIN_SHOPS
 from pipelines.simulate.chance import stream
 from pipelines.simulate.chaos import Chaos
-from pipelines.simulate.clock import DAY
+from pipelines.simulate.clock import DAY, SHANGHAI
 from pipelines.simulate.orders import Order
 from pipelines.simulate.platform_data import PlatformData, secret_of, shop_number
 from serving.contract.signatures import douyin_api_sign, douyin_api_sign_md5, is_signed
@@ -41,13 +43,16 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
 
 @dataclass
 class DouyinPlatform:
-    """`token_calls`: after so many calls a token ends, as if it had expired."""
+    """`token_calls`: after so many calls a token ends, as if it had expired. `decryptions`: how many receivers of a
+    shop may be decrypted in a day, with 0 none at all."""
 
     data: PlatformData
     chaos: Chaos
     token_calls: int = 10_000
+    decryptions: int = 100_000
     calls: list[tuple[str, Json]] = field(default_factory=list)
     _tokens: dict[str, list[Any]] = field(default_factory=dict)
+    _decrypted: Counter[tuple[int, int]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, method: str, query: Mapping[str, str], body: bytes) -> Json:
@@ -72,6 +77,7 @@ class DouyinPlatform:
             "order.orderDetail": self._detail,
             "afterSale.List": self._cases,
             "order.batchDecrypt": self._decrypt,
+            "member.searchList": self._members,
         }
 
     def _signed(self, method: str, query: Mapping[str, str], body: bytes) -> str:
@@ -191,6 +197,7 @@ class DouyinPlatform:
         wanted = params.get("cipher_infos")
         if not isinstance(wanted, list) or not 1 <= len(wanted) <= MOST_CIPHERS:
             raise Refusal(40003, "isv.parameter-invalid:cipher_infos")
+        self._count_decryptions(shop, len(wanted))
         infos = []
         for item in wanted:
             if not isinstance(item, dict):
@@ -209,6 +216,36 @@ class DouyinPlatform:
             infos.append({**info, "cipher_text": item["cipher_text"]})
         return wire_douyin_calls.decrypt_page(infos, self.data.now)
 
+    def member_orders(self, shop: int) -> list[tuple[int, Json]]:
+        """(moment of creation, row) of every order of the brand's members."""
+        app_key, ids = DOUYIN_SHOPS[shop].app_key, self.data.brand.ids
+        return [
+            (order.created, {"open_id": ids.doudian_open_id(app_key, buyer.index), "order_id": str(order.number)})
+            for _, order in self.data.orders("douyin", shop)
+            if (buyer := order.buyer).member_id is not None and buyer.member_since <= order.created
+        ]
+
+    def _members(self, shop: int, params: Json) -> Json:
+        """The orders of members created in a stretch; they are in no order that is said."""
+        if params.get("app_id") != DOUYIN_APP.app_id:
+            raise Refusal(40003, "isv.parameter-invalid:app_id")
+        start, end = _second(params.get("start_time")), _second(params.get("end_time"))
+        if end < start or start < self.data.now - ORDER_HISTORY:
+            raise Refusal(40003, "isv.parameter-invalid:start_time")
+        found = [row for moment, row in self.member_orders(shop) if start <= moment <= end]
+        rows = _page(found, params)
+        answer = wire_douyin_calls.member_page(rows, self.data.now)
+        answer["data"]["total"] = len(found)
+        return answer
+
+    def _count_decryptions(self, shop: int, wanted: int) -> None:
+        if self.decryptions == 0:
+            raise Refusal(30001, "isv.no-permission")
+        today = self.data.brand.clock.day_of(self.data.now)
+        if self._decrypted[shop, today] + wanted > self.decryptions:
+            raise Refusal(40003, "isv.decrypt-quota-exhausted")
+        self._decrypted[shop, today] += wanted
+
 
 def _window(params: Json, first: str, last: str, *, now: int, history: int) -> tuple[int, int]:
     start, end = _whole(params.get(first), first), _whole(params.get(last, now), first)
@@ -217,6 +254,14 @@ def _window(params: Json, first: str, last: str, *, now: int, history: int) -> t
     if start < now - history:
         raise Refusal(40003, "isv.parameter-invalid:20011")
     return start, end
+
+
+def _second(text: object) -> int:
+    """A time in words, Asia/Shanghai."""
+    try:
+        return int(datetime.strptime(str(text), "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI).timestamp())
+    except ValueError:
+        raise Refusal(40003, "isv.parameter-invalid:start_time") from None
 
 
 def _within(span: tuple[int, int] | None, moment: int) -> bool:

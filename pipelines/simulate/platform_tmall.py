@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from pipelines.simulate import wire_tmall
 from pipelines.simulate.brand import TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos
-from pipelines.simulate.clock import DAY, SHANGHAI
+from pipelines.simulate.clock import DAY
+from pipelines.simulate.orders import Order
 from pipelines.simulate.platform_data import PlatformData, secret_of
-from pipelines.simulate.platform_tmall_queue import Refusal, TmallQueue
+from pipelines.simulate.platform_tmall_members import MEMBERS, TmallMembers
+from pipelines.simulate.platform_tmall_pages import Refusal, numbered, second_of
+from pipelines.simulate.platform_tmall_queue import TmallQueue
 from serving.contract.signatures import is_signed, top_sign
 
 Json = dict[str, Any]
@@ -36,9 +38,11 @@ class TmallPlatform:
     chaos: Chaos
     calls: list[tuple[str, Params]] = field(default_factory=list)
     queue: TmallQueue = field(init=False)
+    _members: TmallMembers = field(init=False)
 
     def __post_init__(self) -> None:
         self.queue = TmallQueue(self.data)
+        self._members = TmallMembers(self.data)
 
     def answer(self, form: Params) -> Json:
         """The answer to a call, whether good or an error."""
@@ -48,7 +52,7 @@ class TmallPlatform:
             self.calls.append((method, params))
             if method in self.queue.methods:
                 return self.queue.answer(form["app_key"], method, params)
-            if not params.get("fields"):
+            if method != MEMBERS and not params.get("fields"):
                 raise Refusal(40, "isv.missing-parameter:fields")
             return self._methods()[method](shop, params)
         except Refusal as refusal:
@@ -57,8 +61,10 @@ class TmallPlatform:
     def _methods(self) -> dict[str, Callable[[int, Params], Json]]:
         return {
             "taobao.trades.sold.increment.get": self._trades,
+            "taobao.trades.sold.get": self._created,
             "taobao.refunds.receive.get": self._refunds,
             "taobao.trade.fullinfo.get": self._trade,
+            MEMBERS: self._members.listed,
         }
 
     def _signed(self, form: Params) -> tuple[str, int]:
@@ -67,7 +73,7 @@ class TmallPlatform:
             raise Refusal(29, "isv.appkey-not-exists")
         if form.get("v") != "2.0" or form.get("format") != "json" or form.get("sign_method") not in SIGNS:
             raise Refusal(41, "isv.invalid-parameter:common")
-        if abs(_second(form.get("timestamp", ""), "timestamp") - self.data.now) > CLOCK_SKEW:
+        if abs(second_of(form.get("timestamp", ""), "timestamp") - self.data.now) > CLOCK_SKEW:
             raise Refusal(31, "isv.invalid-timestamp")
         if not is_signed(top_sign(secret_of(app_key), form, method=form["sign_method"]), form.get("sign", "")):
             raise Refusal(25, "isv.invalid-signature")
@@ -81,19 +87,39 @@ class TmallPlatform:
         raise Refusal(27, "isv.invalid-session")
 
     def _trades(self, shop: int, params: Params) -> Json:
-        window, status = self._window(params), params.get("status", "")
+        window = self._window(params)
+        found = [found for found in self._of_status(shop, params) if window[0] <= found[0] <= window[1]]
+        return self._trade_page("taobao.trades.sold.increment.get", found, params)
+
+    def _created(self, shop: int, params: Params) -> Json:
+        """The trades created in a stretch, up to now or three months back where an end is left out, newest first."""
+        now = self.data.now
+        start = second_of(params["start_created"], "start_created") if "start_created" in params else now - HISTORY
+        end = second_of(params["end_created"], "end_created") if "end_created" in params else now
+        if start < now - HISTORY or end < start:
+            raise Refusal(41, "isv.invalid-parameter:start_created")
+        found = [found for found in self._of_status(shop, params) if start <= found[1].created <= end]
+        found.sort(key=lambda item: (item[1].created, item[1].number))
+        return self._trade_page("taobao.trades.sold.get", found, params)
+
+    def _of_status(self, shop: int, params: Params) -> list[tuple[int, Order]]:
+        status = params.get("status", "")
         if status and status not in STATES:
             raise Refusal(41, "isv.invalid-parameter:status")
-        found = [
+        return [
             (moment, order)
             for moment, order in self.data.orders("tmall", shop)
-            if window[0] <= moment <= window[1] and status in ("", wire_tmall.TRADE_STATUS[order.phase_at(moment)])
+            if status in ("", wire_tmall.TRADE_STATUS[order.phase_at(moment)])
         ]
+
+    def _trade_page(self, method: str, found: list[tuple[int, Order]], params: Params) -> Json:
         trades = [
             _asked(wire_tmall.trade(order, moment, moment, self.data.brand), params)
             for moment, order in _page(found, params)
         ]
-        return _counted(wire_tmall.trade_page(self._doubled(trades), self.data.now), len(found), params)
+        page = wire_tmall.trade_page(self._doubled(trades), self.data.now)
+        response = f"{method.removeprefix('taobao.').replace('.', '_')}_response"
+        return _counted({response: next(iter(page.values()))}, len(found), params)
 
     def _refunds(self, shop: int, params: Params) -> Json:
         window = self._window(params)
@@ -114,8 +140,8 @@ class TmallPlatform:
         return {"trade_fullinfo_get_response": {"trade": trade, "request_id": wire_tmall.request_id("full")}}
 
     def _window(self, params: Params) -> tuple[int, int]:
-        start = _second(params.get("start_modified", ""), "start_modified")
-        end = _second(params.get("end_modified", ""), "end_modified")
+        start = second_of(params.get("start_modified", ""), "start_modified")
+        end = second_of(params.get("end_modified", ""), "end_modified")
         if not 0 <= end - start <= DAY:
             raise Refusal(41, "isv.invalid-parameter:end_modified")
         if start < self.data.now - HISTORY:
@@ -156,19 +182,8 @@ def session_of(seller_nick: str) -> str:
     return secret_of(f"session {seller_nick}")
 
 
-def _second(text: str, name: str) -> int:
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI).timestamp())
-    except ValueError:
-        raise Refusal(41, f"isv.invalid-parameter:{name}") from None
-
-
 def _page(found: list[Any], params: Params) -> list[Any]:
-    """One page, the latest modification first."""
-    page, size = params.get("page_no", "1"), params.get("page_size", "40")
-    if not page.isdigit() or not size.isdigit() or int(page) < 1 or not 1 <= int(size) <= 100:
-        raise Refusal(41, "isv.invalid-parameter:page")
+    """One page, the latest first."""
     if params.get("use_has_next", "false") not in ("true", "false"):
         raise Refusal(41, "isv.invalid-parameter:use_has_next")
-    latest = found[::-1]
-    return latest[(int(page) - 1) * int(size) : int(page) * int(size)]
+    return numbered(found[::-1], params, "page_no")

@@ -11,21 +11,13 @@ from pipelines.simulate.brand import TMALL_SHOPS
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.orders import Stage
 from pipelines.simulate.platform_data import PlatformData
+from pipelines.simulate.platform_tmall_pages import Refusal
 
 Json = dict[str, Any]
 Params = Mapping[str, str]
 
 GROUP = "default"
 CONSUME, CONFIRM = "taobao.tmc.messages.consume", "taobao.tmc.messages.confirm"
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
-    """The platform's error answer: code and sub code."""
-
-    def __init__(self, code: int, sub_code: str) -> None:
-        super().__init__(sub_code)
-        self.code = code
-        self.sub_code = sub_code
 
 
 @dataclass

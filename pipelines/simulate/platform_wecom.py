@@ -16,6 +16,7 @@ from pipelines.simulate.chaos import Chaos
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_data import PlatformData, corp_number, secret_of
 from pipelines.simulate.platform_wecom_activity import WecomActivityCalls, limit_of, whole
+from pipelines.simulate.platform_wecom_hand_overs import WecomHandOverCalls
 from pipelines.simulate.platform_wecom_pages import Refusal, page
 from pipelines.simulate.relations import Contact, Group
 
@@ -45,9 +46,11 @@ class WecomPlatform:
     _tokens: dict[str, list[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _activity: WecomActivityCalls = field(init=False)
+    _hand_overs: WecomHandOverCalls = field(init=False)
 
     def __post_init__(self) -> None:
         self._activity = WecomActivityCalls(self.data, self.staff, self.groups)
+        self._hand_overs = WecomHandOverCalls(self.data, self.staff)
 
     def answer(self, method: str, query: Query, body: bytes) -> Json:
         """The answer to a call, whether good or an error."""
@@ -77,6 +80,7 @@ class WecomPlatform:
             "externalcontact/get_unassigned_list": self._unassigned,
             "externalcontact/get_corp_tag_list": self._tags,
             **self._activity.methods(),
+            **self._hand_overs.methods(),
         }
 
     def _new_token(self, query: Query) -> Json:

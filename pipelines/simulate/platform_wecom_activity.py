@@ -1,7 +1,7 @@
 """What the simulated WeCom tells beside relations: posts, people served, customers of links, figures of groups.
 
 As strict about spans, pages, owners and rounds as the pages of the platform are (document/path/93333, 99434, 97297,
-92133).
+92133). How hand-overs ended is told in `platform_wecom_hand_overs.py`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,16 +11,12 @@ from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 import orjson
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from pipelines.simulate import wire_douyin_calls
-from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_SHOPS, TMALL_SHOPS
+from pipelines.simulate.brand import BRAND, CORPS, DOUYIN_APP, DOUYIN_SHOPS, TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos, ChaosRates, Fate
 from pipelines.simulate.config import SimulationConfig
+from pipelines.simulate.listener import Listener, Reply, Request
 from pipelines.simulate.platform_data import PlatformData, secret_of
 from pipelines.simulate.platform_douyin import DouyinPlatform
 from pipelines.simulate.platform_tmall import TmallPlatform, session_of
@@ -33,37 +27,20 @@ from pipelines.simulate.platform_wecom import error as wecom_error
 from pipelines.simulate.pushes import callback_keys
 from serving.contract.platforms import WecomActivity
 
-START_SECONDS = 20.0
 Faults = dict[Fate, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class PlatformRules:
-    """How the platforms behave beyond their own rules; `calls_per_second` (0: any) by the clock, per platform."""
+    """How the platforms behave beyond their own rules; `calls_per_second` (0: any) by the clock, per platform;
+    `decryptions` of each Douyin shop's receivers in a day."""
 
     rates: ChaosRates = field(default_factory=ChaosRates)
     seed: int = 1
     token_calls: int = 10_000
     late_seconds: int = 0
     calls_per_second: int = 0
-
-
-class _PromptServer(uvicorn.Server):
-    """Ends as soon as its last answer is out: uvicorn's own loop looks every tenth of a second, and waits one more."""
-
-    async def main_loop(self) -> None:
-        while not self.should_exit:
-            await asyncio.sleep(0.01)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        while self.server_state.connections or self.server_state.tasks:
-            await asyncio.sleep(0.001)
-        for server in self.servers:
-            await server.wait_closed()
+    decryptions: int = 100_000
 
 
 class PlatformServer:
@@ -73,19 +50,17 @@ class PlatformServer:
         self.rules = rules or PlatformRules()
         self.chaos = Chaos(self.rules.rates, self.rules.seed)
         self.data = PlatformData(config, clock, self.rules.late_seconds)
-        self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls)
+        self.douyin = DouyinPlatform(self.data, self.chaos, self.rules.token_calls, self.rules.decryptions)
         self.tmall = TmallPlatform(self.data, self.chaos)
         self.wecom = WecomPlatform(self.data, self.chaos, self.rules.token_calls)
         self._counted: dict[str, tuple[int, int]] = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._server = _PromptServer(uvicorn.Config(self.app(), log_level="critical", access_log=False, lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._lock = threading.Lock()
+        self._listener = Listener(self._answer)
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        host, port = self._socket.getsockname()
-        return f"http://{host}:{port}"
+        return self._listener.url
 
     def accounts(self) -> dict[str, Any]:
         """The document of a `platforms.yaml` that pulls from here; its secrets are known to anyone."""
@@ -97,55 +72,43 @@ class PlatformServer:
             "endpoints": {platform: f"{self.url}/{path}" for platform, path in paths.items()},
         }
 
-    def app(self) -> Starlette:
-        """The platforms as an ASGI application."""
-        return Starlette(
-            routes=[
-                Route("/douyin/{path:path}", self._answer_douyin, methods=["POST"]),
-                Route("/router/rest", self._answer_tmall, methods=["POST"]),
-                Route("/cgi-bin/{path:path}", self._answer_wecom, methods=["GET", "POST"]),
-            ]
-        )
-
     def __enter__(self) -> PlatformServer:
-        self._socket.bind(("127.0.0.1", 0))
-        self._thread.start()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise RuntimeError("the platform simulator did not start")
-            time.sleep(0.01)
+        self._listener.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=START_SECONDS)
-        self._socket.close()
+        self._listener.stop()
 
-    async def _answer_douyin(self, request: Request) -> Response:
-        method = request.path_params["path"].replace("/", ".")
+    def _answer(self, request: Request) -> Reply:
+        """The answer of the platform that the address belongs to."""
+        root, _, rest = request.path.lstrip("/").partition("/")
+        if root == "douyin" and request.verb == "POST":
+            return self._answer_douyin(rest.replace("/", "."), request)
+        if root == "cgi-bin":
+            return self._answer_wecom(rest, request)
+        if request.path == "/router/rest" and request.verb == "POST":
+            return self._answer_tmall(request)
+        return Reply(404, b"not found", media_type="text/plain")
+
+    def _answer_douyin(self, method: str, request: Request) -> Reply:
         now = self.data.now
         limited = wire_douyin_calls.error_envelope(now) | {"code": 80000, "sub_code": "isp.call-limit-reached"}
         errors = {Fate.SYSTEM_ERROR: wire_douyin_calls.error_envelope(now), Fate.LIMITED: limited}
-        body = await request.body()
-        return await self._spoiled(
-            "douyin", errors, lambda: self.douyin.answer(method, dict(request.query_params), body)
-        )
+        return self._spoiled("douyin", errors, lambda: self.douyin.answer(method, request.query, request.body))
 
-    async def _answer_tmall(self, request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
+    def _answer_tmall(self, request: Request) -> Reply:
+        form = dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
         errors = {
             Fate.SYSTEM_ERROR: tmall_error(15, "isp.top-remote-service-unavailable"),
             Fate.LIMITED: tmall_error(7, "accesscontrol.limited-by-api-access-count"),
         }
-        return await self._spoiled("tmall", errors, lambda: self.tmall.answer(form))
+        return self._spoiled("tmall", errors, lambda: self.tmall.answer(form))
 
-    async def _answer_wecom(self, request: Request) -> Response:
-        method, query, body = request.path_params["path"], dict(request.query_params), await request.body()
+    def _answer_wecom(self, method: str, request: Request) -> Reply:
         errors = {Fate.SYSTEM_ERROR: wecom_error(-1), Fate.LIMITED: wecom_error(45009)}
-        return await self._spoiled("wecom", errors, lambda: self.wecom.answer(method, query, body))
+        return self._spoiled("wecom", errors, lambda: self.wecom.answer(method, request.query, request.body))
 
     def _over_limit(self, platform: str) -> bool:
         """Whether the platform has answered as many calls in this second of the clock as it wants to."""
@@ -154,25 +117,20 @@ class PlatformServer:
         self._counted[platform] = (self.data.now, count)
         return 0 < self.rules.calls_per_second < count
 
-    async def _spoiled(self, platform: str, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Response:
+    def _spoiled(self, platform: str, errors: Faults, answer: Callable[[], dict[str, Any]]) -> Reply:
         """The answer, unless the way spoils it; a request whose answer is lost was still carried out."""
-        fate = Fate.LIMITED if self._over_limit(platform) else self.chaos.fate()
-        if fate in errors:
-            return _json(errors[fate])
-        if fate is Fate.TOO_MANY:
-            return PlainTextResponse("too many", status_code=429, headers={"Retry-After": "1"})
-        if fate is Fate.BAD_GATEWAY:
-            return PlainTextResponse("<html>bad gateway</html>", status_code=502)
-        content = orjson.dumps(answer())
+        with self._lock:
+            fate = Fate.LIMITED if self._over_limit(platform) else self.chaos.fate()
+            if fate in errors:
+                return Reply(200, orjson.dumps(errors[fate]))
+            if fate is Fate.TOO_MANY:
+                return Reply(429, b"too many", media_type="text/plain", headers={"Retry-After": "1"})
+            if fate is Fate.BAD_GATEWAY:
+                return Reply(502, b"<html>bad gateway</html>", media_type="text/html")
+            content = orjson.dumps(answer())
         if fate is Fate.HANG:
-            await asyncio.sleep(self.chaos.hang_seconds)
-        if fate is Fate.CUT:
-            return Response(content[: len(content) * 2 // 3], media_type="application/json")
-        return Response(content, media_type="application/json")
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json")
+            time.sleep(self.chaos.hang_seconds)
+        return Reply(200, content[: len(content) * 2 // 3] if fate is Fate.CUT else content)
 
 
 def _douyin_accounts() -> list[dict[str, Any]]:
@@ -181,6 +139,7 @@ def _douyin_accounts() -> list[dict[str, Any]]:
             "app_key": app_key,
             "app_secret": secret_of(app_key),
             "decrypt": True,
+            "member_app_id": DOUYIN_APP.app_id,
             "shops": [{"shop_id": str(shop.shop_id)} for shop in DOUYIN_SHOPS if shop.app_key == app_key],
         }
         for app_key in sorted({shop.app_key for shop in DOUYIN_SHOPS})
@@ -194,6 +153,7 @@ def _tmall_accounts() -> list[dict[str, Any]]:
             "app_secret": secret_of(app_key),
             "brand": BRAND,
             "message_group": GROUP,
+            "members": True,
             "shops": [
                 {"seller_nick": shop.seller_nick, "shop_id": shop.shop_id, "session": session_of(shop.seller_nick)}
                 for shop in TMALL_SHOPS

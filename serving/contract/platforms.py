@@ -61,7 +61,7 @@ Address = Annotated[str, AfterValidator(_is_address)]
 CallRate = Annotated[float, Field(gt=0, le=1_000)]
 """Calls per second; the platforms grant each app its own and publish none."""
 
-WecomActivity = Literal["moments", "served", "acquired", "group_figures"]
+WecomActivity = Literal["moments", "served", "acquired", "group_figures", "hand_overs"]
 
 
 class _Entry(BaseModel):
@@ -75,12 +75,14 @@ class DouyinShop(_Entry):
 
 
 class DouyinApp(_Entry):
-    """An app of the Douyin shop platform; `decrypt` asks for the receivers' phones of paid orders."""
+    """An app of the Douyin shop platform; `decrypt` asks for the receivers' phones of paid orders, `member_app_id` (the
+    mini-program that holds the programme) for the orders of members."""
 
     app_key: Id
     app_secret: Secret
     shops: tuple[DouyinShop, ...] = ()
     decrypt: bool = False
+    member_app_id: str = ""
     calls_per_second: CallRate | None = None
 
 
@@ -102,18 +104,21 @@ class TmallShop(_Entry):
 
 
 class TmallApp(_Entry):
-    """An app of the Taobao open platform; messages of `message_group` are pulled, without a group none."""
+    """An app of the Taobao open platform; messages of `message_group` are pulled, without a group none; `members` asks
+    for the sellers' customer lists."""
 
     app_key: Id
     app_secret: Secret
     brand: str = ""
     message_group: str = ""
+    members: bool = False
     calls_per_second: CallRate | None = None
     shops: tuple[TmallShop, ...] = ()
 
 
 class WecomCorp(_Entry):
-    """A WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks; `activity`: what else is pulled.
+    """An app of a WeCom corp: `secret` pulls, `token` and `encoding_aes_key` open callbacks; `activity`: what else is
+    pulled. A corp has an entry for each of its apps.
 
     With `suite_id` it is a service provider's suite, and callbacks are addressed to that.
     """

@@ -1,6 +1,7 @@
-"""Hints from pushes that a detail is worth pulling: durable, each once, taken off only when the detail has landed.
+"""Hints that a detail is worth pulling: durable, each once, taken off only when the detail has landed.
 
-One SQLite file in the home, `pull_queue.sqlite`; the receivers write it, `cdp pull` works it off.
+One SQLite file in the home, `pull_queue.sqlite`; the receivers write it, and `cdp pull` where a platform refused
+something for now; `cdp pull` works it off.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ BUSY_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Hint:
-    """What to pull: `account` is the app key, corp or seller, `place` the shop; `kind` is order, contact or group."""
+    """What to pull: `account` is the app key, corp or seller, `place` the shop; `kind` is order, phone, contact or
+    group."""
 
     platform: str
     account: str
@@ -76,6 +78,15 @@ def tried(home: Path, attempts: int) -> int:
         return 0
     with _opened(home) as store:
         return int(store.execute("SELECT count(*) FROM hints WHERE attempts >= ?", (attempts,)).fetchone()[0])
+
+
+def standing(home: Path, kind: tuple[str, str, str], place: str) -> int:
+    """How many tickets of a kind (platform, account, kind) and place are in the queue."""
+    if not (home / FILE).exists():
+        return 0
+    query = "SELECT count(*) FROM hints WHERE platform = ? AND account = ? AND kind = ? AND place = ?"
+    with _opened(home) as store:
+        return int(store.execute(query, (*kind, place)).fetchone()[0])
 
 
 def done(home: Path, tickets: Sequence[Ticket]) -> None:

@@ -64,17 +64,17 @@ Taken = Annotated[Receivers, Depends(receivers_of)]
 @router.get("/wecom/{receiver}")
 async def check_wecom(receiver: str, request: Request, receivers: Taken) -> Response:
     """The decrypted echo text, which proves to WeCom that the keys are right."""
-    corp = _account(receivers.platforms.wecom, "receive_id", receiver)
-    return PlainTextResponse(_checked(lambda: wecom_echo(corp, request.query_params, now_ms=receivers.wall())))
+    apps = _accounts(receivers.platforms.wecom, "receive_id", receiver)
+    return PlainTextResponse(_checked(lambda: wecom_echo(apps, request.query_params, now_ms=receivers.wall())))
 
 
 @router.post("/wecom/{receiver}")
 async def receive_wecom(receiver: str, request: Request, receivers: Taken) -> Response:
     """`success` once the callback is on disk."""
-    corp = _account(receivers.platforms.wecom, "receive_id", receiver)
+    apps = _accounts(receivers.platforms.wecom, "receive_id", receiver)
     body = await request.body()
     now_ms = receivers.wall()
-    await _store(receivers, _checked(lambda: wecom_delivery(corp, request.query_params, body, now_ms=now_ms)))
+    await _store(receivers, _checked(lambda: wecom_delivery(apps, request.query_params, body, now_ms=now_ms)))
     return PlainTextResponse("success")
 
 
@@ -111,10 +111,15 @@ async def receive_tmall(app_key: str, request: Request, receivers: Taken) -> Res
 
 
 def _account(accounts: tuple[Any, ...], name: str, asked: str) -> Any:
-    for account in accounts:
-        if getattr(account, name) == asked:
-            return account
-    raise Problem(404, "nothing is received here")
+    return _accounts(accounts, name, asked)[0]
+
+
+def _accounts(accounts: tuple[Any, ...], name: str, asked: str) -> tuple[Any, ...]:
+    """Every account of this name; there may be several apps of one."""
+    found = tuple(account for account in accounts if getattr(account, name) == asked)
+    if not found:
+        raise Problem(404, "nothing is received here")
+    return found
 
 
 def _checked(read: Callable[[], Any]) -> Any:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import pull
 from pipelines.errors import ConfigurationError, ExitCode
-from pipelines.simulate.server import PlatformServer
+from pipelines.simulate.server import PlatformRules, PlatformServer
 from tests.pipelines.connectors.trial import CONFIG, Now
 
 app = typer.Typer()
@@ -57,4 +57,15 @@ def test_a_pull_reports_records_and_fails_for_what_failed(config: Path) -> None:
     assert error is not None
     assert getattr(error, "code", None) == ExitCode.REFUSED
     assert "7000002" in getattr(error, "where", "")
-    assert len(report["failures"]) == 2
+    assert len(report["failures"]) == 3
+
+
+def test_what_waits_for_a_right_is_told_with_the_next_command_and_is_no_failure(config: Path) -> None:
+    with PlatformServer(CONFIG, Now(), PlatformRules(decryptions=0)) as server:
+        text = yaml.safe_dump(server.accounts())
+        (config.parent / "home" / "keys" / "platforms.yaml").write_text(text, encoding="utf-8")
+        out, error = run(config, "--platform", "douyin", "--since", "2025-01-03")
+    assert error is None
+    told = [line for line in out.splitlines() if line.startswith("WAITING douyin/")]
+    assert len(told) == 3
+    assert all("30001 isv.no-permission" in line and "then run `cdp pull`" in line for line in told)

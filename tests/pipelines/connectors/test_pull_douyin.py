@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.connectors import douyin
-from pipelines.simulate.brand import DOUYIN_SHOPS
+from pipelines.connectors import douyin, douyin_members
+from pipelines.connectors.marks import Marks
+from pipelines.simulate.brand import DOUYIN_APP, DOUYIN_SHOPS
 from pipelines.simulate.chaos import ChaosRates, Fate
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_douyin import DouyinPlatform
@@ -157,13 +158,11 @@ def test_a_pull_killed_in_the_middle_is_continued(calm: Trial, monkeypatch: pyte
     with pytest.raises(KilledError):
         calm.pull()
     part = landed_orders(calm)
-    before = calm.server.douyin.calls[-1]
     report = calm.pull()
     whole = world_orders(calm.server, END - 5 * DAY)
     assert 0 < len(part) < len(whole)
     assert landed_orders(calm) == whole
     assert report.failures == []
-    assert before[0] in ("order.searchList", "order.batchDecrypt", "afterSale.List")
 
 
 def test_late_updates_are_caught_by_the_overlap(tmp_path: Path) -> None:
@@ -294,6 +293,167 @@ def test_an_outage_is_no_attempt_of_a_hint_and_ends_the_round(calm: Trial, monke
     assert [ticket.attempts for ticket in waiting(calm.home)] == [0, 0, 0]
     monkeypatch.setattr(calm.server.douyin, "answer", asked)
     assert calm.pull(since=END).details.fetched == 3
+
+
+def member_rows(trial: Trial) -> set[tuple[str, str, str]]:
+    """(shop, open id, order) of what was told of members' orders."""
+    return {
+        (context["shop_id"], row["open_id"], row["order_id"])
+        for context, payload in trial.lines("douyin_members")
+        for row in payload["data"]["order_list"]
+    }
+
+
+def world_member_rows(server: PlatformServer, since: int) -> set[tuple[str, str, str]]:
+    return {
+        (str(shop.shop_id), row["open_id"], row["order_id"])
+        for number, shop in enumerate(DOUYIN_SHOPS)
+        for moment, row in server.douyin.member_orders(number)
+        if moment >= since
+    }
+
+
+@pytest.mark.parametrize("size", [100, 3])
+def test_the_orders_of_members_arrive_with_the_app_they_were_asked_for(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(douyin_members, "PAGE", size)
+    assert calm.pull().failures == []
+    assert member_rows(calm) == world_member_rows(calm.server, END - 6 * DAY)
+    assert len(member_rows(calm)) > 10
+    assert {context["app_id"] for context, _ in calm.lines("douyin_members")} == {DOUYIN_APP.app_id}
+
+
+def test_orders_of_members_are_asked_for_only_where_an_app_is_named(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = calm.server.accounts()
+    for app in accounts["douyin"]:
+        del app["member_app_id"]
+    monkeypatch.setattr(calm.server, "accounts", lambda: accounts)
+    assert calm.pull().failures == []
+    assert member_rows(calm) == set()
+
+
+def phones_landed(trial: Trial) -> set[str]:
+    """Orders whose decryption was answered."""
+    return {
+        info["auth_id"]
+        for context, payload in trial.lines("douyin_orders")
+        if context["method"] == "order.batchDecrypt"
+        for info in payload["data"]["decrypt_infos"]
+    }
+
+
+def phones_owed(trial: Trial) -> set[str]:
+    """Orders whose phone waits in the queue."""
+    return {ticket.hint.object_id for ticket in waiting(trial.home) if ticket.hint.kind == "phone"}
+
+
+def paid_orders(server: PlatformServer) -> set[str]:
+    return {
+        str(order.number)
+        for shop in range(len(DOUYIN_SHOPS))
+        for moment, order in server.data.orders("douyin", shop)
+        if moment >= END - 5 * DAY and 0 < order.paid <= moment
+    }
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Trial]:
+    """A home whose apps may decrypt nothing yet."""
+    now = Now()
+    with PlatformServer(CONFIG, now, PlatformRules(decryptions=0)) as server:
+        yield Trial(tmp_path, server, now, ONLY)
+
+
+def test_orders_land_without_the_right_to_decrypt_and_their_phones_once_it_is_granted(strict: Trial) -> None:
+    report = strict.pull()
+    assert (report.failures, report.details.failed) == ([], 0)
+    assert landed_orders(strict) == world_orders(strict.server, END - 5 * DAY)
+    assert (phones_landed(strict), phones_owed(strict)) == (set(), paid_orders(strict.server))
+    assert {one["source"].split("/")[2] for one in report.waiting} == {"phone"}
+    assert sum(one["waiting"] for one in report.waiting) == len(paid_orders(strict.server))
+    assert all("30001" in one["message"] and "`cdp pull`" in one["hint"] for one in report.waiting)
+    strict.server.douyin.decryptions = 1_000
+    later = strict.pull()
+    assert (later.failures, later.waiting, phones_owed(strict)) == ([], [], set())
+    assert phones_landed(strict) == paid_orders(strict.server) != set()
+
+
+def test_a_missing_right_costs_one_call_of_a_shop_and_pull_and_no_attempt(strict: Trial) -> None:
+    for _ in range(12):
+        before = len(strict.server.douyin.calls)
+        strict.pull()
+        asked = [method for method, _ in strict.server.douyin.calls[before:] if method == "order.batchDecrypt"]
+        assert 0 < len(asked) <= len(DOUYIN_SHOPS)
+    assert {ticket.attempts for ticket in waiting(strict.home)} == {0}
+
+
+def test_a_quota_that_ends_in_the_middle_leaves_the_rest_to_the_next_days(strict: Trial) -> None:
+    strict.server.douyin.decryptions = 10
+    pulls = 0
+    while phones_owed(strict) or not pulls:
+        report = strict.pull()
+        assert report.failures == []
+        strict.now.second += DAY
+        pulls += 1
+        assert pulls < 20
+    assert landed_orders(strict).keys() >= world_orders(strict.server, END - 5 * DAY).keys()
+    assert phones_landed(strict) >= paid_orders(strict.server)
+    assert pulls > 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"code": 80000, "sub_code": "isp.call-limit-reached"},
+        {"code": 10000, "data": {"decrypt_infos": [], "custom_err": {"err_code": 300008, "err_msg": "x"}}},
+    ],
+)
+def test_decryption_refused_in_other_words_keeps_no_order_back_either(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, refusal: dict[str, Any]
+) -> None:
+    asked = calm.server.douyin.answer
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        return refusal if method == "order.batchDecrypt" else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    assert calm.pull().failures == []
+    assert landed_orders(calm) == world_orders(calm.server, END - 5 * DAY)
+    assert phones_owed(calm) == paid_orders(calm.server)
+    monkeypatch.setattr(calm.server.douyin, "answer", asked)
+    assert (calm.pull().waiting, phones_landed(calm)) == ([], paid_orders(calm.server))
+
+
+def test_a_cipher_that_is_refused_hides_no_other_of_its_page(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = min(paid_orders(calm.server))
+    asked = calm.server.douyin.answer
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        broken = method == "order.batchDecrypt" and odd.encode() in body
+        return {"code": 40003, "sub_code": "isv.parameter-invalid:x"} if broken else asked(method, query, body)
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    report = calm.pull()
+    assert (report.failures, report.waiting, report.details.failed) == ([], [], 1)
+    assert phones_landed(calm) == paid_orders(calm.server) - {odd}
+
+
+def test_phones_are_on_the_queue_before_the_mark_of_their_orders_moves(
+    strict: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(Marks, "reach", killed)
+    with pytest.raises(KilledError):
+        strict.pull()
+    assert phones_owed(strict) != set()
 
 
 def test_a_wrong_secret_is_said_and_leaves_other_apps_alone(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

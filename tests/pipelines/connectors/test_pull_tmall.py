@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.connectors import tmall
+from pipelines.connectors import tmall, tmall_members
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError
-from pipelines.connectors.tmall import local_text
+from pipelines.connectors.windows import local_text
 from pipelines.simulate.brand import TMALL_SHOPS
 from pipelines.simulate.chaos import ChaosRates
-from pipelines.simulate.clock import DAY
+from pipelines.simulate.clock import DAY, HOUR
 from pipelines.simulate.platform_tmall import TmallPlatform
+from pipelines.simulate.platform_tmall_members import TmallMembers
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from pipelines.simulate.wire_tmall import yuan
 from serving.contract.pull_queue import Hint, enqueue, waiting
@@ -76,7 +77,8 @@ def test_the_context_names_the_seller_and_holds_no_session(calm: Trial) -> None:
     calm.pull()
     contexts = [context for context, _ in calm.lines("tmall_trades")]
     assert {context["seller_nick"] for context in contexts} == {shop.seller_nick for shop in TMALL_SHOPS}
-    assert {(context["brand"], context["method"]) for context in contexts} == {("demo_brand", tmall.TRADES)}
+    methods = {(context["brand"], context["method"]) for context in contexts}
+    assert methods == {("demo_brand", tmall.TRADES), ("demo_brand", tmall.CREATED)}
     assert all("session" not in context["params"] for context in contexts)
 
 
@@ -87,7 +89,7 @@ def test_pages_are_read_from_the_last_to_the_first(calm: Trial, monkeypatch: pyt
     asked = [int(params["page_no"]) for method, params in calm.server.tmall.calls[before:] if method == tmall.TRADES]
     assert max(asked) > 2
     assert all(after == page - 1 for page, after in pairwise(asked) if page > 1)
-    assert landed_trades(calm) == world_trades(calm.server, END - DAY - 600)
+    assert landed_trades(calm).items() >= world_trades(calm.server, END - DAY - 600).items()
 
 
 def test_a_trade_that_changes_while_a_window_is_paged_hides_no_other(
@@ -124,6 +126,94 @@ def test_a_rough_day_changes_nothing(tmp_path: Path) -> None:
         assert report.failures == []
         assert report.retries > 3
         assert landed_trades(trial) == world_trades(server)
+
+
+def created(server: PlatformServer, since: int) -> set[str]:
+    orders = [order for shop in range(len(TMALL_SHOPS)) for _, order in server.data.orders("tmall", shop)]
+    return {str(order.number) for order in orders if order.created >= since}
+
+
+def test_trades_that_no_increment_shows_arrive_by_their_creation(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every modification had come to light behind the mark; pages from the last to the first here too."""
+    monkeypatch.setattr(tmall, "PAGE", 3)
+    asked = calm.server.tmall.answer
+    hidden = {"trades_sold_increment_get_response": {"total_results": 0, "request_id": "x"}}
+    monkeypatch.setattr(
+        calm.server.tmall, "answer", lambda form: hidden if form["method"] == tmall.TRADES else asked(form)
+    )
+    before = len(calm.server.tmall.calls)
+    assert calm.pull().failures == []
+    found = landed_trades(calm)
+    assert found.keys() == created(calm.server, SINCE - DAY)
+    assert found.items() <= world_trades(calm.server, 0).items()
+    pages = [int(params["page_no"]) for method, params in calm.server.tmall.calls[before:] if method == tmall.CREATED]
+    assert max(pages) > 2
+    assert all(after == page - 1 for page, after in pairwise(pages) if page > 1)
+
+
+def test_what_was_created_is_asked_for_once_a_day_with_the_day_before_again(tmp_path: Path) -> None:
+    now = Now(END - DAY)
+    with PlatformServer(CONFIG, now) as server:
+        trial = Trial(tmp_path, server, now, ONLY)
+        for _ in range(3):
+            assert trial.pull().failures == []
+            now.second += DAY // 2
+    starts = {params["start_created"] for method, params in server.tmall.calls if method == tmall.CREATED}
+    assert starts == {local_text(SINCE - DAY), local_text(END - 2 * DAY)}
+
+
+def customers(trial: Trial) -> dict[tuple[str, str], dict[str, Any]]:
+    """(seller, ouid) -> entry of the customer lists landed."""
+    return {
+        (context["seller_nick"], entry["ouid"]): entry
+        for context, payload in trial.lines("tmall_members")
+        for entry in payload["crm_members_increment_get_response"]["members"]["basic_member"]
+    }
+
+
+def world_customers(server: PlatformServer, since: int) -> dict[tuple[str, str], dict[str, Any]]:
+    lists = TmallMembers(server.data)
+    return {
+        (shop.seller_nick, entry["ouid"]): entry
+        for number, shop in enumerate(TMALL_SHOPS)
+        for moment, entry in lists.customers(number)
+        if moment >= since
+    }
+
+
+@pytest.mark.parametrize("size", [100, 2])
+def test_everyone_on_the_sellers_lists_arrives(calm: Trial, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(tmall_members, "PAGE", size)
+    assert calm.pull().failures == []
+    assert customers(calm) == world_customers(calm.server, SINCE - HOUR)
+    assert len(customers(calm)) > 10
+
+
+def test_lists_are_asked_for_only_where_they_are_named(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = calm.server.accounts()
+    del accounts["tmall"][0]["members"]
+    monkeypatch.setattr(calm.server, "accounts", lambda: accounts)
+    assert calm.pull().failures == []
+    assert customers(calm) == {}
+
+
+def test_a_list_that_changes_while_it_is_paged_hides_nobody(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first page one of its customers changes: out of this window, and another onto a page already read."""
+    monkeypatch.setattr(tmall_members, "PAGE", 2)
+    listed, gone = TmallMembers.customers, []
+
+    def customers_now(self: TmallMembers, shop: int) -> list[tuple[int, dict[str, Any]]]:
+        found = listed(self, shop)
+        if not gone:
+            gone.append(found[0][1]["ouid"])
+            return found
+        return [one for one in found if one[1]["ouid"] != gone[0]]
+
+    monkeypatch.setattr(TmallMembers, "customers", customers_now)
+    assert calm.pull().failures == []
+    wanted = world_customers(calm.server, SINCE - HOUR).keys()
+    assert wanted - customers(calm).keys() == set()
+    assert gone != []
 
 
 def test_a_hinted_trade_is_fetched_whole(calm: Trial) -> None:

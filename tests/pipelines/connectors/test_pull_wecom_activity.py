@@ -209,8 +209,22 @@ def test_a_kind_of_activity_that_does_not_exist_is_refused(server: PlatformServe
 def test_every_kind_of_activity_is_a_source(calm: Trial) -> None:
     corp = calm.platforms().wecom[0]
     client = wecom.WecomClient(corp, caller=None, endpoint="")  # type: ignore[arg-type]  # nothing is asked
-    found = [source.key.split("/")[1] for source in wecom_activity.activity_sources(client)]
+    found = [source.key.split("/")[1] for source in wecom_activity.activity_sources(client, calm.home)]
     assert found == list(get_args(WecomActivity))
+
+
+def test_apps_of_one_corp_pull_each_thing_once_whichever_of_them_may(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second app has a wrong secret, so what only it names fails, and nothing else."""
+    accounts = calm.server.accounts()
+    first = {**accounts["wecom"][0], "activity": ["moments"]}
+    second = {**first, "activity": ["moments", "served"], "secret": "not the secret"}
+    accounts["wecom"] = [first, second]
+    monkeypatch.setattr(calm.server, "accounts", lambda: accounts)
+    report = calm.pull(since=SINCE)
+    assert [source for source, _ in report.failures] == [f"wecom/served/{ID}"]
+    assert landed(calm, "wecom_staff_stats", "moment_list") != []
 
 
 def test_a_rough_day_with_short_lived_tokens_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,8 @@ def test_every_feed_that_is_pulled_makes_facts(pulled: tuple[PlatformServer, lis
         "douyin_refunds",
         "tmall_trades",
         "tmall_refunds",
+        "tmall_members",
+        "douyin_members",
         "wecom_contacts",
         "wecom_group_chats",
         "wecom_staff_stats",

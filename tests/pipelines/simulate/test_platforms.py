@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from pipelines.simulate.brand import CORPS, TMALL_SHOPS
+from pipelines.simulate.brand import CORPS, DOUYIN_APP, TMALL_SHOPS
 from pipelines.simulate.clock import DAY
 from pipelines.simulate.platform_data import secret_of
 from pipelines.simulate.platform_tmall import session_of
-from pipelines.simulate.server import PlatformServer
+from pipelines.simulate.server import PlatformRules, PlatformServer
 from serving.contract.signatures import douyin_api_sign, douyin_api_sign_md5, top_sign
 from tests.pipelines.connectors.trial import CONFIG, END, Now
 
@@ -111,6 +111,50 @@ def test_ciphers_of_another_form_are_refused(server: PlatformServer, token: str,
     assert answer["sub_code"].startswith("isv.parameter-invalid:cipher")
 
 
+MEMBERS = {"app_id": DOUYIN_APP.app_id, "start_time": "2025-01-01 00:00:00", "end_time": "2025-01-05 00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "sub_code"),
+    [
+        ({"app_id": "tt0"}, "isv.parameter-invalid:app_id"),
+        ({"app_id": None}, "isv.parameter-invalid:app_id"),
+        ({"start_time": END - DAY}, "isv.parameter-invalid:start_time"),
+        ({"start_time": "2024-09-01 00:00:00"}, "isv.parameter-invalid:start_time"),
+        ({"end_time": "2024-12-31 00:00:00"}, "isv.parameter-invalid:start_time"),
+        ({"size": 101}, "isv.parameter-invalid:page"),
+        ({"page": -1}, "isv.parameter-invalid:page"),
+    ],
+)
+def test_orders_of_members_are_told_for_their_app_and_in_pages(
+    server: PlatformServer, token: str, changed: Any, sub_code: str
+) -> None:
+    good = {**MEMBERS, "page": 0, "size": 100}
+    assert douyin(server, "member.searchList", good, access_token=token)["data"]["total"] > 3
+    assert douyin(server, "member.searchList", {**good, **changed}, access_token=token)["sub_code"] == sub_code
+
+
+def test_receivers_are_decrypted_up_to_the_days_quota() -> None:
+    now = Now()
+    server = PlatformServer(CONFIG, now, PlatformRules(decryptions=3))
+    params = {"code": "", "grant_type": "authorization_self", "shop_id": SHOP}
+    token = douyin(server, "token.create", params)["data"]["access_token"]
+    orders = douyin(server, "order.searchList", UPDATED, access_token=token)["data"]["shop_order_list"]
+    infos = [{"auth_id": order["order_id"], "cipher_text": order["encrypt_post_tel"]} for order in orders]
+
+    def decrypt(some: list[dict[str, str]]) -> str:
+        answer = douyin(server, "order.batchDecrypt", {"cipher_infos": some}, access_token=token)
+        return str(answer.get("sub_code", ""))
+
+    asked = [decrypt(infos[:4]), decrypt(infos[:2]), decrypt(infos[:2]), decrypt(infos[:1]), decrypt(infos[:1])]
+    spent = "isv.decrypt-quota-exhausted"
+    assert asked == [spent, "", spent, "", spent]
+    now.second += DAY
+    assert decrypt(infos[:3]) == ""
+    server.douyin.decryptions = 0
+    assert decrypt(infos[:1]) == "isv.no-permission"
+
+
 TRADES = {"fields": "tid,status,orders", "start_modified": "2025-01-04 00:00:00", "end_modified": "2025-01-05 00:00:00"}
 
 
@@ -189,6 +233,68 @@ def test_a_page_of_top_holds_forty_trades_and_one_state_can_be_asked_for(server:
 )
 def test_top_is_strict(server: PlatformServer, params: dict[str, str], sub_code: str) -> None:
     assert listed(server, **params)["error_response"]["sub_code"] == sub_code
+
+
+@pytest.mark.parametrize(
+    ("params", "sub_code"),
+    [
+        ({"fields": ""}, "isv.missing-parameter:fields"),
+        ({"start_created": "2024-09-01 00:00:00"}, "isv.invalid-parameter:start_created"),
+        ({"start_created": "2025-01-03 00:00:00"}, "isv.invalid-parameter:start_created"),
+        ({"end_created": "yesterday"}, "isv.invalid-parameter:end_created"),
+        ({"page_no": "0"}, "isv.invalid-parameter:page"),
+        ({"status": "ALL"}, "isv.invalid-parameter:status"),
+    ],
+)
+def test_trades_by_creation_go_three_months_back(server: PlatformServer, params: dict[str, str], sub_code: str) -> None:
+    good = {"fields": "tid", "end_created": "2025-01-02 00:00:00"}
+    assert top(server, "taobao.trades.sold.get", {**good, **params})["error_response"]["sub_code"] == sub_code
+
+
+def test_trades_by_creation_come_newest_first_and_by_that_time_alone(server: PlatformServer) -> None:
+    span = {"start_created": "2025-01-02 00:00:00", "end_created": "2025-01-03 00:00:00", "page_size": "100"}
+    answer = top(server, "taobao.trades.sold.get", {"fields": "tid,created", **span})["trades_sold_get_response"]
+    times = [trade["created"] for trade in answer["trades"]["trade"]]
+    assert times == sorted(times, reverse=True)
+    assert answer["total_results"] == len(times) > 3
+    assert {time[:10] for time in times} == {"2025-01-02"}
+    whole = top(server, "taobao.trades.sold.get", {"fields": "tid"})["trades_sold_get_response"]
+    assert whole["total_results"] > len(times)
+
+
+def members(server: PlatformServer, **params: str) -> Any:
+    return top(server, "taobao.crm.members.increment.get", {"current_page": "1", **params})
+
+
+@pytest.mark.parametrize(
+    ("params", "sub_code"),
+    [
+        ({"current_page": "0"}, "isv.invalid-parameter:page"),
+        ({"current_page": "1001"}, "isv.invalid-parameter:page"),
+        ({"page_size": "101"}, "isv.invalid-parameter:page"),
+        ({"grade": "5"}, "isv.invalid-parameter:grade"),
+        ({"start_modify": "now"}, "isv.invalid-parameter:start_modify"),
+        (
+            {"start_modify": "2025-01-02 00:00:00", "end_modify": "2025-01-01 00:00:00"},
+            "isv.invalid-parameter:end_modify",
+        ),
+    ],
+)
+def test_customer_lists_are_strict(server: PlatformServer, params: dict[str, str], sub_code: str) -> None:
+    assert members(server, **params)["error_response"]["sub_code"] == sub_code
+
+
+def test_a_customer_list_counts_all_of_the_stretch_and_is_empty_past_its_last_page(server: PlatformServer) -> None:
+    whole = members(server, page_size="100")["crm_members_increment_get_response"]
+    graded = members(server, grade="1", page_size="100")["crm_members_increment_get_response"]
+    late = members(server, start_modify="2025-01-04 00:00:00")["crm_members_increment_get_response"]
+    past = members(server, current_page="99")["crm_members_increment_get_response"]
+    assert whole["total_result"] == past["total_result"] == len(whole["members"]["basic_member"]) > 3
+    assert past["members"]["basic_member"] == []
+    assert {entry["grade"] for entry in graded["members"]["basic_member"]} == {1}
+    assert 0 < late["total_result"] < whole["total_result"]
+    missing = top(server, "taobao.crm.members.increment.get", {})["error_response"]["sub_code"]
+    assert missing == "isv.missing-parameter:current_page"
 
 
 def wecom(server: PlatformServer, method: str, params: Any) -> Any:

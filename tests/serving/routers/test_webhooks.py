@@ -120,6 +120,63 @@ def test_a_contact_that_ended_is_not_pulled(taken: World) -> None:
     assert waiting(taken.home) == ()
 
 
+SECOND_AES_KEY = base64.b64encode(bytes(range(32, 64))).decode()[:43]
+APPS = f"""
+wecom:
+- {{corp_id: ww0000000000000001, open_platform_id: op0}}
+- {{corp_id: ww0000000000000001, open_platform_id: op1, token: tok3n, encoding_aes_key: "{AES_KEY}"}}
+- {{corp_id: ww0000000000000001, open_platform_id: op2, token: tok3n, encoding_aes_key: "{SECOND_AES_KEY}"}}
+- {{corp_id: ww0000000000000001, open_platform_id: op3, token: other, encoding_aes_key: "{AES_KEY}"}}
+- {{corp_id: ww2, open_platform_id: op4, token: tok4n, encoding_aes_key: "{AES_KEY}"}}
+"""
+
+
+@pytest.fixture
+def apps(taken: World) -> World:
+    """A home whose corp has several apps, one without callbacks, two with one token, two with one key."""
+    (taken.home / "keys" / "platforms.yaml").write_text(APPS, encoding="utf-8")
+    return taken
+
+
+def app_post(world: World, keys: CallbackKeys, message: str) -> Any:
+    """A callback signed and sealed with an app's keys, to the address of the corp."""
+    encrypt, timestamp = keys.encrypt(message, bytes(16)), str(world.wall() // 1000)
+    signed = signature(keys.token, timestamp, "n0nce", encrypt)
+    query = {"msg_signature": signed, "timestamp": timestamp, "nonce": "n0nce", "echostr": encrypt}
+    body = f"<xml><AgentID>1</AgentID><Encrypt>{encrypt}</Encrypt></xml>"
+    api = world.api_with(None)
+    echoed = api.ask("GET", "/webhooks/wecom/ww0000000000000001", params=query)
+    posted = api.ask("POST", "/webhooks/wecom/ww0000000000000001", params=query, content=body)
+    assert (echoed.status_code, echoed.text) == ((200, message) if posted.status_code == 200 else (403, echoed.text))
+    return posted
+
+
+@pytest.mark.parametrize(
+    ("token", "aes_key", "app"),
+    [("tok3n", AES_KEY, "op1"), ("tok3n", SECOND_AES_KEY, "op2"), ("other", AES_KEY, "op3")],
+)
+def test_apps_of_one_corp_share_an_address_and_each_is_told_by_its_own_keys(
+    apps: World, token: str, aes_key: str, app: str
+) -> None:
+    assert app_post(apps, CallbackKeys(token, aes_key, "ww0000000000000001"), EVENT).status_code == 200
+    [line] = stored(apps.home, "wecom_events")
+    assert line["context"]["open_platform_id"] == app
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        CallbackKeys("tok4n", AES_KEY, "ww0000000000000001"),
+        CallbackKeys("tok4n", AES_KEY, "ww2"),
+        CallbackKeys("other", SECOND_AES_KEY, "ww0000000000000001"),
+        CallbackKeys("tok3n", AES_KEY, "ww2"),
+    ],
+)
+def test_keys_of_no_app_of_the_corp_open_nothing(apps: World, keys: CallbackKeys) -> None:
+    assert app_post(apps, keys, EVENT).status_code == 403
+    assert stored(apps.home, "wecom_events") == []
+
+
 def refused_callbacks(world: World, api: Api) -> dict[str, Any]:
     encrypt = KEYS.encrypt(EVENT, bytes(16))
     good = wecom_query(world, encrypt)
