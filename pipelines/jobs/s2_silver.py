@@ -20,6 +20,7 @@ from pipelines.jobs.parsing import BatchKey, parse_bronze
 from pipelines.jobs.refund_shops import NUMBER, buyers, refunded_numbers
 from pipelines.jobs.reread import MARK, every_batch, refuse_unread, reread
 from pipelines.jobs.s1_bronze import Seen, collect_results, staged_parts, staged_rows
+from pipelines.jobs.snapshots import CHANGES as FOLLOW_CHANGES
 from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
     FOLLOWS,
@@ -163,9 +164,10 @@ def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[Writ
 
 
 def _write_ended(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
-    """Relations that a complete listing leaves out have ended; the customers' features follow."""
-    names = [name for name in (FOLLOWS.full_name, CONTACT_LISTINGS.full_name) if name in staged]
-    if not names or not context.lake.exists(CONTACT_LISTINGS):
+    """Relations that somebody ended or a complete listing leaves out are over; the customers' features follow."""
+    tables = (FOLLOWS, FOLLOW_CHANGES, CONTACT_LISTINGS)
+    names = [table.full_name for table in tables if table.full_name in staged]
+    if not names:
         return []
     corps = pl.concat([few(staged[name], "corp_id") for name in names])["corp_id"].unique()
     ended = relations_that_ended(context.lake.local, corps.to_list())

@@ -228,7 +228,7 @@ def relation_part(scope: Scope) -> Part:
         oneid_map,
         scope.read("silver.orders"),
         scope.read("silver.members"),
-        scope.read("silver.contact_follows"),
+        (scope.read("silver.contact_follows"), scope.read("silver.contact_follow_changes")),
         owners,
     )
     return Part(s6_facts.relation_days(layer_changes(scope.hold(spans))), scope.people)

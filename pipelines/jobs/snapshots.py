@@ -7,14 +7,17 @@ one, all at once or out of order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import polars as pl
 
 from pipelines.store.local import LocalLake
+from pipelines.store.versioning import FILLED
 from pipelines.tables import ALL
 
 FOLLOWS = ALL["silver.contact_follows"]
+CHANGES = ALL["silver.contact_follow_changes"]
 CONTACT_LISTINGS = ALL["silver.contact_listings"]
 QUARANTINE = ALL["silver.quarantine"]
 LISTINGS = ALL["silver.group_listings"]
@@ -25,7 +28,8 @@ MISSING = "01"
 _PARTS = pl.col("version_key").str.split("|").list
 _INFERRED = _PARTS.get(2, null_on_oob=True) == MISSING
 _MOMENT = _PARTS.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
-DELETED, ACTIVE = "deleted", "active"
+DELETED, ACTIVE, BEGAN = "deleted", "active", "began"
+BEGINNING = ("add_way", "state", "oper_userid")
 
 
 def _version(rank: str) -> pl.Expr:
@@ -60,14 +64,20 @@ def members_who_left(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
 
 
 def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
-    """Relations of these corps that a complete listing of the guide's customers leaves out, as rows that they ended
-    then, where the lake does not say so yet; and relations it says ended so without a listing to show for it.
+    """Relations of these corps that ended although they were seen since, as rows that they did, where the lake does not
+    say so yet; and relations it says ended so without anything to show for it.
 
-    A listing counts from the business day after the relation was last seen, since what is seen again unchanged on one
-    day is kept once, and not where a record of its day lies in quarantine: the customer may be in that.
+    Whom a guide or customer deleted stays deleted until the relation begins anew: a guide's list goes on to show
+    customers who deleted the guide, with the time at which they were added once.
+
+    Of a relation that began anew, how it came about is what that beginning says, never what an earlier one said.
+
+    Whom a complete listing of the guide's customers leaves out is gone then. A listing counts from the business day
+    after the relation was last seen, since what is seen again unchanged on one day is kept once, and not where a record
+    of its day lies in quarantine: the customer may be in that.
     """
     known = lake.scan(FOLLOWS).filter(pl.col("corp_id").is_in(list(corps)))
-    stands = (pl.col("status") == ACTIVE) | ((pl.col("status") == DELETED) & _INFERRED)
+    stands = (pl.col("status") == ACTIVE) | _INFERRED
     day_end = _day_start(pl.col("interval") + pl.duration(days=1))
     seen = known.filter(stands).with_columns(__seen=pl.max_horizontal(_MOMENT, day_end)).sort("__seen").collect()
     first = _trusted(lake).sort("listed_at").collect()
@@ -79,15 +89,49 @@ def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
         strategy="forward",
         check_sortedness=False,
     )
-    gone = pl.col("listed_at").is_not_null()
-    status = pl.when(gone).then(pl.lit(DELETED)).otherwise(pl.lit(ACTIVE))
-    changed = found.filter((status != pl.col("status")) | pl.col("ended_at").ne_missing(pl.col("listed_at")))
-    return changed.with_columns(
-        status=status,
-        ended_at="listed_at",
-        updated_at=pl.coalesce("listed_at", _MOMENT),
-        version_key=pl.when(gone).then(_version(MISSING)).otherwise(_version("00")),
-    ).select(FOLLOWS.column_names)
+    told = found.join(_last_changes(lake, corps), on=list(FOLLOWS.key), how="left")
+    begun = pl.coalesce(pl.max_horizontal("__begun", "added_at"), _MOMENT)
+    deleted = (pl.col("__over") >= begun).fill_null(value=False)
+    ended_at = pl.when(deleted).then("__over").otherwise("listed_at")
+    gone = ended_at.is_not_null()
+    how = pl.when(deleted).then("__how").otherwise(pl.lit(DELETED))
+    status = pl.when(gone).then(how).otherwise(pl.lit(ACTIVE))
+    again = (pl.col("__begun") > pl.col("__over")).fill_null(value=False)
+    filled = pl.col(FILLED).map_elements(_without_beginning, return_dtype=pl.String)
+    anew = {name: pl.when(again).then(f"__{name}").otherwise(name) for name in BEGINNING}
+    anew[FILLED] = pl.when(again).then(filled).otherwise(FILLED)
+    differs = (status != pl.col("status")) | pl.col("ended_at").ne_missing(ended_at)
+    for name, value in anew.items():
+        differs |= pl.col(name).ne_missing(value)
+    return (
+        told.filter(differs)
+        .with_columns(
+            status=status,
+            ended_at=ended_at,
+            updated_at=pl.coalesce(ended_at, _MOMENT),
+            version_key=pl.when(gone).then(_version(MISSING)).otherwise(_version("00")),
+            **anew,
+        )
+        .select(FOLLOWS.column_names)
+    )
+
+
+def _without_beginning(filled: str) -> str | None:
+    """Where a row's columns come from, without those that say how the relation began."""
+    rest = {name: version for name, version in json.loads(filled).items() if name not in BEGINNING}
+    return json.dumps(rest, separators=(",", ":"), ensure_ascii=False) if rest else None
+
+
+def _last_changes(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
+    """Per relation that somebody ended: how and when it ended last (`__how`, `__over`), when it last began (`__begun`)
+    and how that came about."""
+    key = list(FOLLOWS.key)
+    changes = lake.scan(CHANGES).filter(pl.col("corp_id").is_in(list(corps)))
+    ends = changes.filter(pl.col("change") != BEGAN).sort("changed_at", "change").rename({"changed_at": "__over"})
+    last = ends.unique(key, keep="last", maintain_order=True).rename({"change": "__how"})
+    begun = changes.filter(pl.col("change") == BEGAN).sort("changed_at").unique(key, keep="last", maintain_order=True)
+    beginning = begun.select(*key, __begun="changed_at", **{f"__{name}": name for name in BEGINNING})
+    return last.select(*key, "__how", "__over").join(beginning, on=key, how="left").collect()
 
 
 def _trusted(lake: LocalLake) -> pl.LazyFrame:

@@ -12,6 +12,7 @@ SILVER: tuple[Table, ...] = (
     silver.ORDER_PHONES,
     silver.CONTACTS,
     silver.CONTACT_FOLLOWS,
+    silver.CONTACT_FOLLOW_CHANGES,
     silver.CONTACT_LISTINGS,
     silver.GROUPS,
     silver.GROUP_LISTINGS,

@@ -270,6 +270,35 @@ CONTACT_FOLLOWS = Table(
     ),
 )
 
+CONTACT_FOLLOW_CHANGES = Table(
+    layer="silver",
+    name="contact_follow_changes",
+    doc="When relations between guides and WeCom customers began and ended, as messages, pulls and hand-overs say.",
+    grain="one beginning or end of one relation",
+    key=("corp_id", "external_userid", "userid", "change", "changed_at"),
+    version="version_key",
+    fill=("add_way", "state", "oper_userid"),
+    columns=columns(
+        Column("corp_id", "string", "As in silver.contacts", required=True),
+        Column("external_userid", "string", "WeCom external user id", pii="pseudonym", required=True),
+        Column("userid", "string", "Guide (staff) id", required=True),
+        Column(
+            "change",
+            "string",
+            "began, or how it ended: deleted_by_staff, deleted_by_customer, transferred",
+            required=True,
+        ),
+        Column("changed_at", "timestamp", "When it began or ended", required=True),
+        subject("the contact"),
+        Column("add_way", "string", "Of a beginning: how they met, as the code of the platform"),
+        Column("state", "string", "Of a beginning: channel state given by the brand, or what the platform returned"),
+        Column("oper_userid", "string", "Of a beginning: who created the relation", pii="pseudonym"),
+        LINEAGE,
+        FILLED,
+    ),
+    checks=(Check("known_change", "change IN ('began','deleted_by_staff','deleted_by_customer','transferred')"),),
+)
+
 CONTACT_LISTINGS = Table(
     layer="silver",
     name="contact_listings",

@@ -1,0 +1,32 @@
+"""The history of relations between guides and customers: every beginning and end that a record states, with its time.
+
+The state of a relation is one row and its latest version; who was added, deleted and added again is told by these rows,
+which no later record takes away. A callback, a pull and a hand-over that tell of one beginning give one row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.sources.base import Parsed, Record, Subject, version_key
+
+CHANGES = "silver.contact_follow_changes"
+BEGAN = "began"
+
+
+def add_change(  # a relation, what happened to it, when, and who says so
+    parsed: Parsed, record: Record, subject: Subject, userid: str, *, change: str, at_ms: int, **known: Any
+) -> None:
+    """A relation began, or ended as `change` says; `known`: how it began, where the record tells."""
+    parsed.row(
+        CHANGES,
+        corp_id=subject.scope,
+        external_userid=subject.value,
+        subject=subject,
+        userid=userid,
+        change=change,
+        changed_at=at_ms,
+        # By its own time, not by when it was seen: pulled again unchanged it is the same row.
+        version_key=version_key(at_ms, record.digest),
+        **known,
+    )
