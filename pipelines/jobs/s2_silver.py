@@ -25,8 +25,10 @@ from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
     FOLLOWS,
     LISTINGS,
+    MEMBER_CHANGES,
     MEMBERS,
     listings,
+    members_who_came_back,
     members_who_left,
     relations_that_ended,
 )
@@ -148,8 +150,8 @@ def _refuse_conflicts(context: RunContext, rows: Rows) -> WriteResult:
 
 
 def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
-    """Full listings are kept, and members they leave out have left; the leavers' features follow."""
-    names = [name for name in (GROUPS, MEMBERS.full_name) if name in staged]
+    """Full listings are kept, members they leave out have left, and who came back joined anew; features follow."""
+    names = [name for name in (GROUPS, MEMBERS.full_name, MEMBER_CHANGES.full_name) if name in staged]
     if not names:
         return []
     lake, writes = context.lake.local, []
@@ -157,9 +159,10 @@ def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[Writ
         given = few(staged[GROUPS], "corp_id", "chat_id", "snapshot_at")
         writes.append(lake.append_new(LISTINGS, listings(given)))
     groups = pl.concat([few(staged[name], "corp_id", "chat_id") for name in names]).unique()
-    left = members_who_left(lake, groups)
-    writes.append(lake.replace_keys(MEMBERS, left, left.select(MEMBERS.key)))
-    touch(context, {MEMBERS.full_name: left})
+    for drawn in (members_who_left, members_who_came_back):
+        rows = drawn(lake, groups)
+        writes.append(lake.replace_keys(MEMBERS, rows, rows.select(MEMBERS.key)))
+        touch(context, {MEMBERS.full_name: rows})
     return writes
 
 

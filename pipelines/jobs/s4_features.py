@@ -37,6 +37,7 @@ READS = (
     "silver.contact_follows",
     "silver.contact_follow_changes",
     "silver.group_members",
+    "silver.group_member_changes",
     "silver.members",
     "silver.consents",
     "silver.points_ledger",
@@ -101,7 +102,7 @@ def touched_of(context: RunContext) -> pl.DataFrame | None:
 def touchpoint_rows(of: Population) -> DataFrame:
     """Rows of features.touchpoints."""
     orders, events = of["silver.orders"], of["silver.events"]
-    return touchpoints(orders, events, _relations(of), of["silver.group_members"], of.owners)
+    return touchpoints(orders, events, _relations(of), _groups(of), of.owners)
 
 
 def feature_rows(of: Population, parameters: Parameters) -> DataFrame:
@@ -120,7 +121,7 @@ def fact_frames(of: Population, *, include_internal: bool) -> dict[str, DataFram
         "identifiers": s4_facts.identifier_facts(oneid_map, of.people),
         "spans": relation_spans(oneid_map, of["silver.orders"], members, _relations(of), of.owners),
         "follows": s4_facts.follow_facts(follows, of.owners),
-        "groups": s4_facts.group_facts(of["silver.group_members"], of.owners),
+        "groups": s4_facts.group_facts(*_groups(of), of.owners),
         "members": s4_facts.member_facts(members, of.owners),
         "touches": touches if of.people is None else touches.join(of.people, "one_id", "left_semi"),
         "points": s4_facts.point_facts(of["silver.points_ledger"], of.owners),
@@ -130,6 +131,10 @@ def fact_frames(of: Population, *, include_internal: bool) -> dict[str, DataFram
 
 def _relations(of: Population) -> tuple[DataFrame, DataFrame]:
     return of["silver.contact_follows"], of["silver.contact_follow_changes"]
+
+
+def _groups(of: Population) -> tuple[DataFrame, DataFrame]:
+    return of["silver.group_members"], of["silver.group_member_changes"]
 
 
 def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame]:

@@ -6,6 +6,7 @@ the same history, and a merge or split moves it with the facts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -83,37 +84,52 @@ def friendships(follows: DataFrame, changes: DataFrame, owners: DataFrame) -> Da
 
     `follows`: rows of silver.contact_follows; `changes`: of silver.contact_follow_changes; both of the `owners`.
     """
-    moments = _moments(follows, changes).join(owners.select("subject_key"), "subject_key", "left_semi")
-    relation = Window.partitionBy("subject_key", "staff").orderBy("at", "is_end")
+    seen = "updated_at, CAST(`interval` AS TIMESTAMP)"
+    now = (
+        (f"coalesce(added_at, {seen})", "true", "false"),
+        (f"coalesce(ended_at, {seen})", "status <> 'active'", "true"),
+    )
+    words = {"place": "concat_ws('|', corp_id, userid)", "detail": "coalesce(state, add_way)"}
+    moments = _moments(follows, changes, now, told="change <> 'began'", **words)
+    return _stays(moments, owners).withColumnRenamed("place", "staff")
+
+
+def group_stays(members: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    """`subject_key`, `place` (the group), `at`, `ended_at`, `detail`: each time a customer was in a group, likewise.
+
+    `members`: rows of silver.group_members; `changes`: of silver.group_member_changes; both of the `owners`.
+    """
+    now = (("joined_at", "true", "false"), ("coalesce(left_at, updated_at)", "status = 'left'", "true"))
+    words = {"place": "concat_ws('|', corp_id, chat_id)", "detail": "coalesce(state, join_scene)"}
+    return _stays(_moments(members, changes, now, told="change = 'left'", **words), owners)
+
+
+def _stays(every: DataFrame, owners: DataFrame) -> DataFrame:
+    moments = every.join(owners.select("subject_key"), "subject_key", "left_semi")
+    relation = Window.partitionBy("subject_key", "place").orderBy("at", "is_end")
     later = relation.rowsBetween(1, Window.unboundedFollowing)
     ended = fn.min(fn.when(fn.col("is_end"), fn.col("at"))).over(later)
     marked = moments.select("*", fn.lag("is_end").over(relation).alias("was_over"), ended.alias("ended_at"))
     return marked.where("NOT is_end AND coalesce(was_over, true)").drop("is_end", "was_over")
 
 
-def _moments(follows: DataFrame, changes: DataFrame) -> DataFrame:
-    """When relations began and ended: as it was told, and as they stand by now."""
-    parts = (
-        (changes, "changed_at", "change <> 'began'"),
-        (follows, "coalesce(added_at, updated_at, CAST(`interval` AS TIMESTAMP))", "false"),
-        (
-            follows.where("status <> 'active'"),
-            "coalesce(ended_at, updated_at, CAST(`interval` AS TIMESTAMP))",
-            "true",
-        ),
-    )
+def _moments(
+    now: DataFrame, changes: DataFrame, times: Sequence[tuple[str, str, str]], *, told: str, place: str, detail: str
+) -> DataFrame:
+    """When stays at a place began and ended: as the changes tell (`told`: whether one is an end), and as they stand by
+    now (`times`: when, which rows, whether it is an end)."""
     frames = [
-        frame.where("subject_key IS NOT NULL").selectExpr(
+        frame.where(f"subject_key IS NOT NULL AND {rows}").selectExpr(
             "subject_key",
-            "concat_ws('|', corp_id, userid) AS staff",
+            f"{place} AS place",
             f"{at} AS at",
             f"{is_end} AS is_end",
-            f"CASE WHEN NOT ({is_end}) THEN coalesce(state, add_way) END AS detail",
+            f"CASE WHEN NOT ({is_end}) THEN {detail} END AS detail",
         )
-        for frame, at, is_end in parts
+        for frame, (at, rows, is_end) in ((changes, ("changed_at", "true", told)), *((now, one) for one in times))
     ]
-    every = reduce(lambda one, other: one.unionByName(other), frames)
-    return every.groupBy("subject_key", "staff", "at", "is_end").agg(fn.min("detail").alias("detail"))
+    every = reduce(lambda one, other: one.unionByName(other), frames).where("at IS NOT NULL")
+    return every.groupBy("subject_key", "place", "at", "is_end").agg(fn.min("detail").alias("detail"))
 
 
 def layer_changes(spans: DataFrame) -> DataFrame:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from pipelines.spec import Table
 from pipelines.store.local import LocalLake
 from pipelines.store.versioning import FILLED
 from pipelines.tables import ALL
@@ -22,14 +23,15 @@ CONTACT_LISTINGS = ALL["silver.contact_listings"]
 QUARANTINE = ALL["silver.quarantine"]
 LISTINGS = ALL["silver.group_listings"]
 MEMBERS = ALL["silver.group_members"]
+MEMBER_CHANGES = ALL["silver.group_member_changes"]
 MISSING = "01"
 """Refund rank of a version that says "and then a listing was without them": it sorts right behind the sighting."""
 
 _PARTS = pl.col("version_key").str.split("|").list
 _INFERRED = _PARTS.get(2, null_on_oob=True) == MISSING
 _MOMENT = _PARTS.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
-DELETED, ACTIVE, BEGAN = "deleted", "active", "began"
-BEGINNING = ("add_way", "state", "oper_userid")
+DELETED, ACTIVE = "deleted", "active"
+BEGINNING, JOINING = ("add_way", "state", "oper_userid"), ("join_scene", "invitor_userid", "state")
 
 
 def _version(rank: str) -> pl.Expr:
@@ -89,17 +91,15 @@ def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
         strategy="forward",
         check_sortedness=False,
     )
-    told = found.join(_last_changes(lake, corps), on=list(FOLLOWS.key), how="left")
+    changes = lake.scan(CHANGES).filter(pl.col("corp_id").is_in(list(corps)))
+    told = found.join(_last_changes(changes, FOLLOWS, "began", BEGINNING).collect(), on=list(FOLLOWS.key), how="left")
     begun = pl.coalesce(pl.max_horizontal("__begun", "added_at"), _MOMENT)
     deleted = (pl.col("__over") >= begun).fill_null(value=False)
     ended_at = pl.when(deleted).then("__over").otherwise("listed_at")
     gone = ended_at.is_not_null()
     how = pl.when(deleted).then("__how").otherwise(pl.lit(DELETED))
     status = pl.when(gone).then(how).otherwise(pl.lit(ACTIVE))
-    again = (pl.col("__begun") > pl.col("__over")).fill_null(value=False)
-    filled = pl.col(FILLED).map_elements(_without_beginning, return_dtype=pl.String)
-    anew = {name: pl.when(again).then(f"__{name}").otherwise(name) for name in BEGINNING}
-    anew[FILLED] = pl.when(again).then(filled).otherwise(FILLED)
+    anew = _begun_anew(BEGINNING)
     differs = (status != pl.col("status")) | pl.col("ended_at").ne_missing(ended_at)
     for name, value in anew.items():
         differs |= pl.col(name).ne_missing(value)
@@ -116,22 +116,41 @@ def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _without_beginning(filled: str) -> str | None:
-    """Where a row's columns come from, without those that say how the relation began."""
-    rest = {name: version for name, version in json.loads(filled).items() if name not in BEGINNING}
-    return json.dumps(rest, separators=(",", ":"), ensure_ascii=False) if rest else None
+def members_who_came_back(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
+    """Members of these groups who left and joined again, as rows with how they joined this time, where the lake does
+    not say so yet."""
+    of_groups = groups.lazy().select("corp_id", "chat_id").unique()
+    changes = lake.scan(MEMBER_CHANGES).join(of_groups, on=["corp_id", "chat_id"], how="semi")
+    last = _last_changes(changes, MEMBERS, "joined", JOINING)
+    told = lake.scan(MEMBERS).join(last, on=list(MEMBERS.key)).collect()
+    anew = _begun_anew(JOINING)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(value) for name, value in anew.items())
+    return told.filter(differs).with_columns(**anew).select(MEMBERS.column_names)
 
 
-def _last_changes(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
-    """Per relation that somebody ended: how and when it ended last (`__how`, `__over`), when it last began (`__begun`)
-    and how that came about."""
-    key = list(FOLLOWS.key)
-    changes = lake.scan(CHANGES).filter(pl.col("corp_id").is_in(list(corps)))
-    ends = changes.filter(pl.col("change") != BEGAN).sort("changed_at", "change").rename({"changed_at": "__over"})
-    last = ends.unique(key, keep="last", maintain_order=True).rename({"change": "__how"})
-    begun = changes.filter(pl.col("change") == BEGAN).sort("changed_at").unique(key, keep="last", maintain_order=True)
-    beginning = begun.select(*key, __begun="changed_at", **{f"__{name}": name for name in BEGINNING})
-    return last.select(*key, "__how", "__over").join(beginning, on=key, how="left").collect()
+def _begun_anew(beginning: Sequence[str]) -> dict[str, pl.Expr]:
+    """The columns that say how something began, beside its `_last_changes`: of what ended and began again, as its last
+    beginning says."""
+    again = (pl.col("__begun") > pl.col("__over")).fill_null(value=False)
+
+    def rest_of(filled: str) -> str | None:
+        rest = {name: version for name, version in json.loads(filled).items() if name not in beginning}
+        return json.dumps(rest, separators=(",", ":"), ensure_ascii=False) if rest else None
+
+    anew = {name: pl.when(again).then(f"__{name}").otherwise(name) for name in beginning}
+    rest = pl.col(FILLED).map_elements(rest_of, return_dtype=pl.String)
+    return anew | {FILLED: pl.when(again).then(rest).otherwise(FILLED)}
+
+
+def _last_changes(changes: pl.LazyFrame, of: Table, began: str, beginning: Sequence[str]) -> pl.LazyFrame:
+    """Per key of a table's rows that ended once: how and when they did last (`__how`, `__over`), when they last began
+    (`__begun`), and the columns that say how."""
+    key = list(of.key)
+    over = changes.filter(pl.col("change") != began).sort("changed_at", "change")
+    last = over.unique(key, keep="last", maintain_order=True).select(*key, __how="change", __over="changed_at")
+    begun = changes.filter(pl.col("change") == began).sort("changed_at").unique(key, keep="last", maintain_order=True)
+    told = begun.select(*key, __begun="changed_at", **{f"__{name}": name for name in beginning})
+    return last.join(told, on=key, how="left")
 
 
 def _trusted(lake: LocalLake) -> pl.LazyFrame:

@@ -19,7 +19,7 @@ from pipelines.sources.fields import epoch_s, identifier, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import day_of, observe_day, sighting_day, stable_id
 from pipelines.sources.wecom_activity import parse_message
-from pipelines.sources.wecom_relations import BEGAN, CHANGES, add_change
+from pipelines.sources.wecom_relations import BEGAN, CHANGES, JOINED, STAYS, add_change, add_stay
 from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of, wecom_error
 from pipelines.sources.wecom_xml import Fields, read_xml
 
@@ -170,7 +170,8 @@ def _add_chat(callback: _Callback) -> None:
     if callback.change == "create":
         group |= {"status": "ok", "created_at": callback.at_ms}
     elif callback.change == "dismiss":
-        group["status"] = "dismissed"
+        # With the group everybody is out of it, as if it had been listed with nobody in it.
+        group |= {"status": "dismissed", "snapshot_at": callback.at_ms}
         rank = RANK_ENDED
     group["version_key"] = version_key(callback.at_ms, record.digest, rank=rank)
     callback.parsed.rows.append(("silver.groups", group))
@@ -209,6 +210,8 @@ def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bo
         row["subject"] = callback.scope.subject(member_id)
         _observe(callback, member_id)
     callback.parsed.rows.append(("silver.group_members", row))
+    told = {name: row[name] for name in ("subject", "join_scene") if name in row}
+    add_stay(callback.parsed, record, row, change=JOINED if joined else "left", at_ms=at_ms, **told)
 
 
 def _add_tag(callback: _Callback) -> None:
@@ -229,7 +232,7 @@ PARSERS: tuple[FeedParser, ...] = (
         parse=parse,
         tables=(
             *("silver.events", "silver.contact_follows", CHANGES),
-            *("silver.groups", "silver.group_members", "silver.tags"),
+            *("silver.groups", "silver.group_members", STAYS, "silver.tags"),
         ),
     ),
 )

@@ -17,6 +17,7 @@ SILVER: tuple[Table, ...] = (
     silver.GROUPS,
     silver.GROUP_LISTINGS,
     silver.GROUP_MEMBERS,
+    silver.GROUP_MEMBER_CHANGES,
     silver_more.GROUP_DAILY,
     silver_more.STAFF_DAILY,
     silver_more.EVENTS,

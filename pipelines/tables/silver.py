@@ -382,3 +382,27 @@ GROUP_MEMBERS = Table(
     ),
     checks=(Check("known_status", "status IN ('in','left')"),),
 )
+
+GROUP_MEMBER_CHANGES = Table(
+    layer="silver",
+    name="group_member_changes",
+    doc="When members joined and left WeCom customer groups, as messages and listings say.",
+    grain="one joining or leaving of one member of one group chat",
+    key=("corp_id", "chat_id", "member_id", "change", "changed_at"),
+    version="version_key",
+    fill=("join_scene", "invitor_userid", "state"),
+    columns=columns(
+        Column("corp_id", "string", "As in silver.contacts", required=True),
+        Column("chat_id", "string", "Group chat id", required=True),
+        Column("member_id", "string", "external_userid or staff userid", pii="pseudonym", required=True),
+        Column("change", "string", "joined or left", required=True),
+        Column("changed_at", "timestamp", "When the member joined or left", required=True),
+        subject("the member (customers only)"),
+        Column("join_scene", "string", "Of a joining: invited, link, qr or unknown"),
+        Column("invitor_userid", "string", "Of a joining: who invited the member"),
+        Column("state", "string", "Of a joining: channel state"),
+        LINEAGE,
+        FILLED,
+    ),
+    checks=(Check("known_change", "change IN ('joined','left')"),),
+)

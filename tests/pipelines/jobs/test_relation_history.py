@@ -78,10 +78,10 @@ CHANGE = ("external_userid", "userid", "change", "state", "add_way", "oper_useri
 class Brand:
     """A lake of a home that runs days."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, files: Files = FILES) -> None:
         self.settings = Settings(home=home, conf=ROOT / "conf", quality=QualitySettings(data_docs=False))  # type: ignore[call-arg]
         create_keys(self.settings.keys)
-        land(home, FILES)
+        land(home, files)
 
     def run(self, first: int, last: int, **words: bool) -> None:
         request = RunRequest(day(first), day(last), **words)
