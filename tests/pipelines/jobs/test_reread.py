@@ -15,8 +15,9 @@ from pipelines.errors import InputRefusedError
 from pipelines.jobs import s2_silver, worker
 from pipelines.jobs.reread import MARK
 from pipelines.keys import create_keys
+from pipelines.retention import retain
 from pipelines.runner import RunRequest, run_pipeline
-from pipelines.settings import QualitySettings, Settings
+from pipelines.settings import QualitySettings, RetentionSettings, Settings
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import Parsed, Record, RecordRefusedError
 from pipelines.spec import Table
@@ -26,6 +27,7 @@ from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
 from tests.pipelines.jobs.composed import DAY1, DAY2, ROOT, land, order, run_context
 from tests.pipelines.jobs.test_ingest import DAYS, FILES, ingest, new_lake, state, versions
+from tests.pipelines.jobs.test_relation_history import Brand
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -222,6 +224,18 @@ def test_a_run_carries_what_a_mended_parser_says_into_gold_and_the_next_run_find
     assert cities() == {"杭州"}
     assert LocalLake(settings.lake).scan(ALL["identity.oneids"]).collect().equals(people)
     assert run(reread=True) == 0
+
+
+def test_behaviour_that_was_retired_before_its_records_does_not_come_back(tmp_path: Path) -> None:
+    brand = Brand(tmp_path)
+    brand.settings = brand.settings.model_copy(update={"retention": RetentionSettings(events_days=2)})
+    brand.run(1, 5)
+    before = len(brand.rows("silver.events", "event_id"))
+    retain(brand.settings, "2025-01-05", dry_run=False)
+    left = brand.rows("silver.events", "event_id")
+    assert 0 < len(left) < before
+    brand.run(5, 5, reread=True)
+    assert brand.rows("silver.events", "event_id") == left
 
 
 @pytest.mark.spark
