@@ -19,6 +19,7 @@ import polars as pl
 from pipelines.errors import InputRefusedError
 from pipelines.jobs.context import RunContext, RunState
 from pipelines.jobs.s1_bronze import Seen, why_refused
+from pipelines.jobs.s3_derived import DRAWN, OBSERVATIONS, Days, observe_order_phones
 from pipelines.jobs.s3_work import ROW_RULES
 from pipelines.retention import newest_day
 from pipelines.sources.config import Bounds, load_bounds
@@ -82,6 +83,7 @@ def reread(context: RunContext, build: Callable[[RunContext], object]) -> list[W
     _seed(lake.local, made.local)
     Marks(context.settings.home).set(MARK)
     build(replace(context, lake=made, state=RunState(staged=context.state.staged, spans=context.state.spans)))
+    _draw_phones(context, made.local)
     _leave_aged(context, made.local)
     writes = lake.each(lambda name: _settle(lake, made, ALL[name]), [table.full_name for table in MADE])
     old, new = (_made_by_records(where.local.scan(REJECTIONS)).collect() for where in (lake, made))
@@ -104,6 +106,17 @@ def _seed(held: LocalLake, made: LocalLake) -> None:
             retired = pl.lit(value=True) if oldest is None else day < pl.lit(oldest)
         made.append(table, held.scan(table).filter(retired).collect())
     made.append(QUARANTINE, held.scan(QUARANTINE).collect())
+
+
+def _draw_phones(context: RunContext, made: LocalLake) -> None:
+    """The stitcher's evidence of decrypted phones is drawn anew; what still follows stays as it was first drawn."""
+    observe_order_phones(made, context.policy, Days())
+    drawn = pl.col("observation_id").str.starts_with(DRAWN)
+    same = [*OBSERVATIONS.key, "content_hash"]
+    again = made.scan(OBSERVATIONS).filter(drawn).select(same)
+    held = context.lake.local.scan(OBSERVATIONS).filter(drawn).join(again, on=same, how="semi").collect()
+    if held.height:
+        made.replace_keys(OBSERVATIONS, held, held.select(OBSERVATIONS.key))
 
 
 def _leave_aged(context: RunContext, made: LocalLake) -> None:

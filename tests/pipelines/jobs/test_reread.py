@@ -14,6 +14,7 @@ from pipelines.embedded import connected
 from pipelines.errors import InputRefusedError
 from pipelines.jobs import s2_silver, worker
 from pipelines.jobs.reread import MARK
+from pipelines.jobs.s3_derived import DRAWN, Days, observe_order_phones
 from pipelines.keys import create_keys
 from pipelines.retention import retain
 from pipelines.runner import RunRequest, run_pipeline
@@ -25,7 +26,7 @@ from pipelines.store.lake import Lake
 from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
-from tests.pipelines.jobs.composed import DAY1, DAY2, ROOT, land, order, run_context
+from tests.pipelines.jobs.composed import DAY1, DAY2, POLICY, ROOT, land, order, run_context
 from tests.pipelines.jobs.test_ingest import DAYS, FILES, ingest, new_lake, state, versions
 from tests.pipelines.jobs.test_relation_history import Brand
 
@@ -49,8 +50,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake holds all days, brought in by one run."""
     home = tmp_path_factory.mktemp("home")
     land(home, FILES)
+    lake = new_lake(home)
     with connected():
-        ingest(run_context(new_lake(home), home, DAYS))
+        ingest(run_context(lake, home, DAYS))
+    observe_order_phones(lake.local, POLICY, Days())  # as the stitcher does
     return home
 
 
@@ -224,6 +227,23 @@ def test_a_run_carries_what_a_mended_parser_says_into_gold_and_the_next_run_find
     assert cities() == {"杭州"}
     assert LocalLake(settings.lake).scan(ALL["identity.oneids"]).collect().equals(people)
     assert run(reread=True) == 0
+
+
+def test_evidence_that_the_stitcher_drew_from_decrypted_phones_is_drawn_again(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn() -> list[tuple[str, str]]:
+        rows = lake.local.scan(ALL["silver.identity_observations"]).collect().to_dicts()
+        return [(str(row["interval"]), row["content_hash"]) for row in rows if row["observation_id"].startswith(DRAWN)]
+
+    before, found = versions(lake), drawn()
+    assert len(found) == 1
+    again(lake, tmp_path)
+    assert (versions(lake), drawn()) == (before, found)
+    mend(monkeypatch, "douyin_orders", told("silver.order_phones", role="recipient"))
+    again(lake, tmp_path, run=3)
+    assert len(drawn()) == 1
+    assert drawn() != found
 
 
 def test_behaviour_that_was_retired_before_its_records_does_not_come_back(tmp_path: Path) -> None:
