@@ -32,6 +32,15 @@ Versions = dict[str, int]
 OBSERVATIONS = "silver.identity_observations"
 
 
+def written(text: str) -> Identifier:
+    """What a text names as it is written: namespace:scope:value, or a bare number, which is a phone.
+
+    >>> str(written("13912345678")), written("openid:wx1:o1").namespace
+    ('phone::13912345678', 'openid')
+    """
+    return parse_identifier(text if text.count(":") >= 2 else f"{PHONE}::{text}")
+
+
 @dataclass(frozen=True)
 class LakeReader:
     """A lake as look-ups see it: its folder, the policy, and the keys that make tokens."""
@@ -69,8 +78,7 @@ class LakeReader:
         return spec is not None and spec.is_phone and bool(written)
 
     def _reading(self, text: str) -> Reading:
-        written = text if text.count(":") >= 2 else f"{PHONE}::{text}"
-        return normalise_identifier(parse_identifier(written), self.policy)
+        return normalise_identifier(written(text), self.policy)
 
     def stored(self, text: str) -> Identifier | None:
         """What a text means, by the name the lake has or would have for it; None when the rules refuse it."""

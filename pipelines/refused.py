@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from identity.identifier import Identifier, key64, parse_identifier
+from identity.identifier import Identifier, key64
 from identity.masking import hide_numbers
-from identity.namespace import PHONE
 from identity.token import pii_token
-from pipelines.group_evidence import OBSERVATIONS, LakeReader
+from pipelines.group_evidence import OBSERVATIONS, LakeReader, written
 
 Link = dict[str, Any]
 Record = tuple[str, str]
@@ -47,14 +46,14 @@ class _Named:
     def __init__(self, reader: LakeReader, text: str) -> None:
         stored = reader.stored(text)
         self.rule = "" if stored else reader.refusal(text)
-        written = parse_identifier(text if text.count(":") >= 2 else f"{PHONE}::{text}")
         if stored is not None:
             self.shown, self.records = str(stored), _rows_of(reader, stored)
             return
-        token = pii_token(reader.identity_key, REJECTED, written.value)
-        self.shown = hide_numbers(f"{written.namespace}:{written.scope}:") + token
+        meant = written(text)
+        token = pii_token(reader.identity_key, REJECTED, meant.value)
+        self.shown = hide_numbers(f"{meant.namespace}:{meant.scope}:") + token
         where = "namespace = $namespace AND value_token = $token"
-        rows = reader.rows("identity.rejections", where, {"namespace": written.namespace, "token": token})
+        rows = reader.rows("identity.rejections", where, {"namespace": meant.namespace, "token": token})
         self.records = {(row["source"], row["observation_id"]) for row in rows}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -17,6 +18,8 @@ from pipelines.embedded import connected, embedded_session
 from pipelines.errors import CdpError
 from pipelines.jobs.context import JobOutcome, RunContext, RunState, Say
 from pipelines.jobs.landing import Batch, landing_batches
+from pipelines.jobs.parsing import BatchKey
+from pipelines.jobs.reread import every_batch, is_due
 from pipelines.jobs.s7_publish import publish_snapshot
 from pipelines.jobs.worker import WorkerSetup
 from pipelines.keys import Keys, load_keys
@@ -65,12 +68,14 @@ class RunReport:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to run: the days, whether to rebuild, and batches given on the command line (else landing is looked at)."""
+    """What to run: the days, whether to rebuild (`reread`: from bronze on), and batches given on the command line (else
+    landing is looked at)."""
 
     first: str
     last: str
     full: bool = False
     ignore_ledger: bool = False
+    reread: bool = False
     batches: tuple[Batch, ...] | None = None
     only: tuple[str, ...] = ()
     keep_newest: bool = False
@@ -126,6 +131,8 @@ def make_context(cluster: Cluster, settings: Settings, keys: Keys, request: RunR
         known = frozenset() if request.ignore_ledger else known_files(settings.lake, request.first, request.last)
         unfinished = begun(settings.home).batches
         batches = landing_batches(settings.landing, days(request.first, request.last), known, unfinished)
+    reread = is_due(settings.home, asked=request.reread)
+    request = replace(request, full=request.full or reread, reread=reread)
     lake = open_lake(cluster, settings, request, batches)
     run_id = next_run_id(lake, request.last)
     return RunContext(
@@ -144,6 +151,7 @@ def make_context(cluster: Cluster, settings: Settings, keys: Keys, request: RunR
         full=request.full,
         batches=batches,
         ignore_ledger=request.ignore_ledger,
+        reread=request.reread,
         state=RunState(),
     )
 
@@ -153,11 +161,17 @@ def open_lake(cluster: Cluster, settings: Settings, request: RunRequest, batches
     local, ingest = LocalLake(settings.lake), settings.ingest
     arriving = sum(file.size for batch in batches for file in batch.files)
     rebuilt = standing_facts(local) if request.full else 0
-    waiting = unapplied_batches(settings.lake, request.first, request.last, ignore_ledger=request.ignore_ledger)
-    again = sum(waiting.values())
+    again = sum(_read_again(settings.lake, request).values())
     if arriving < ingest.in_process_bytes and rebuilt + again <= ingest.in_process_rows:
         return Lake(embedded_session(), settings.lake, in_process=True)
     return clustered_lake(cluster, settings)
+
+
+def _read_again(lake: Path, request: RunRequest) -> Mapping[BatchKey, int]:
+    """The batches whose records a run parses from bronze, with their number."""
+    if request.reread:
+        return every_batch(lake)
+    return unapplied_batches(lake, request.first, request.last, ignore_ledger=request.ignore_ledger)
 
 
 def clustered_lake(cluster: Cluster, settings: Settings) -> Lake:

@@ -15,6 +15,7 @@ import orjson
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from serving.contract.decoding import object_of
 from serving.contract.platforms import DouyinApp, DouyinOpenApp, WecomCorp
 from serving.contract.pull_queue import Hint
 from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature, is_signed
@@ -147,14 +148,7 @@ def _challenge(content: Any) -> Any:
 def _douyin_hints(app: DouyinApp, messages: Any) -> Iterator[Hint]:
     """Messages name no buyer: the order they are about is worth pulling."""
     for message in messages if isinstance(messages, list) else [messages]:
-        data = message.get("data") if isinstance(message, dict) else None
-        if isinstance(data, str):
-            try:
-                data = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                continue  # stored all the same, and refused with its reason when it is read
-        if not isinstance(data, dict):
-            continue
+        data = object_of(message.get("data") if isinstance(message, dict) else None)
         order, shop = _digits(data.get("p_id")), _digits(data.get("shop_id"))
         if order:
             yield Hint("douyin", app.app_key, "order", order, shop)

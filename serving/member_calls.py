@@ -25,6 +25,7 @@ from identity.namespace import PHONE
 from identity.phone import normalise_phone
 from identity.token import pii_token
 from serving.callbacks import FRESH_SECONDS, RefusedPush
+from serving.contract.decoding import object_of
 from serving.contract.platforms import TmallApp
 from serving.contract.signatures import is_signed, top_spi_sign
 from serving.contract.trade_hints import messages_of, trade_hints
@@ -226,12 +227,7 @@ def joined_ms(extend: object) -> int | None:
     >>> joined_ms('{"flightJoinTime":"2025-01-01 11:02:00"}'), joined_ms({"flightJoinTime": 1735700520}), joined_ms("x")
     (1735700520000, 1735700520000, None)
     """
-    if isinstance(extend, str):
-        try:
-            extend = orjson.loads(extend)
-        except orjson.JSONDecodeError:
-            return None
-    stated = _text(extend.get("flightJoinTime")) if isinstance(extend, dict) else ""
+    stated = _text(object_of(extend).get("flightJoinTime"))
     if stated.isascii() and stated.isdigit() and len(stated) in (10, 13):
         return int(stated) * (1000 if len(stated) == 10 else 1)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,7 +121,9 @@ def ingest(
         collect_pushes(settings)
         batches = _batches(settings, paths, feed, interval=interval, batch_id=batch_id, mapping=table)
         first, last = min(b.interval for b in batches), max(b.interval for b in batches)
-        report = _run(settings, first, last, batches=batches, only=("s1_bronze",), ignore_ledger=ignore_ledger)
+        report = _run(
+            settings, first, last, batches=batches, only=("s1_bronze",), again={"ignore_ledger": ignore_ledger}
+        )
     show(report, as_json=as_json, text=_text(report))
 
 
@@ -129,6 +133,9 @@ def run(
     date: Annotated[str | None, typer.Option("--date", help="One business day, YYYY-MM-DD.")] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Rebuild from all facts; gives the same tables and OneIDs.")
+    ] = False,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read all of bronze again, as after a parser was mended; implies --full.")
     ] = False,
     ignore_ledger: Annotated[bool, typer.Option("--ignore-ledger", help="Read landing files again.")] = False,
     publish: Annotated[bool, typer.Option("--publish/--no-publish", help="Publish the snapshot at the end.")] = True,
@@ -142,7 +149,8 @@ def run(
     with writing(settings, wait) as spans:
         collect_pushes(settings)
         begin, end = _days(settings, first or date, last or date)
-        report = _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=publish, spans=spans)
+        again = {"full": full or reread, "reread": reread, "ignore_ledger": ignore_ledger}
+        report = _run(settings, begin, end, again=again, publish=publish, spans=spans)
     show(report, as_json=as_json, text=_text(report))
 
 
@@ -158,7 +166,7 @@ def run_again(settings: Settings, line: str) -> dict[str, object]:
     first, last = (words[words.index(name) + 1] if name in words else None for name in ("--from", "--to"))
     begin, end = _days(settings, first, last)
     full, ignore_ledger = "--full" in words, "--ignore-ledger" in words
-    return _run(settings, begin, end, full=full, ignore_ledger=ignore_ledger, publish=True)
+    return _run(settings, begin, end, again={"full": full, "ignore_ledger": ignore_ledger}, publish=True)
 
 
 def backfill(
@@ -275,8 +283,7 @@ def _run(
     *,
     batches: tuple[Batch, ...] | None = None,
     only: tuple[str, ...] = (),
-    full: bool = False,
-    ignore_ledger: bool = False,
+    again: Mapping[str, bool] = MappingProxyType({}),
     publish: bool = False,
     keep_newest: bool = False,
     spans: Spans | None = None,
@@ -291,9 +298,7 @@ def _run(
     with spans.measure("verify"):
         refuse_damage(settings.home)
         refuse_other_schemas(settings.lake)
-    request = RunRequest(
-        first, last, full=full, ignore_ledger=ignore_ledger, batches=batches, only=only, keep_newest=keep_newest
-    )
+    request = RunRequest(first, last, **again, batches=batches, only=only, keep_newest=keep_newest)
     try:
         with cluster_session(settings) as cluster:
             report = run_pipeline(cluster, settings, request, say, publish=publish, spans=spans)
@@ -302,7 +307,7 @@ def _run(
             write_events(settings.home, settings.lake)
         except OSError as error:
             say(f"warning: the lineage events of the run are not written: {error.strerror}")
-    settle(settings.home, ignore_ledger=ignore_ledger, full=full)
+    settle(settings.home, ignore_ledger=request.ignore_ledger, full=request.full)
     return report
 
 

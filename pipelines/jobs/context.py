@@ -56,7 +56,7 @@ class RunContext:
 
     `lake` computes in this process or on the cluster; `cluster` opens it on the cluster whatever its size. `batches`:
     batches to ingest (None: what lies in landing for the days). `as_of` is the business day the run answers for: its
-    last, or in a backfill the newest the lake has seen.
+    last, or in a backfill the newest the lake has seen. `reread`: silver is made anew from all of bronze.
     """
 
     lake: Lake
@@ -74,6 +74,7 @@ class RunContext:
     full: bool = False
     batches: tuple[Batch, ...] = ()
     ignore_ledger: bool = False
+    reread: bool = False
     state: RunState = field(default_factory=RunState)
 
     @property

@@ -7,7 +7,7 @@ cut off is recognised by its id: its own records of the first try count as good,
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from pipelines.jobs.duplicates import POSITION, Days, find_duplicates
 from pipelines.jobs.landing import Batch
 from pipelines.jobs.parsing import BatchKey, parse_landing
 from pipelines.jobs.worker import BATCH, PLACE, QUARANTINE, TABLE, Result, batch_name
+from pipelines.settings import IngestSettings
 from pipelines.sources.config import Bounds, load_bounds
 from pipelines.store.begun import Begun, BegunBatch, begin, begun, finish
 from pipelines.store.creation import WriteResult
@@ -209,19 +210,23 @@ def _volumes(context: RunContext, seen: dict[BatchKey, Seen]) -> Counter[tuple[s
 
 
 def _why_refused(context: RunContext, batch: Batch, seen: Seen, bounds: Bounds) -> str:
-    """Why the batch is refused as a whole, or nothing.
-
-    A few bad rows in a small batch are no reason; more than half of any batch are. Error answers of the platform do not
-    count: their window is pulled again.
-    """
+    """Why the batch is refused as a whole, or nothing."""
     if seen.damaged:
         return f"{len(seen.damaged)} of its files are cut or broken, for example {min(seen.damaged)}"
     empty = [file.name for file in batch.files if file.name not in seen.files_read]
     if empty:
         return f"{len(empty)} of its files are empty, for example {empty[0]}"
-    allowed = context.settings.ingest
+    return why_refused(seen.counts, bounds, context.settings.ingest)
+
+
+def why_refused(counted: Mapping[str, int], bounds: Bounds, allowed: IngestSettings) -> str:
+    """Why too many records are refused, by reason, good ones counted as `good`; nothing when few are.
+
+    A few bad rows among few are no reason; more than half always are. Error answers of the platform do not count: their
+    window is pulled again.
+    """
     share = allowed.max_refused_share if bounds.max_refused_share is None else bounds.max_refused_share
-    counts = {name: rows for name, rows in seen.counts.items() if name != "platform_error"}
+    counts = {name: rows for name, rows in counted.items() if name != "platform_error"}
     total = sum(counts.values())
     bad = total - counts.get("good", 0)
     if bad <= share * total or (bad <= allowed.min_refused_rows and bad * 2 <= total):

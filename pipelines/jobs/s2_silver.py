@@ -1,13 +1,13 @@
 """s2: bronze records become typed facts in their latest state, and identity observations.
 
 The rows that s1 staged in this run are used as they are; any other batch that silver has not applied yet (an ingest
-on its own, a run that was cut off, a parser that was mended) is parsed again from bronze. Which batches silver has
-applied is kept in ops.progress, so the work follows the new data.
+on its own, a run that was cut off) is parsed again from bronze. Which batches silver has applied is kept in
+ops.progress, so the work follows the new data. A run that is asked to makes all of silver anew (`reread`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ from pyspark.sql import DataFrame
 from pipelines.jobs.context import DOUBLED, JobOutcome, RunContext
 from pipelines.jobs.parsing import BatchKey, parse_bronze
 from pipelines.jobs.refund_shops import NUMBER, buyers, refunded_numbers
-from pipelines.jobs.s1_bronze import collect_results, staged_parts, staged_rows
+from pipelines.jobs.reread import MARK, every_batch, refuse_unread, reread
+from pipelines.jobs.s1_bronze import Seen, collect_results, staged_parts, staged_rows
+from pipelines.jobs.snapshots import CHANGES as FOLLOW_CHANGES
 from pipelines.jobs.snapshots import (
     CONTACT_LISTINGS,
     FOLLOWS,
     LISTINGS,
+    MEMBER_CHANGES,
     MEMBERS,
     listings,
+    members_who_came_back,
     members_who_left,
     relations_that_ended,
 )
@@ -34,6 +38,7 @@ from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
 from pipelines.store.lake import collected
 from pipelines.store.ledger import SILVER_JOB, unapplied_batches
+from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
 
 OBSERVATIONS = ALL["silver.identity_observations"]
@@ -46,27 +51,48 @@ Rows = pl.DataFrame | DataFrame
 
 def run(context: RunContext) -> JobOutcome:
     """Silver holds every bronze batch of the run's days; the surrogate keys of new facts are in the run's state."""
+    if context.reread:
+        return _run_anew(context)
     pending = _pending(context)
     if not pending:
         return JobOutcome(skipped="no batch that silver has not applied")
     unstaged = frozenset(pending) - context.state.staged_batches
     if unstaged:
         _stage_from_bronze(context, unstaged)
-    outcome = JobOutcome(rows_in={"batches": len(pending)})
+    outcome = JobOutcome(writes=_apply(context, pending), rows_in={"batches": len(pending)})
+    outcome.writes.append(_record(context, pending))
+    return outcome
+
+
+def _run_anew(context: RunContext) -> JobOutcome:
+    """Silver is what its parsers make of all of bronze today; everybody's facts may have changed."""
+    batches = sorted(every_batch(Path(context.lake.root)))
+    context.state.staged.clear()  # what this run brought in is in bronze by now, and read with the rest
+    refuse_unread(context, _stage_from_bronze(context, frozenset(batches)))
+    context.state.touch_all = True
+    outcome = JobOutcome(
+        writes=reread(context, lambda empty: _apply(empty, batches)), rows_in={"batches": len(batches)}
+    )
+    outcome.writes.append(_record(context, batches))
+    Marks(context.settings.home).clear(MARK)
+    return outcome
+
+
+def _apply(context: RunContext, pending: Sequence[BatchKey]) -> list[WriteResult]:
+    """The lake of the context holds what the staged rows of the batches say beside what it held."""
     staged = {
         table.full_name: _rows(context, table, files, frozenset(pending))
         for table in (*SILVER, REJECTIONS)
         if (files := context.state.staged.get(table.full_name))
     }
-    outcome.writes += context.lake.each(lambda name: _write(context, ALL[name], staged[name]), list(staged))
+    writes = context.lake.each(lambda name: _write(context, ALL[name], staged[name]), list(staged))
     if OBSERVATIONS.full_name in staged:
-        outcome.writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
-    outcome.writes += _write_leavers(context, staged)
-    outcome.writes += _write_ended(context, staged)
-    outcome.writes += _write_superseded(context, staged)
+        writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
+    writes += _write_leavers(context, staged)
+    writes += _write_ended(context, staged)
+    writes += _write_superseded(context, staged)
     touch(context, staged)
-    outcome.writes.append(_record(context, pending))
-    return outcome
+    return writes
 
 
 def _pending(context: RunContext) -> list[BatchKey]:
@@ -74,12 +100,12 @@ def _pending(context: RunContext) -> list[BatchKey]:
     return sorted(unapplied_batches(lake, context.first, context.last, ignore_ledger=context.ignore_ledger))
 
 
-def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> None:
-    """The silver rows of the batches are staged once more; their bronze rows stay as they are."""
+def _stage_from_bronze(context: RunContext, batches: frozenset[BatchKey]) -> dict[BatchKey, Seen]:
+    """The silver rows of the batches are staged once more, their bronze rows stay as they are; what was found."""
     results = parse_bronze(context, batches)
     for name in [name for name in context.state.staged if name.startswith("bronze.")]:
         del context.state.staged[name]
-    collect_results(context, results)
+    return collect_results(context, results)
 
 
 def _rows(context: RunContext, table: Table, files: list[str], batches: frozenset[BatchKey]) -> Rows:
@@ -126,8 +152,8 @@ def _refuse_conflicts(context: RunContext, rows: Rows) -> WriteResult:
 
 
 def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
-    """Full listings are kept, and members they leave out have left; the leavers' features follow."""
-    names = [name for name in (GROUPS, MEMBERS.full_name) if name in staged]
+    """Full listings are kept, members they leave out have left, and who came back joined anew; features follow."""
+    names = [name for name in (GROUPS, MEMBERS.full_name, MEMBER_CHANGES.full_name) if name in staged]
     if not names:
         return []
     lake, writes = context.lake.local, []
@@ -135,16 +161,18 @@ def _write_leavers(context: RunContext, staged: Mapping[str, Rows]) -> list[Writ
         given = few(staged[GROUPS], "corp_id", "chat_id", "snapshot_at")
         writes.append(lake.append_new(LISTINGS, listings(given)))
     groups = pl.concat([few(staged[name], "corp_id", "chat_id") for name in names]).unique()
-    left = members_who_left(lake, groups)
-    writes.append(lake.replace_keys(MEMBERS, left, left.select(MEMBERS.key)))
-    touch(context, {MEMBERS.full_name: left})
+    for drawn in (members_who_left, members_who_came_back):
+        rows = drawn(lake, groups)
+        writes.append(lake.replace_keys(MEMBERS, rows, rows.select(MEMBERS.key)))
+        touch(context, {MEMBERS.full_name: rows})
     return writes
 
 
 def _write_ended(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
-    """Relations that a complete listing leaves out have ended; the customers' features follow."""
-    names = [name for name in (FOLLOWS.full_name, CONTACT_LISTINGS.full_name) if name in staged]
-    if not names or not context.lake.exists(CONTACT_LISTINGS):
+    """Relations that somebody ended or a complete listing leaves out are over; the customers' features follow."""
+    tables = (FOLLOWS, FOLLOW_CHANGES, CONTACT_LISTINGS)
+    names = [table.full_name for table in tables if table.full_name in staged]
+    if not names:
         return []
     corps = pl.concat([few(staged[name], "corp_id") for name in names])["corp_id"].unique()
     ended = relations_that_ended(context.lake.local, corps.to_list())

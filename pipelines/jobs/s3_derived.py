@@ -34,6 +34,9 @@ OBSERVATIONS = ALL["silver.identity_observations"]
 CLAIMS = ALL["identity.claims"]
 ORDER = ["platform", "order_id"]
 MASKED = 11
+DRAWN = "phone:"
+"""How the observations begin that are drawn from decrypted phones."""
+
 SUBJECT = ["subject_namespace", "subject_scope", "subject_value"]
 Row = dict[str, Any]
 OrderKey = tuple[str, str]
@@ -93,7 +96,7 @@ class PhoneObserver:
         named = key64("order_phone", row["role"], f"{keys[0]}/{keys[1]}")
         return {
             "source": row["feed"],
-            "observation_id": f"phone:{row['platform']}:{row['order_id']}:{named & 0xFFFFFFFFFFFFFFFF:016x}",
+            "observation_id": f"{DRAWN}{row['platform']}:{row['order_id']}:{named & 0xFFFFFFFFFFFFFFFF:016x}",
             "kind": "link",
             "event_ms": min(row["event_ms"], latest),
             "interval": row["interval"],

@@ -131,14 +131,15 @@ def follow_facts(follows: DataFrame, owners: DataFrame) -> DataFrame:
     )
 
 
-def group_facts(members: DataFrame, owners: DataFrame) -> DataFrame:
-    """The fact `groups`: customers in groups."""
-    return members.join(owners, "subject_key").select(
-        "one_id",
-        fn.concat_ws("|", "corp_id", "chat_id").alias("group_key"),
-        fn.expr("status = 'in'").alias("active"),
-        "joined_at",
+def group_facts(members: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    """The fact `groups`: customers in groups, and when they joined before they left and came back."""
+    now, joined = fn.expr("status = 'in'"), fn.col("joined_at")
+    before = changes.where("change = 'joined'")
+    key = fn.concat_ws("|", "corp_id", "chat_id").alias("group_key")
+    stays = members.select("subject_key", key, now.alias("active"), joined).unionByName(
+        before.select("subject_key", key, fn.expr("false").alias("active"), fn.col("changed_at").alias("joined_at"))
     )
+    return stays.join(owners, "subject_key").select("one_id", "group_key", "active", "joined_at")
 
 
 def member_facts(members: DataFrame, owners: DataFrame) -> DataFrame:

@@ -35,7 +35,9 @@ READS = (
     "silver.products",
     "silver.events",
     "silver.contact_follows",
+    "silver.contact_follow_changes",
     "silver.group_members",
+    "silver.group_member_changes",
     "silver.members",
     "silver.consents",
     "silver.points_ledger",
@@ -100,7 +102,7 @@ def touched_of(context: RunContext) -> pl.DataFrame | None:
 def touchpoint_rows(of: Population) -> DataFrame:
     """Rows of features.touchpoints."""
     orders, events = of["silver.orders"], of["silver.events"]
-    return touchpoints(orders, events, of["silver.contact_follows"], of["silver.group_members"], of.owners)
+    return touchpoints(orders, events, _relations(of), _groups(of), of.owners)
 
 
 def feature_rows(of: Population, parameters: Parameters) -> DataFrame:
@@ -117,14 +119,22 @@ def fact_frames(of: Population, *, include_internal: bool) -> dict[str, DataFram
     return {
         **_purchases(of, include_internal=include_internal),
         "identifiers": s4_facts.identifier_facts(oneid_map, of.people),
-        "spans": relation_spans(oneid_map, of["silver.orders"], members, follows, of.owners),
+        "spans": relation_spans(oneid_map, of["silver.orders"], members, _relations(of), of.owners),
         "follows": s4_facts.follow_facts(follows, of.owners),
-        "groups": s4_facts.group_facts(of["silver.group_members"], of.owners),
+        "groups": s4_facts.group_facts(*_groups(of), of.owners),
         "members": s4_facts.member_facts(members, of.owners),
         "touches": touches if of.people is None else touches.join(of.people, "one_id", "left_semi"),
         "points": s4_facts.point_facts(of["silver.points_ledger"], of.owners),
         "consents": s4_facts.consent_facts(of["silver.consents"], of.owners),
     }
+
+
+def _relations(of: Population) -> tuple[DataFrame, DataFrame]:
+    return of["silver.contact_follows"], of["silver.contact_follow_changes"]
+
+
+def _groups(of: Population) -> tuple[DataFrame, DataFrame]:
+    return of["silver.group_members"], of["silver.group_member_changes"]
 
 
 def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame]:

@@ -6,6 +6,9 @@ the same history, and a merge or split moves it with the facts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as fn
 
@@ -16,19 +19,20 @@ SPAN = ["layer", "from_date", "to_date", "via", "staff_key"]
 
 
 def relation_spans(
-    oneid_map: DataFrame, orders: DataFrame, members: DataFrame, follows: DataFrame, owners: DataFrame
+    oneid_map: DataFrame, orders: DataFrame, members: DataFrame, follows: tuple[DataFrame, DataFrame], owners: DataFrame
 ) -> DataFrame:
     """`one_id`, `layer`, `from_date`, `to_date` (null while it lasts), `via`, `staff_key`: relations of the `owners`.
 
     Public: an identifier of a platform, or an order. Private: an identifier of the mini-program or a member id, a mall
-    order, a membership while it lasts. Friend: a guide's relation while it lasts. Of open spans only the earliest per
-    layer is kept, closed ones are all kept; a relation that began and ended on one day is none.
+    order, a membership while it lasts. Friend: a guide's relation each time it lasts; `follows`: how relations stand,
+    and when they began and ended. Of open spans only the earliest per layer is kept, closed ones are all kept; a
+    relation that began and ended on one day is none.
     """
     spans = (
         _identity_spans(oneid_map)
         .unionByName(_order_spans(orders))
         .unionByName(_member_spans(members))
-        .unionByName(_friend_spans(follows))
+        .unionByName(_friend_spans(*follows, owners))
         .where("from_date IS NOT NULL AND (to_date IS NULL OR from_date < to_date)")
     )
     first = fn.struct("from_date", "via", "staff_key")
@@ -68,13 +72,64 @@ def _member_spans(members: DataFrame) -> DataFrame:
     return _span(known, layer="'private'", begin=begin, end=end, via="concat('member:', programme)")
 
 
-def _friend_spans(follows: DataFrame) -> DataFrame:
-    known = follows.where("subject_key IS NOT NULL")
-    begin = f"coalesce({business_day_sql('added_at')}, {business_day_sql('updated_at')}, `interval`)"
-    ended = f"coalesce({business_day_sql('ended_at')}, {business_day_sql('updated_at')}, `interval`)"
-    end = f"CASE WHEN status <> 'active' THEN {ended} END"
-    via = "concat('friend:', coalesce(state, add_way, 'unknown'))"
-    return _span(known, layer="'friend'", begin=begin, end=end, via=via, staff="concat_ws('|', corp_id, userid)")
+def _friend_spans(follows: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    days = {"begin": business_day_sql("at"), "end": business_day_sql("ended_at")}
+    via = "concat('friend:', coalesce(detail, 'unknown'))"
+    return _span(friendships(follows, changes, owners), layer="'friend'", via=via, staff="staff", **days)
+
+
+def friendships(follows: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    """`subject_key`, `staff`, `at`, `ended_at` (null while it lasts), `detail` (how it came about): each time a
+    relation lasted, from a beginning that follows an end, or nothing, to the next end; a beginning told twice is one.
+
+    `follows`: rows of silver.contact_follows; `changes`: of silver.contact_follow_changes; both of the `owners`.
+    """
+    seen = "updated_at, CAST(`interval` AS TIMESTAMP)"
+    now = (
+        (f"coalesce(added_at, {seen})", "true", "false"),
+        (f"coalesce(ended_at, {seen})", "status <> 'active'", "true"),
+    )
+    words = {"place": "concat_ws('|', corp_id, userid)", "detail": "coalesce(state, add_way)"}
+    moments = _moments(follows, changes, now, told="change <> 'began'", **words)
+    return _stays(moments, owners).withColumnRenamed("place", "staff")
+
+
+def group_stays(members: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    """`subject_key`, `place` (the group), `at`, `ended_at`, `detail`: each time a customer was in a group, likewise.
+
+    `members`: rows of silver.group_members; `changes`: of silver.group_member_changes; both of the `owners`.
+    """
+    now = (("joined_at", "true", "false"), ("coalesce(left_at, updated_at)", "status = 'left'", "true"))
+    words = {"place": "concat_ws('|', corp_id, chat_id)", "detail": "coalesce(state, join_scene)"}
+    return _stays(_moments(members, changes, now, told="change = 'left'", **words), owners)
+
+
+def _stays(every: DataFrame, owners: DataFrame) -> DataFrame:
+    moments = every.join(owners.select("subject_key"), "subject_key", "left_semi")
+    relation = Window.partitionBy("subject_key", "place").orderBy("at", "is_end")
+    later = relation.rowsBetween(1, Window.unboundedFollowing)
+    ended = fn.min(fn.when(fn.col("is_end"), fn.col("at"))).over(later)
+    marked = moments.select("*", fn.lag("is_end").over(relation).alias("was_over"), ended.alias("ended_at"))
+    return marked.where("NOT is_end AND coalesce(was_over, true)").drop("is_end", "was_over")
+
+
+def _moments(
+    now: DataFrame, changes: DataFrame, times: Sequence[tuple[str, str, str]], *, told: str, place: str, detail: str
+) -> DataFrame:
+    """When stays at a place began and ended: as the changes tell (`told`: whether one is an end), and as they stand by
+    now (`times`: when, which rows, whether it is an end)."""
+    frames = [
+        frame.where(f"subject_key IS NOT NULL AND {rows}").selectExpr(
+            "subject_key",
+            f"{place} AS place",
+            f"{at} AS at",
+            f"{is_end} AS is_end",
+            f"CASE WHEN NOT ({is_end}) THEN {detail} END AS detail",
+        )
+        for frame, (at, rows, is_end) in ((changes, ("changed_at", "true", told)), *((now, one) for one in times))
+    ]
+    every = reduce(lambda one, other: one.unionByName(other), frames).where("at IS NOT NULL")
+    return every.groupBy("subject_key", "place", "at", "is_end").agg(fn.min("detail").alias("detail"))
 
 
 def layer_changes(spans: DataFrame) -> DataFrame:

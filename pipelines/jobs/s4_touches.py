@@ -7,6 +7,7 @@ from pyspark.sql import functions as fn
 
 from features.channels import sales_channel_sql
 from features.days import business_day_sql
+from pipelines.jobs.s4_relations import friendships, group_stays
 
 KIND = r"""CASE
   WHEN scene = '1154' AND source IN ('sensors', 'youshu') THEN 'preview'
@@ -28,17 +29,22 @@ which are touches themselves."""
 
 
 def touchpoints(
-    orders: DataFrame, events: DataFrame, follows: DataFrame, groups: DataFrame, owners: DataFrame
+    orders: DataFrame,
+    events: DataFrame,
+    follows: tuple[DataFrame, DataFrame],
+    groups: tuple[DataFrame, DataFrame],
+    owners: DataFrame,
 ) -> DataFrame:
-    """Rows of `features.touchpoints` of the people in `owners`.
+    """Rows of `features.touchpoints` of the people in `owners`; `follows`, `groups`: as `friendships` and `group_stays`
+    take them.
 
     Messages are not counted beside the orders and relations they announce; a touch without a time is none.
     """
     touches = (
         _order_touches(orders)
         .unionByName(_event_touches(events))
-        .unionByName(_follow_touches(follows))
-        .unionByName(_group_touches(groups))
+        .unionByName(_follow_touches(*follows, owners))
+        .unionByName(_group_touches(*groups, owners))
         .where("at IS NOT NULL")
     )
     return (
@@ -81,15 +87,11 @@ def _event_touches(events: DataFrame) -> DataFrame:
     return _touch(met, at="event_at", day=day, channel=f"CASE source {channel} END", kind=KIND, detail=detail)
 
 
-def _follow_touches(follows: DataFrame) -> DataFrame:
-    day = business_day_sql("added_at")
-    return _touch(
-        follows, at="added_at", day=day, channel="'wecom'", kind="'friend_add'", detail="coalesce(state, add_way)"
-    )
+def _follow_touches(follows: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    begun = friendships(follows.where("added_at IS NOT NULL"), changes, owners)
+    return _touch(begun, at="at", day=business_day_sql("at"), channel="'wecom'", kind="'friend_add'", detail="detail")
 
 
-def _group_touches(groups: DataFrame) -> DataFrame:
-    day = business_day_sql("joined_at")
-    return _touch(
-        groups, at="joined_at", day=day, channel="'wecom'", kind="'group_join'", detail="coalesce(state, join_scene)"
-    )
+def _group_touches(members: DataFrame, changes: DataFrame, owners: DataFrame) -> DataFrame:
+    joined = group_stays(members, changes, owners)
+    return _touch(joined, at="at", day=business_day_sql("at"), channel="'wecom'", kind="'group_join'", detail="detail")

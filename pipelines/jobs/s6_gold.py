@@ -95,12 +95,11 @@ class Scope:
         if self.keys is None:
             return frame
         marked = frame.join(self.keys.withColumn("_held", fn.lit(True)), "subject_key", "left")
-        if numbers is None:
-            return marked.where(self.is_new() | fn.col("_held").isNotNull()).drop("_held")
-        marked = marked.join(numbers.withColumn("_named", fn.lit(True)), NUMBER, "left")
-        return marked.where(self.is_new() | fn.col("_held").isNotNull() | fn.col("_named").isNotNull()).drop(
-            "_held", "_named"
-        )
+        due = self.is_new() | fn.col("_held").isNotNull()
+        if numbers is not None:
+            marked = marked.join(numbers.withColumn("_named", fn.lit(True)), NUMBER, "left")
+            due = due | fn.col("_named").isNotNull()
+        return marked.where(due).drop("_held", "_named")
 
 
 @dataclass(frozen=True)
@@ -230,7 +229,7 @@ def relation_part(scope: Scope) -> Part:
         oneid_map,
         scope.read("silver.orders"),
         scope.read("silver.members"),
-        scope.read("silver.contact_follows"),
+        (scope.read("silver.contact_follows"), scope.read("silver.contact_follow_changes")),
         owners,
     )
     return Part(s6_facts.relation_days(layer_changes(scope.hold(spans))), scope.people)

@@ -7,18 +7,23 @@ one, all at once or out of order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import polars as pl
 
+from pipelines.spec import Table
 from pipelines.store.local import LocalLake
+from pipelines.store.versioning import FILLED
 from pipelines.tables import ALL
 
 FOLLOWS = ALL["silver.contact_follows"]
+CHANGES = ALL["silver.contact_follow_changes"]
 CONTACT_LISTINGS = ALL["silver.contact_listings"]
 QUARANTINE = ALL["silver.quarantine"]
 LISTINGS = ALL["silver.group_listings"]
 MEMBERS = ALL["silver.group_members"]
+MEMBER_CHANGES = ALL["silver.group_member_changes"]
 MISSING = "01"
 """Refund rank of a version that says "and then a listing was without them": it sorts right behind the sighting."""
 
@@ -26,6 +31,7 @@ _PARTS = pl.col("version_key").str.split("|").list
 _INFERRED = _PARTS.get(2, null_on_oob=True) == MISSING
 _MOMENT = _PARTS.get(0).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
 DELETED, ACTIVE = "deleted", "active"
+BEGINNING, JOINING = ("add_way", "state", "oper_userid"), ("join_scene", "invitor_userid", "state")
 
 
 def _version(rank: str) -> pl.Expr:
@@ -60,14 +66,20 @@ def members_who_left(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
 
 
 def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
-    """Relations of these corps that a complete listing of the guide's customers leaves out, as rows that they ended
-    then, where the lake does not say so yet; and relations it says ended so without a listing to show for it.
+    """Relations of these corps that ended although they were seen since, as rows that they did, where the lake does not
+    say so yet; and relations it says ended so without anything to show for it.
 
-    A listing counts from the business day after the relation was last seen, since what is seen again unchanged on one
-    day is kept once, and not where a record of its day lies in quarantine: the customer may be in that.
+    Whom a guide or customer deleted stays deleted until the relation begins anew: a guide's list goes on to show
+    customers who deleted the guide, with the time at which they were added once.
+
+    Of a relation that began anew, how it came about is what that beginning says, never what an earlier one said.
+
+    Whom a complete listing of the guide's customers leaves out is gone then. A listing counts from the business day
+    after the relation was last seen, since what is seen again unchanged on one day is kept once, and not where a record
+    of its day lies in quarantine: the customer may be in that.
     """
     known = lake.scan(FOLLOWS).filter(pl.col("corp_id").is_in(list(corps)))
-    stands = (pl.col("status") == ACTIVE) | ((pl.col("status") == DELETED) & _INFERRED)
+    stands = (pl.col("status") == ACTIVE) | _INFERRED
     day_end = _day_start(pl.col("interval") + pl.duration(days=1))
     seen = known.filter(stands).with_columns(__seen=pl.max_horizontal(_MOMENT, day_end)).sort("__seen").collect()
     first = _trusted(lake).sort("listed_at").collect()
@@ -79,15 +91,66 @@ def relations_that_ended(lake: LocalLake, corps: Sequence[str]) -> pl.DataFrame:
         strategy="forward",
         check_sortedness=False,
     )
-    gone = pl.col("listed_at").is_not_null()
-    status = pl.when(gone).then(pl.lit(DELETED)).otherwise(pl.lit(ACTIVE))
-    changed = found.filter((status != pl.col("status")) | pl.col("ended_at").ne_missing(pl.col("listed_at")))
-    return changed.with_columns(
-        status=status,
-        ended_at="listed_at",
-        updated_at=pl.coalesce("listed_at", _MOMENT),
-        version_key=pl.when(gone).then(_version(MISSING)).otherwise(_version("00")),
-    ).select(FOLLOWS.column_names)
+    changes = lake.scan(CHANGES).filter(pl.col("corp_id").is_in(list(corps)))
+    told = found.join(_last_changes(changes, FOLLOWS, "began", BEGINNING).collect(), on=list(FOLLOWS.key), how="left")
+    begun = pl.coalesce(pl.max_horizontal("__begun", "added_at"), _MOMENT)
+    deleted = (pl.col("__over") >= begun).fill_null(value=False)
+    ended_at = pl.when(deleted).then("__over").otherwise("listed_at")
+    gone = ended_at.is_not_null()
+    how = pl.when(deleted).then("__how").otherwise(pl.lit(DELETED))
+    status = pl.when(gone).then(how).otherwise(pl.lit(ACTIVE))
+    anew = _begun_anew(BEGINNING)
+    differs = (status != pl.col("status")) | pl.col("ended_at").ne_missing(ended_at)
+    for name, value in anew.items():
+        differs |= pl.col(name).ne_missing(value)
+    return (
+        told.filter(differs)
+        .with_columns(
+            status=status,
+            ended_at=ended_at,
+            updated_at=pl.coalesce(ended_at, _MOMENT),
+            version_key=pl.when(gone).then(_version(MISSING)).otherwise(_version("00")),
+            **anew,
+        )
+        .select(FOLLOWS.column_names)
+    )
+
+
+def members_who_came_back(lake: LocalLake, groups: pl.DataFrame) -> pl.DataFrame:
+    """Members of these groups who left and joined again, as rows with how they joined this time, where the lake does
+    not say so yet."""
+    of_groups = groups.lazy().select("corp_id", "chat_id").unique()
+    changes = lake.scan(MEMBER_CHANGES).join(of_groups, on=["corp_id", "chat_id"], how="semi")
+    last = _last_changes(changes, MEMBERS, "joined", JOINING)
+    told = lake.scan(MEMBERS).join(last, on=list(MEMBERS.key)).collect()
+    anew = _begun_anew(JOINING)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(value) for name, value in anew.items())
+    return told.filter(differs).with_columns(**anew).select(MEMBERS.column_names)
+
+
+def _begun_anew(beginning: Sequence[str]) -> dict[str, pl.Expr]:
+    """The columns that say how something began, beside its `_last_changes`: of what ended and began again, as its last
+    beginning says."""
+    again = (pl.col("__begun") > pl.col("__over")).fill_null(value=False)
+
+    def rest_of(filled: str) -> str | None:
+        rest = {name: version for name, version in json.loads(filled).items() if name not in beginning}
+        return json.dumps(rest, separators=(",", ":"), ensure_ascii=False) if rest else None
+
+    anew = {name: pl.when(again).then(f"__{name}").otherwise(name) for name in beginning}
+    rest = pl.col(FILLED).map_elements(rest_of, return_dtype=pl.String)
+    return anew | {FILLED: pl.when(again).then(rest).otherwise(FILLED)}
+
+
+def _last_changes(changes: pl.LazyFrame, of: Table, began: str, beginning: Sequence[str]) -> pl.LazyFrame:
+    """Per key of a table's rows that ended once: how and when they did last (`__how`, `__over`), when they last began
+    (`__begun`), and the columns that say how."""
+    key = list(of.key)
+    over = changes.filter(pl.col("change") != began).sort("changed_at", "change")
+    last = over.unique(key, keep="last", maintain_order=True).select(*key, __how="change", __over="changed_at")
+    begun = changes.filter(pl.col("change") == began).sort("changed_at").unique(key, keep="last", maintain_order=True)
+    told = begun.select(*key, __begun="changed_at", **{f"__{name}": name for name in beginning})
+    return last.join(told, on=key, how="left")
 
 
 def _trusted(lake: LocalLake) -> pl.LazyFrame:

@@ -150,7 +150,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
         "platform_subsidy_fen": fen(value.get("promotion_platform_amount"), "promotion_platform_amount"),
         "deposit_fen": deposit,
         "currency": "CNY",
-        "channel_origin": _strongest(line["channel_origin"] for line in lines),
+        "channel_origin": _strongest(line["channel_origin"] for line in lines if not line["is_gift"]),
         "province": _name(address, "province"),
         "city": _name(address, "city"),
         "phone_tail": mask_tail(value.get("mask_post_tel")),

@@ -1,7 +1,8 @@
 """Points: Tmall's PointChange frames, WeChat mall notices, and the rows of the brand's own ledger.
 
 A ledger row: `{"record_id", "subject": {"namespace", "scope", "value"}, "points" (signed), "reason", "order_id", "at",
-"expires_at"}`. Payments and refunds at a mall move no points by themselves; they are kept as events.
+"expires_at"}`; sent again with other values, it is corrected. Payments and refunds at a mall move no points by
+themselves; they are kept as events.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def _parse_ledger(record: Record, value: dict[str, Any]) -> Parsed:
         moved_at=at_ms,
         expires_at=moment(value.get("expires_at"), "expires_at"),
         business_date=day_of(at_ms),
-        version_key=version_key(at_ms, record.digest),
+        # A row states no time of its change: what the brand sent last counts, also where it moved `at` back.
+        version_key=version_key(seen_ms(record.context), record.digest),
     )
     observe_subject(parsed, record.context, f"ledger:{record_id}", subject, at_ms)
     return parsed

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from pipelines.sources.amounts import any_time, fen, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import as_object
@@ -21,6 +19,7 @@ from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id, observe_day, sighting_day
 from pipelines.sources.tmall import OUID, PLATFORM, as_mapping, buyer_ids, phone_ids, seller_of, split_answer
+from serving.contract.decoding import object_of
 
 MEMBERS = "silver.members"
 CALL_SHAPE = Shape(
@@ -141,13 +140,7 @@ def _states_time(value: Any) -> bool:
     """Whether a call states when its member joined, or a sync its version."""
     if not isinstance(value, dict):
         return False
-    extend = value.get("extend")
-    if isinstance(extend, str):
-        try:
-            extend = orjson.loads(extend)
-        except orjson.JSONDecodeError:
-            return False
-    joined = extend.get("flightJoinTime") if isinstance(extend, dict) else None
+    joined = object_of(value.get("extend")).get("flightJoinTime")
     return any(text(stated) not in (None, "0") for stated in (joined, value.get("version")))
 
 

@@ -15,6 +15,7 @@ from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, day_start_ms, make_id, observe_day, seen_ms, stable_id
 from pipelines.sources.wecom_activity import is_served, parse_served
+from pipelines.sources.wecom_relations import BEGAN, CHANGES, add_change
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_contacts"
@@ -76,6 +77,10 @@ def parse(record: Record) -> Parsed:
             external_userid=external,
             **row,
         )
+        if row["added_at"] is not None:
+            told = {name: row[name] for name in ("add_way", "state", "oper_userid")}
+            subject, userid = scope.subject(external), row["userid"]
+            add_change(parsed, record, subject, userid, change=BEGAN, at_ms=row["added_at"], **told)
         _observe_remark(parsed, record, relation, scope, external)
     return parsed
 
@@ -205,7 +210,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.contacts", "silver.contact_follows", "silver.contact_listings", "silver.events"),
+        tables=("silver.contacts", "silver.contact_follows", CHANGES, "silver.contact_listings", "silver.events"),
         volatile=("next_cursor", "tmp_openid"),
         hash_context=("corp_id", "suite_id"),
     ),

@@ -19,6 +19,7 @@ from pipelines.sources.fields import epoch_s, identifier, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import day_of, observe_day, sighting_day, stable_id
 from pipelines.sources.wecom_activity import parse_message
+from pipelines.sources.wecom_relations import BEGAN, CHANGES, JOINED, STAYS, add_change, add_stay
 from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of, wecom_error
 from pipelines.sources.wecom_xml import Fields, read_xml
 
@@ -139,22 +140,25 @@ def _add_relation(callback: _Callback) -> None:
     external = required(identifier(fields.get("ExternalUserID")), "ExternalUserID")
     if change not in BEGINNINGS and change not in ENDINGS:
         return
+    subject, at_ms = callback.scope.subject(external), callback.at_ms
     row: dict[str, Any] = {
         "corp_id": callback.scope.tenant,
         "external_userid": external,
         "userid": required(identifier(fields.get("UserID")), "UserID"),
-        "subject": callback.scope.subject(external),
-        "updated_at": callback.at_ms,
+        "subject": subject,
+        "updated_at": at_ms,
     }
+    told: dict[str, Any] = {}
     if change in BEGINNINGS:
-        row |= {"status": "active", "added_at": callback.at_ms, "state": text(fields.get("State"))}
-        rank = RANK_BEGUN
+        told, kind, rank = {"state": text(fields.get("State"))}, BEGAN, RANK_BEGUN
+        row |= {"status": "active", "added_at": at_ms, **told}
     else:
-        transferred = text(fields.get("Source")) == BY_TRANSFER
-        row |= {"status": "transferred" if transferred else ENDINGS[change], "ended_at": callback.at_ms}
+        kind = "transferred" if text(fields.get("Source")) == BY_TRANSFER else ENDINGS[change]
+        row |= {"status": kind, "ended_at": at_ms}
         rank = RANK_ENDED
-    row["version_key"] = version_key(callback.at_ms, callback.record.digest, rank=rank)
+    row["version_key"] = version_key(at_ms, callback.record.digest, rank=rank)
     callback.parsed.rows.append(("silver.contact_follows", row))
+    add_change(callback.parsed, callback.record, subject, row["userid"], change=kind, at_ms=at_ms, **told)
 
 
 def _add_chat(callback: _Callback) -> None:
@@ -166,7 +170,8 @@ def _add_chat(callback: _Callback) -> None:
     if callback.change == "create":
         group |= {"status": "ok", "created_at": callback.at_ms}
     elif callback.change == "dismiss":
-        group["status"] = "dismissed"
+        # With the group everybody is out of it, as if it had been listed with nobody in it.
+        group |= {"status": "dismissed", "snapshot_at": callback.at_ms}
         rank = RANK_ENDED
     group["version_key"] = version_key(callback.at_ms, record.digest, rank=rank)
     callback.parsed.rows.append(("silver.groups", group))
@@ -205,6 +210,8 @@ def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bo
         row["subject"] = callback.scope.subject(member_id)
         _observe(callback, member_id)
     callback.parsed.rows.append(("silver.group_members", row))
+    told = {name: row[name] for name in ("subject", "join_scene") if name in row}
+    add_stay(callback.parsed, record, row, change=JOINED if joined else "left", at_ms=at_ms, **told)
 
 
 def _add_tag(callback: _Callback) -> None:
@@ -223,6 +230,9 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.events", "silver.contact_follows", "silver.groups", "silver.group_members", "silver.tags"),
+        tables=(
+            *("silver.events", "silver.contact_follows", CHANGES),
+            *("silver.groups", "silver.group_members", STAYS, "silver.tags"),
+        ),
     ),
 )

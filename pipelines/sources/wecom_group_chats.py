@@ -11,6 +11,7 @@ from pipelines.sources.fields import epoch_s, identifier, items, mapping, requir
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import IdKey, observe_day, seen_ms
+from pipelines.sources.wecom_relations import JOINED, STAYS, add_stay
 from pipelines.sources.wecom_scope import WecomScope, scope_of, wecom_error
 
 FEED = "wecom_group_chats"
@@ -93,6 +94,9 @@ def _add_member(parsed: Parsed, record: Record, member: Mapping[str, Any], scope
         row["subject"] = scope.subject(member_id)
         observe_day(parsed, context.feed, _member_keys(context, member, scope, member_id), context.interval)
     parsed.row("silver.group_members", **row)
+    if row["joined_at"] is not None:
+        told = {name: row[name] for name in ("subject", "join_scene", "invitor_userid", "state") if name in row}
+        add_stay(parsed, record, row, change=JOINED, at_ms=row["joined_at"], **told)
 
 
 def _member_keys(context: Context, member: Mapping[str, Any], scope: WecomScope, member_id: str) -> list[IdKey]:
@@ -109,7 +113,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.groups", "silver.group_members"),
+        tables=("silver.groups", "silver.group_members", STAYS),
         hash_context=("corp_id", "suite_id"),
     ),
 )

@@ -16,6 +16,7 @@ from pipelines.sources.fields import epoch_s, identifier, integer, required, tex
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, observe_day, seen_ms, stable_id
+from pipelines.sources.wecom_relations import BEGAN, CHANGES, add_change
 from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, scope_of, wecom_error
 
 FEED = "wecom_transfers"
@@ -110,9 +111,12 @@ def _parse_result(customer: _Customer, value: dict[str, Any]) -> None:
     customer.add_event("transfer_result.done", old, takeover_ms)
     if old is None:
         return
+    subject = customer.scope.subject(customer.external)
     customer.add_relation(old, "transferred", at_ms, rank=RANK_ENDED, ended_at=at_ms)
+    add_change(parsed, record, subject, old, change="transferred", at_ms=at_ms)
     if new:
         customer.add_relation(new, "active", at_ms, rank=RANK_BEGUN, added_at=at_ms, add_way=ASSIGNED)
+        add_change(parsed, record, subject, new, change=BEGAN, at_ms=at_ms, add_way=ASSIGNED)
 
 
 def _parse_unassigned(customer: _Customer, value: dict[str, Any]) -> None:
@@ -140,7 +144,7 @@ PARSERS: tuple[FeedParser, ...] = (
         source="wecom",
         split=split,
         parse=parse,
-        tables=("silver.contact_follows", "silver.staff", "silver.events"),
+        tables=("silver.contact_follows", CHANGES, "silver.staff", "silver.events"),
         hash_context=("corp_id", "suite_id", "params.handover_userid", "params.takeover_userid"),
     ),
 )

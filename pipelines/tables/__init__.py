@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pipelines.spec import Table, TableSet
-from pipelines.tables import bronze, features, gold, identity, ops, silver, silver_more
+from pipelines.tables import bronze, features, gold, identity, ops, silver, silver_more, silver_wecom
 
 SILVER: tuple[Table, ...] = (
     silver.ORDERS,
     silver.ORDER_LINES,
     silver.REFUNDS,
     silver.ORDER_PHONES,
-    silver.CONTACTS,
-    silver.CONTACT_FOLLOWS,
-    silver.CONTACT_LISTINGS,
-    silver.GROUPS,
-    silver.GROUP_LISTINGS,
-    silver.GROUP_MEMBERS,
+    silver_wecom.CONTACTS,
+    silver_wecom.CONTACT_FOLLOWS,
+    silver_wecom.CONTACT_FOLLOW_CHANGES,
+    silver_wecom.CONTACT_LISTINGS,
+    silver_wecom.GROUPS,
+    silver_wecom.GROUP_LISTINGS,
+    silver_wecom.GROUP_MEMBERS,
+    silver_wecom.GROUP_MEMBER_CHANGES,
     silver_more.GROUP_DAILY,
     silver_more.STAFF_DAILY,
     silver_more.EVENTS,

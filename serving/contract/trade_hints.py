@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-import orjson
-
+from serving.contract.decoding import object_of
 from serving.contract.pull_queue import Hint
 
 HINTING_TOPICS = ("taobao_trade_", "taobao_refund_")
@@ -20,7 +18,7 @@ def trade_hints(app_key: str, messages: Iterable[object], sellers: Sequence[str]
     for message in messages:
         if not isinstance(message, Mapping):
             continue
-        content = _content(message.get("content"))
+        content = object_of(message.get("content"))
         tid = content.get("tid")
         seller = content.get("seller_nick") or message.get("user_nick") or (sellers[0] if len(sellers) == 1 else "")
         about_trade = str(message.get("topic", "")).startswith(HINTING_TOPICS)
@@ -44,13 +42,3 @@ def messages_of(document: object) -> Sequence[object]:
     nested = response.get("messages") if isinstance(response, Mapping) else None
     found = nested.get("tmc_message") if isinstance(nested, Mapping) else None
     return found if isinstance(found, list) else [found] if found else []
-
-
-def _content(value: object) -> Mapping[str, Any]:
-    """The content, sent as text or object; broken text is landed all the same and refused with its reason later."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return {}
-    return value if isinstance(value, Mapping) else {}

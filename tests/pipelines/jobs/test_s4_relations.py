@@ -23,10 +23,20 @@ def follow(person: int, userid: str, added: str, ended: str | None = None) -> di
     return {"subject_key": person, "corp_id": "c", "userid": userid, "status": status, "state": "qr", **times}
 
 
+def moment(person: int, day: str, change: str, **known: Any) -> dict[str, Any]:
+    return {
+        "subject_key": person,
+        "corp_id": "c",
+        "userid": "a",
+        "change": change,
+        "changed_at": f"{day}T01:00",
+    } | known
+
+
 @pytest.fixture(scope="module")
 def histories(rows: Rows) -> History:
     """The layer changes of person `1`, `2`, ..., each holding the phone of that number."""
-    phones = [{"one_id": str(n), "identifier_key": n, "namespace": "phone", "value": str(n)} for n in range(1, 6)]
+    phones = [{"one_id": str(n), "identifier_key": n, "namespace": "phone", "value": str(n)} for n in range(1, 7)]
     openid = {"one_id": "1", "identifier_key": 1, "namespace": "wx_openid", "first_seen": "2025-01-05T01:00"}
     orders = [{"subject_key": 1, "platform": "douyin", "created_at": "2025-01-01T17:00"}]
     left = {"subject_key": 4, "programme": "tmall", "status": "left"}
@@ -36,12 +46,20 @@ def histories(rows: Rows) -> History:
         follow(2, "a", "2025-01-01", "2025-01-04"),
         follow(2, "b", "2025-01-02", "2025-01-06"),
         follow(3, "a", "2025-01-01", "2025-01-01"),
+        follow(6, "a", "2025-01-11"),
+    ]
+    changes = [
+        moment(6, "2025-01-01", "began", state="first"),
+        moment(6, "2025-01-02", "began", state="told twice"),
+        moment(6, "2025-01-05", "deleted_by_customer"),
+        moment(6, "2025-01-06", "transferred"),
+        moment(6, "2025-01-11", "began", state="qr"),
     ]
     spans = relation_spans(
         rows("identity.oneid_map", *phones, openid),
         rows("silver.orders", *orders),
         rows("silver.members", {**left, "joined_at": "2025-01-01T01:00", "updated_at": "2025-02-01T01:00"}, seen),
-        rows("silver.contact_follows", *follows),
+        (rows("silver.contact_follows", *follows), rows("silver.contact_follow_changes", *changes)),
         rows("identity.oneid_map", *phones).selectExpr("identifier_key AS subject_key", "one_id"),
     )
     found: History = {}
@@ -81,3 +99,11 @@ def test_a_membership_is_private_while_it_lasts(histories: History) -> None:
 
 def test_a_member_who_was_only_seen_has_no_relation(histories: History) -> None:
     assert "5" not in histories
+
+
+def test_a_friend_who_left_and_came_back_was_a_friend_before(histories: History) -> None:
+    assert [(day, layer, via) for day, _, layer, via, *_ in histories["6"]] == [
+        ("2025-01-01", "friend", "friend:first"),
+        ("2025-01-05", "none", None),
+        ("2025-01-11", "friend", "friend:qr"),
+    ]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipelines.jobs.s2_silver import _write_ended
-from pipelines.jobs.snapshots import CONTACT_LISTINGS, FOLLOWS, QUARANTINE, relations_that_ended
+from pipelines.jobs.snapshots import CHANGES, CONTACT_LISTINGS, FOLLOWS, QUARANTINE, relations_that_ended
 from pipelines.sources import wecom_contacts
 from pipelines.sources.base import Parsed
 from pipelines.spec import Table
@@ -57,6 +57,21 @@ def ended(day: int, hour: int, status: str = "deleted_by_customer") -> Step:
     return table, row | told
 
 
+def changed(day: int, change: str, **known: Any) -> Step:
+    """A beginning or end that was told."""
+    _, row = seen(day)
+    told = {"change": change, "changed_at": row["updated_at"], **known}
+    return CHANGES, {name: row[name] for name in ("corp_id", "external_userid", "userid", "interval")} | told | {
+        "version_key": row["version_key"]
+    }
+
+
+def pulled(day: int, added: int, **known: Any) -> Step:
+    """The relation in a pull of the day, with the day on which it was added and how."""
+    table, row = seen(day)
+    return table, row | {"added_at": at(added)} | known
+
+
 def listed(day: int, hour: int = 9, userid: str = GUIDE) -> Step:
     """A complete listing of the guide's customers."""
     moment = at(day, hour)
@@ -72,7 +87,7 @@ def refused(day: int, status: str = "open") -> Step:
 
 def arrive(lake: LocalLake, *steps: Step, corps: Sequence[str] = (CORP,)) -> None:
     """The rows arrive and what follows from silence is drawn."""
-    for table in (QUARANTINE, FOLLOWS, CONTACT_LISTINGS):
+    for table in (QUARANTINE, FOLLOWS, CHANGES, CONTACT_LISTINGS):
         rows = [complete(table, row) for of, row in steps if of is table]
         frame = pl.from_arrow(arrow_table(table, rows))
         assert isinstance(frame, pl.DataFrame)
@@ -103,6 +118,26 @@ CASES: dict[str, tuple[list[Step], tuple[str, datetime | None]]] = {
     "the day's customers were not all read": ([seen(1), listed(2), refused(2)], ("active", None)),
     "what was refused came in again": ([seen(1), listed(2), refused(2, "replayed")], ("deleted", at(2))),
     "another day's customers were not all read": ([seen(1), listed(2), refused(1)], ("deleted", at(2))),
+    "deleted, and still in the guide's list": (
+        [seen(1), changed(1, "began"), changed(2, "deleted_by_customer"), seen(3)],
+        ("deleted_by_customer", at(2)),
+    ),
+    "deleted, in the guide's list, then not": (
+        [seen(1), changed(2, "deleted_by_customer"), seen(3), listed(4)],
+        ("deleted_by_customer", at(2)),
+    ),
+    "deleted and added again": (
+        [pulled(1, 1), changed(1, "began"), changed(2, "deleted_by_staff"), changed(3, "began"), pulled(4, 3)],
+        ("active", None),
+    ),
+    "added again, as a pull alone says": (
+        [pulled(1, 1), changed(2, "deleted_by_staff"), pulled(4, 3)],
+        ("active", None),
+    ),
+    "added again and not listed any more": (
+        [pulled(1, 1), changed(2, "transferred"), changed(3, "began"), pulled(4, 3), listed(6)],
+        ("deleted", at(6)),
+    ),
     "an old listing that was loaded late": (
         [seen(3), (CONTACT_LISTINGS, listed(5)[1] | {"interval": at(2).date()})],
         ("active", None),
@@ -147,6 +182,24 @@ def test_a_relation_ends_at_the_first_complete_listing_without_it(tmp_path: Path
     assert {name: found[corp] for corp, name in zip(corps, CASES, strict=True)} == dict(
         zip(CASES, expected, strict=True)
     )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_how_a_relation_came_about_is_said_by_its_last_beginning_alone(tmp_path: Path, order: str) -> None:
+    lake = LocalLake(tmp_path)
+    first = {"state": "store", "add_way": "1", "oper_userid": "wmA"}
+    again = {"state": None, "add_way": "2", "oper_userid": GUIDE}
+    steps = [
+        pulled(1, 1, **first),
+        changed(1, "began", **first),
+        changed(2, "deleted_by_customer"),
+        changed(3, "began", **again),
+        pulled(4, 3, **again),
+    ]
+    for step in ORDERS[order](steps):
+        arrive(lake, step)
+    (row,) = lake.scan(FOLLOWS).collect().to_dicts()
+    assert ({name: row[name] for name in again}, row["filled_from"]) == (again, None)
 
 
 def test_an_inferred_end_keeps_what_was_known_of_the_relation(tmp_path: Path) -> None:

@@ -215,6 +215,12 @@ def test_a_sale_began_where_its_content_says(facts: dict[str, object], origin: s
     )
 
 
+def test_a_gift_does_not_say_where_its_order_began() -> None:
+    gift = douyin_line(order_id="2", given_product_type="FREE", room_id_str="73")
+    parsed = parse(ORDERS, douyin_order(douyin_line(video_id="72"), gift))
+    assert one_row(parsed, "orders")["channel_origin"] == "short_video"
+
+
 def test_talent_samples_are_internal() -> None:
     assert one_row(parse(ORDERS, douyin_order(douyin_line(trade_type=8))), "orders")["is_internal"] is True
     mixed = douyin_order(douyin_line(trade_type=8), douyin_line(order_id="2"))

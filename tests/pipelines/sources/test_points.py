@@ -46,6 +46,15 @@ def ledger(**known: Any) -> Parsed:
     return read_one(PARSER, row | known)
 
 
+@pytest.mark.parametrize("at", ["2025-01-01T11:02:10+08:00", "2024-12-31T11:02:10+08:00", "2025-01-02T11:02:10+08:00"])
+def test_a_ledger_row_that_is_sent_again_is_corrected_whatever_time_it_names(at: str) -> None:
+    first = one_row(ledger(), "points_ledger")
+    for points in range(1, 20):
+        again = {"record_id": "L1", "subject": MEMBER, "points": points, "at": at}
+        later = one_row(read_one(PARSER, again, received_ms=RECEIVED_MS + 1), "points_ledger")
+        assert later["version_key"] > first["version_key"]
+
+
 def frame(**known: Any) -> Parsed:
     outer = {"id": "51", "topic": "tmall_mei_PointChange", "outtime": "2025-01-01 11:02:11", "dataid": "d1"}
     return read_one(PARSER, outer | {"content": json.dumps(CHANGE | known, ensure_ascii=False)})

@@ -49,30 +49,28 @@ def updated(tmp_path: Path, rows: World, touched: set[str]) -> dict[str, Any]:
     return content(tmp_path / "updated.sqlite")
 
 
+def absorb(rows: World, retired: str, *, into: str) -> set[str]:
+    """One person becomes part of another, and with them whoever became part of them before."""
+    for row in rows["oneids"]:
+        if row["one_id"] == retired:
+            row.update(status="merged", merged_into=into)
+        if row["merged_into"] == retired:
+            row["merged_into"] = into
+    for name in ("oneid_map", "timeline", "orders"):
+        rows[name] = [{**row, "one_id": into} if row["one_id"] == retired else row for row in rows[name]]
+    for name in ("features", "tags", "access", "consents"):
+        rows[name] = [row for row in rows[name] if row["one_id"] != retired]
+    return {into, retired}
+
+
 def merge(rows: World) -> set[str]:
     """Bob becomes part of Anna."""
-    for row in rows["oneids"]:
-        if row["one_id"] == BOB:
-            row.update(status="merged", merged_into=ANNA)
-    for name in ("oneid_map", "timeline", "orders"):
-        rows[name] = [{**row, "one_id": ANNA} if row["one_id"] == BOB else row for row in rows[name]]
-    for name in ("features", "tags", "access"):
-        rows[name] = [row for row in rows[name] if row["one_id"] != BOB]
-    return {ANNA, BOB}
+    return absorb(rows, BOB, into=ANNA)
 
 
 def merge_of_the_living_end(rows: World) -> set[str]:
     """Anna, to whom an older OneID leads, becomes part of Bob: the older one leads on."""
-    for row in rows["oneids"]:
-        if row["one_id"] == ANNA:
-            row.update(status="merged", merged_into=BOB)
-        if row["merged_into"] == ANNA:
-            row["merged_into"] = BOB
-    for name in ("oneid_map", "timeline", "orders"):
-        rows[name] = [{**row, "one_id": BOB} if row["one_id"] == ANNA else row for row in rows[name]]
-    for name in ("features", "tags", "access", "consents"):
-        rows[name] = [row for row in rows[name] if row["one_id"] != ANNA]
-    return {ANNA, BOB}
+    return absorb(rows, ANNA, into=BOB)
 
 
 def split(rows: World) -> set[str]:
