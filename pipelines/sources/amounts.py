@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-from pipelines.sources.base import RecordRefusedError
+from pipelines.sources.base import Parsed, RecordRefusedError
 from pipelines.sources.fields import epoch_ms, epoch_s, fen_of_yuan, integer, rfc3339, text, top_time
 
 _TAIL = re.compile(r"^[^-,转]*\*(\d+)$")
@@ -32,6 +32,12 @@ def fen(value: Any, name: str) -> int | None:
     if type(value) is int and 0 <= value <= MOST:
         return value
     return _in_bounds(integer(value, name), name)
+
+
+def say_unstated(parsed: Parsed, stated: Any, path: str) -> None:
+    """What was paid without saying how much counts nothing, and is a signal."""
+    if text(stated) is None:
+        parsed.unknown_values.append((path, "paid, without an amount"))
 
 
 def yuan(value: Any, name: str) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.sources.amounts import fen, mask_tail, plain_phone
+from pipelines.sources.amounts import fen, mask_tail, plain_phone, say_unstated
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, Settings, Subject, version_key
 from pipelines.sources.categories import as_object
 from pipelines.sources.douyin import (
@@ -115,6 +115,8 @@ def _parse_order(value: Mapping[str, Any], record: Record) -> Parsed:
     lines = [_line(line, order, record, parsed) for line in order.lines]
     if len(lines) >= MOST_LINES:
         parsed.unknown_values.append(("sku_order_list", f"{len(lines)} lines: the platform may have left out more"))
+    if paid is not None:
+        say_unstated(parsed, value.get("pay_amount"), "pay_amount")
     parsed.rows.append((ORDERS, _order_row(order, record, lines)))
     parsed.rows.extend((LINES, line) for line in lines)
     observe(parsed, context, f"order:{order_id}", ids=ids, at=first_known(context, order.created, order.paid))
@@ -175,6 +177,8 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
     paid = order.paid and (epoch_s(get("pay_time"), "pay_time") or order.paid)
     updated = epoch_s(get("update_time"), "update_time") or order.updated
     talent, room, video, creative = _attribution(line)
+    if paid is not None and not gift:
+        say_unstated(parsed, get("pay_amount"), "sku_order_list[].pay_amount")
     return {
         **order.keys,
         "line_id": required(identifier(get("order_id")), "sku_order_list[].order_id"),

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.sources.amounts import any_time, fen
+from pipelines.sources.amounts import any_time, fen, say_unstated
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, named, observe, subject_of
@@ -82,9 +82,14 @@ def add_order(
     """
     shared, facts = order_facts(parsed, record, value, place=place, ids=ids)
     paid = facts["paid_at"] is not None
+    if paid:
+        say_unstated(parsed, value.get("paid_fen"), "paid_fen")
     parsed.rows.append((ORDERS, shared | facts | order_amounts(value, paid=paid)))
     for line in objects(value.get("lines"), "lines"):
-        parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=paid)))
+        made = line_amounts(line, paid=paid)
+        if paid and not made["is_gift"]:
+            say_unstated(parsed, line.get("paid_fen"), "lines[].paid_fen")
+        parsed.rows.append((LINES, shared | facts | made))
     for refund in objects(value.get("refunds"), "refunds"):
         add_refund(parsed, record, refund, shared)
     about = f"order:{shared['platform']}:{shared['shop_id']}:{shared['order_id']}"

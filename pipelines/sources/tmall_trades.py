@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.phone import is_mobile
-from pipelines.sources.amounts import fen, mask_tail, plain_phone, yuan
+from pipelines.sources.amounts import fen, mask_tail, plain_phone, say_unstated, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import deposit_or, first_known, observe, subject_of
@@ -108,6 +108,8 @@ def parse_trades(record: Record) -> Parsed:
     trade = _read_trade(value, {"platform": PLATFORM, "shop_id": shop, "order_id": tid}, ids)
     found = _order_lines(value.get("orders"))
     lines = [_line(line, trade, record, parsed, alone=len(found) == 1) for line in found]
+    if trade.paid is not None:
+        say_unstated(parsed, value.get("payment"), "payment")
     parsed.rows.append((ORDERS, _order_row(trade, record, parsed, found)))
     parsed.rows.extend((LINES, line) for line in lines)
     observe(parsed, context, f"trade:{tid}", ids=ids, at=first_known(context, trade.created, trade.paid))

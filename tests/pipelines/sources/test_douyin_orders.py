@@ -343,3 +343,12 @@ def test_new_ciphertext_in_an_address_that_is_json_text_is_no_new_content() -> N
 
     assert digest("##a#1##") == digest("##b#1##")
     assert digest("##a#1##") != digest("##a#1##", "西湖区")
+
+
+def test_what_was_paid_without_saying_how_much_is_a_signal() -> None:
+    told = parse(ORDERS, douyin_order(douyin_line(pay_amount=0), pay_amount=0)).unknown_values
+    unsaid = parse(ORDERS, douyin_order(douyin_line(pay_amount=None), pay_amount="")).unknown_values
+    unpaid = parse(ORDERS, douyin_order(douyin_line(pay_amount=None, pay_time=0), pay_amount=None, pay_time=0))
+    gift = parse(ORDERS, douyin_order(douyin_line(pay_amount=None, given_product_type="FREE")))
+    assert told == unpaid.unknown_values == gift.unknown_values == []
+    assert unsaid == [(path, "paid, without an amount") for path in ("sku_order_list[].pay_amount", "pay_amount")]

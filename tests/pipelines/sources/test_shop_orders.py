@@ -140,3 +140,10 @@ def test_unknown_fields_are_signals() -> None:
 def test_without_its_brand_a_member_id_leaves_the_order_to_the_next_id() -> None:
     parsed = parse(ORDERS, changed(ORDER), app_id="wx01", open_platform_id="op01", brand="")
     assert one_row(parsed, "orders")["subject"] == Subject("wx_unionid", "op01", "uComposed01")
+
+
+def test_what_was_paid_without_saying_how_much_is_a_signal() -> None:
+    lines = [{"line_id": "1", "gift": False}, {"line_id": "2", "gift": True}]
+    unsaid = said(paid_fen=None, lines=lines).unknown_values
+    assert unsaid == [(path, "paid, without an amount") for path in ("paid_fen", "lines[].paid_fen")]
+    assert said(paid_fen=0).unknown_values == said(paid_fen=None, paid_at=None, lines=lines).unknown_values == []

@@ -249,3 +249,9 @@ def test_a_receiver_behind_a_protected_or_foreign_number_says_nothing(said: dict
 def test_without_an_app_key_the_trade_belongs_to_the_ouid() -> None:
     trade = one_row(parse(TRADES, tmall_trade(ouid="AAcomposedOuid"), app_key=""), "orders")
     assert trade["subject"] == Subject("tmall_ouid", NICK, "AAcomposedOuid")
+
+
+def test_what_was_paid_without_saying_how_much_is_a_signal() -> None:
+    assert ("payment", "paid, without an amount") in parse(TRADES, tmall_trade(payment="")).unknown_values
+    assert parse(TRADES, tmall_trade(payment="0.00")).unknown_values == []
+    assert parse(TRADES, tmall_trade(payment=None, pay_time=None)).unknown_values == []
