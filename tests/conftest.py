@@ -23,6 +23,10 @@ SEED = 20250301
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores among them. Threads of their own would only wake and yield for a few rows: a quarter
+    # of the fast tests' time. It has to stand here before anything imports polars.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
 gc.set_threshold(50_000, 20, 100)  # what collection makes stays: to search it for garbage took it a fifth longer
 hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("repeatable")
