@@ -64,7 +64,7 @@ def test_writing_again_follows_the_published_snapshot(home: Path) -> None:
 
 
 def test_the_views_of_a_home_whose_name_could_be_a_pattern_read_no_other_home(tmp_path: Path) -> None:
-    home = tmp_path / "home?"
+    home = tmp_path / "home*"
     write(home, SHOPS, [shop("1")])
     publish_run(home, 1)
     shutil.copytree(home, tmp_path / "home2")
