@@ -49,7 +49,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        _command()(standalone_mode=False)
+        _command(app)(standalone_mode=False)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except typer.TyperException as error:
@@ -67,9 +67,9 @@ def main() -> NoReturn:
 
 
 @cache
-def _command() -> Callable[..., object]:
+def _command(commands: typer.Typer) -> Callable[..., object]:
     """All commands, read from their functions once in a process: it takes as long as a small command."""
-    return typer.main.get_command(app)
+    return typer.main.get_command(commands)
 
 
 def _misused(error: typer.TyperException) -> CdpError:
