@@ -16,7 +16,7 @@ ORDERS = Fact(
         "paid": "Paid and counted: staff, test and reseller orders are left out unless configured",
         "kept": "Paid, with goods that are no gifts, and not wholly refunded",
         "paid_fen": "Paid by the buyer, freight included, fen; 0 unless `paid`",
-        "refunded_fen": "Successfully refunded, freight included, fen; 0 unless `paid`",
+        "refunded_fen": "Successfully refunded, freight included, each refund once, fen; 0 unless `paid`",
         "refund_pending": "The platform says refunded, but no successful refund is known",
         "deposit_fen": "Deposit while the final payment is open, fen",
         "is_internal": "Staff, test or reseller order",

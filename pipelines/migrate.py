@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.errors import ConfigurationError
-from pipelines.rekeying import REKEYED, rekey
+from pipelines.rekeying import rewrite, rewritings
 from pipelines.spec import Table
 from pipelines.store.schema import SchemaState, add_columns, schema_state, state_version
 from pipelines.tables import ALL
@@ -15,30 +15,30 @@ from pipelines.tables import ALL
 @dataclass(frozen=True)
 class Migration:
     """A table with its schema version before and after, the columns it gained, those that may be null since, and
-    whether its rows have another key."""
+    what is other about its rows."""
 
     table: str
     before: int
     after: int
     columns: tuple[str, ...] = ()
     loosened: tuple[str, ...] = ()
-    rekeyed: bool = False
+    rewritten: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool:
         """Whether a run has to wait for it: more than the version's number changes."""
-        return bool(self.columns or self.loosened or self.rekeyed)
+        return bool(self.columns or self.loosened or self.rewritten)
 
     @property
     def what(self) -> str:
         """What is new, in words.
 
-        >>> Migration("silver.refunds", 2, 3, ("refund_scope",), ("shop_id",), rekeyed=True).what
+        >>> Migration("silver.refunds", 2, 3, ("refund_scope",), ("shop_id",), ("with another key",)).what
         'with the new columns refund_scope, with shop_id no longer required, with another key'
         """
         parts = [f"with the new columns {', '.join(self.columns)}"] if self.columns else []
         parts += [f"with {', '.join(self.loosened)} no longer required"] if self.loosened else []
-        return ", ".join([*parts, *(["with another key"] if self.rekeyed else [])])
+        return ", ".join([*parts, *self.rewritten])
 
     def as_dict(self) -> dict[str, object]:
         """The migration as plain data."""
@@ -58,15 +58,15 @@ def planned(lake: Path) -> list[Migration]:
             continue
         _refuse_unknown(table, state)
         if state.missing or state.loosened or state.version < table.schema_version or not state.stated:
-            rekeyed = table.full_name in REKEYED and state.version < REKEYED[table.full_name].since
+            rewritten = tuple(step.what for step in rewritings(table.full_name, state.version))
             versions = (state.version, table.schema_version)
-            found.append(Migration(table.full_name, *versions, state.missing, state.loosened, rekeyed))
+            found.append(Migration(table.full_name, *versions, state.missing, state.loosened, rewritten))
     return found
 
 
 def migrate(lake: Path) -> list[Migration]:
-    """Every table has its declared columns, its rows have the declared key, and it says its schema version; gives what
-    changed.
+    """Every table has its declared columns, its rows are as they are written now, and it says its schema version;
+    gives what changed.
 
     The caller holds the lake's lock. Doing it again changes nothing, also after it was cut off: a table says its new
     version last.
@@ -74,14 +74,14 @@ def migrate(lake: Path) -> list[Migration]:
     changes = planned(lake)
     for change in changes:
         add_columns(lake, ALL[change.table], change.columns, change.loosened)
-        if change.rekeyed:
-            rekey(lake, change.table)
+        if change.rewritten:
+            rewrite(lake, change.table, change.before)
         state_version(lake, ALL[change.table])
     return changes
 
 
 def refuse_other_schemas(lake: Path) -> None:
-    """The lake's tables have every declared column and key; else it is said whether to migrate or to update the
+    """The lake's tables have every declared column and row; else it is said whether to migrate or to update the
     program."""
     for change in planned(lake):
         if change.needed:

@@ -1,4 +1,4 @@
-"""Rows of an older lake under a newer key: what `cdp migrate` does to a table beside adding columns."""
+"""Rows of an older lake as they are written now: what `cdp migrate` does to a table beside adding columns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.jobs.superseded import restated
 from pipelines.sources.refunds import NUMBERED_BY_PLATFORM
 from pipelines.store.local import LocalLake
 from pipelines.store.local_latest import changed_rows
@@ -19,10 +20,12 @@ _BY_PLATFORM = pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
 
 
 @dataclass(frozen=True)
-class Rekeying:
-    """How the rows of a table look since a schema version: `rows` makes them of those of any version before."""
+class Rewriting:
+    """How the rows of a table look since a schema version: `rows` makes them of those of the version before; `what` is
+    other about them, in words."""
 
     since: int
+    what: str
     rows: Callable[[pl.DataFrame], pl.DataFrame]
 
 
@@ -40,6 +43,12 @@ def refunds(held: pl.DataFrame) -> pl.DataFrame:
         changed = changed_rows(SILVER, rows.filter(pl.col(TURN) == turn).drop(TURN), done, op=OP).drop(OP)
         done = pl.concat([done.join(changed, on=key, how="anti"), changed])
     return done
+
+
+def standing(held: pl.DataFrame) -> pl.DataFrame:
+    """Rows of silver.refunds, those superseded that an export and the platform both told of."""
+    changed = restated(held)
+    return pl.concat([held.join(changed, on=list(SILVER.key), how="anti").select(changed.columns), changed])
 
 
 def refund_facts(held: pl.DataFrame) -> pl.DataFrame:
@@ -63,15 +72,23 @@ def _scoped(held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-REKEYED: Mapping[str, Rekeying] = {
-    SILVER.full_name: Rekeying(since=3, rows=refunds),
-    GOLD.full_name: Rekeying(since=2, rows=refund_facts),
+KEY = "with another key"
+REWRITTEN: Mapping[str, tuple[Rewriting, ...]] = {
+    SILVER.full_name: (Rewriting(3, KEY, refunds), Rewriting(4, "with refunds told twice marked", standing)),
+    GOLD.full_name: (Rewriting(2, KEY, refund_facts),),
 }
-"""Tables whose key changed, by full name."""
+"""Tables whose rows changed, by full name, in the order of the versions."""
 
 
-def rekey(lake: Path, full_name: str) -> None:
-    """The table, which has all declared columns, holds its rows under the declared key; again it changes nothing."""
+def rewritings(full_name: str, before: int) -> tuple[Rewriting, ...]:
+    """What a table of this schema version has to undergo."""
+    return tuple(step for step in REWRITTEN.get(full_name, ()) if step.since > before)
+
+
+def rewrite(lake: Path, full_name: str, before: int) -> None:
+    """The table, which has all declared columns, holds its rows as they are written now; again it changes nothing."""
     local, table = LocalLake(lake), ALL[full_name]
-    held = local.scan(table).collect()
-    local.replace(table, held, REKEYED[full_name].rows(held))
+    rows = held = local.scan(table).collect()
+    for step in rewritings(full_name, before):
+        rows = step.rows(rows)
+    local.replace(table, held, rows)

@@ -39,8 +39,11 @@ def _collected(settings: Settings) -> tuple[Path, ...]:
 
 
 def read_mapping(settings: Settings, given: Path | None, context: list[str]) -> ImportMapping | None:
-    """The mapping named on the command line, its context completed; None where none is named."""
+    """The mapping named on the command line, its context completed by the command line's and the defaults of the
+    source; None where none is named."""
     from pipelines.imports.mapping import find_mapping, load_mapping, parse_context, with_context
+    from pipelines.sources import FEED_PARSERS
+    from pipelines.sources.config import load_sources
 
     stated = parse_context(context)
     if given is None:
@@ -51,7 +54,9 @@ def read_mapping(settings: Settings, given: Path | None, context: list[str]) -> 
                 hint="add --mapping, or state the context in the files",
             )
         return None
-    return with_context(load_mapping(find_mapping(given, settings.conf)), stated)
+    mapping = load_mapping(find_mapping(given, settings.conf))
+    defaults = load_sources(settings.conf)[FEED_PARSERS[mapping.feed].source].context_defaults
+    return with_context(mapping, {**defaults, **mapping.context, **stated})
 
 
 def feed_of(given: str | None, mapping: ImportMapping | None) -> str:

@@ -21,7 +21,8 @@ from pipelines.imports.mapping import ImportMapping
 from pipelines.imports.members import MEMBER_FIELDS, observation
 from pipelines.imports.tables import TableRow, read_rows
 from pipelines.sources.base import RecordRefusedError
-from pipelines.sources.orders_file import ID_FIELDS, REST, group_rows
+from pipelines.sources.orders_file import ADD_SHOP, ID_FIELDS, NEEDS_SHOP, REST, group_rows
+from pipelines.sources.refunds import NUMBERED_BY_PLATFORM
 
 Row = dict[str, Any]
 
@@ -127,6 +128,7 @@ def mapped(
 def _table(row: TableRow, first: Iterable[TableRow], mapping: ImportMapping, *, where: str) -> Table:
     """What holds for the rows of the table that begins with this one."""
     chosen = choose_headings(row.cells, mapping, where=where)
+    _need_shop(chosen, mapping, where=where)
     used = set(chosen.values())
     rest = tuple(name for name in row.cells if name not in used and not mapping.ignores(name))
     ids = [name for name in chosen if name in _PLATFORM_IDS]
@@ -135,6 +137,16 @@ def _table(row: TableRow, first: Iterable[TableRow], mapping: ImportMapping, *, 
         name for name in ids if are_zeroed(as_id(clean(one.cells.get(chosen[name]), mapping.blank)) for one in own)
     ]
     return Table(row.sheet, chosen, rest, tuple(ids), tuple(zeroed))
+
+
+def _need_shop(chosen: Mapping[str, str], mapping: ImportMapping, *, where: str) -> None:
+    """An export of a platform's orders that names no shop is refused, unless its context does."""
+    platform = mapping.constants.get("platform") or mapping.context.get("platform", "")
+    named = {*chosen, *mapping.constants, *(name for name, value in mapping.context.items() if value)}
+    if platform in NUMBERED_BY_PLATFORM and not named & {"shop_id", "seller_nick"}:
+        raise InputRefusedError(
+            f"the export names no shop, and {NEEDS_SHOP.format(platform)}", where=where, hint=ADD_SHOP
+        )
 
 
 def _lost_id(line: Row, table: Table) -> str | None:

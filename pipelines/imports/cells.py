@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any
 
+from pipelines.sources.table_values import EXACT_DIGITS, without_noise
+
 BLANK = ("", "-", "--", "—", "null", "NULL", "None", "nan", "NaN", "N/A", "#N/A", "\\N")
 """Cells that say that there is nothing."""
-
-EXACT_DIGITS = 15
-"""Digits that a spreadsheet keeps of a number."""
 
 _BREAKS = re.compile(r"\s*[\r\n\v\f]+\s*")
 _EDGES = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b\u200e\u200f\x00"
@@ -49,7 +48,7 @@ def clean(value: Any, blank: Collection[str] = BLANK) -> Any:
             return None
         if abs(value) >= 10**EXACT_DIGITS:
             return f"{value:.15e}"
-        return int(value) if value.is_integer() else repr(value)
+        return int(value) if value.is_integer() else without_noise(value)
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds" if value.tzinfo is None else "milliseconds")
     return value.isoformat() if isinstance(value, date) else value

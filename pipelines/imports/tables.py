@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import InputRefusedError
-from pipelines.imports.cells import EXACT_DIGITS, clean, heading_of
+from pipelines.imports.cells import clean, heading_of
 from pipelines.imports.csv_lines import TITLE_LINES, CsvRow, HeadingRule, read_csv
 from pipelines.imports.encodings import decode, told
+from pipelines.sources.table_values import EXACT_DIGITS
 
 _TOTAL = re.compile(
     r"^(?:本页|本月|当页|全部|所有|订单|总)?(?:合计|总计|小计|共计|汇总|总额)(?:$|[\s:：(（].*)"

@@ -28,6 +28,7 @@ from pipelines.jobs.snapshots import (
     members_who_left,
     relations_that_ended,
 )
+from pipelines.jobs.superseded import told_twice
 from pipelines.jobs.worker import BATCH, PLACE, TABLE
 from pipelines.spec import Table
 from pipelines.store.creation import WriteResult
@@ -62,6 +63,7 @@ def run(context: RunContext) -> JobOutcome:
         outcome.writes.append(_refuse_conflicts(context, staged[OBSERVATIONS.full_name]))
     outcome.writes += _write_leavers(context, staged)
     outcome.writes += _write_ended(context, staged)
+    outcome.writes += _write_superseded(context, staged)
     touch(context, staged)
     outcome.writes.append(_record(context, pending))
     return outcome
@@ -148,6 +150,15 @@ def _write_ended(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteR
     ended = relations_that_ended(context.lake.local, corps.to_list())
     touch(context, {FOLLOWS.full_name: ended})
     return [context.lake.local.replace_keys(FOLLOWS, ended, ended.select(FOLLOWS.key))]
+
+
+def _write_superseded(context: RunContext, staged: Mapping[str, Rows]) -> list[WriteResult]:
+    """Of a refund that an export and its platform told of, one counts; what that changes is touched by its number."""
+    if REFUNDS not in staged:
+        return []
+    lake, refunds = context.lake.local, ALL[REFUNDS]
+    changed = told_twice(lake, refunded_numbers(lake, few(staged[REFUNDS], *refunds.key), None))
+    return [lake.replace_keys(refunds, changed, changed.select(refunds.key))] if changed.height else []
 
 
 def touch(context: RunContext, staged: Mapping[str, Rows]) -> None:

@@ -114,6 +114,7 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
         fn.expr(on_first.format("o_deposit_fen")).alias("deposit_fen"),
         fn.expr(back).alias("refunded_fen"),
         fn.expr(f"paid_fen + rest_fen - {back}").alias("net_fen"),
+        fn.expr(f"is_paid AND NOT is_gift AND refund_state <=> 'success' AND {back} = 0").alias("refund_pending"),
     )
 
 

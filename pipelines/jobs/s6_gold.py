@@ -196,10 +196,11 @@ def order_line_part(scope: Scope) -> Part:
 
 
 def refund_part(scope: Scope) -> Part:
-    """Refunds that arrived, of whose number an order arrived, or whose buyer may have changed."""
-    orders = scope.read("silver.orders")
-    joined = s6_facts.with_order(scope.read("silver.refunds"), orders)
-    due = scope.due(joined, scope.numbers(orders.where(scope.is_new())))
+    """Refunds that arrived, of whose number an order or another refund arrived, or whose buyer may have changed."""
+    orders, told = scope.read("silver.orders"), scope.read("silver.refunds")
+    joined = s6_facts.with_order(told, orders)
+    numbered = told.where(scope.is_new() & fn.col("order_id").isNotNull())
+    due = scope.due(joined, scope.numbers(orders.where(scope.is_new()), numbered))
     return _keyed(scope, s6_facts.refunds(due, scope.owners), *ALL["gold.fact_refund"].key)
 
 

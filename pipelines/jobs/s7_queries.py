@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.jobs.refund_shops import REFUNDS_SQL
+from pipelines.sources.refunds import SUPERSEDED
 
 OWNED = "(SELECT identifier_key, one_id FROM identity_oneid_map WHERE valid_to IS NULL AND one_id IS NOT NULL)"
 
@@ -79,7 +80,7 @@ SELECT one_id, at_ms, kind, ref, source, amount_fen, detail FROM (
          concat_ws(':', r.platform, r.shop_id, r.refund_id), r.platform, r.amount_fen,
          json_object('status', r.status, 'order', r.order_id, 'type', r.refund_type)::VARCHAR
   FROM {REFUNDS_SQL} r JOIN silver_orders o USING (platform, shop_id, order_id)
-  JOIN {OWNED} m ON o.subject_key = m.identifier_key
+  JOIN {OWNED} m ON o.subject_key = m.identifier_key WHERE r.status <> '{SUPERSEDED}'
   UNION ALL
   SELECT m.one_id, e.event_at, 'event', e.event_id, e.source, NULL,
          json_object('event', e.event, 'page', e.url_path, 'scene', e.scene)::VARCHAR

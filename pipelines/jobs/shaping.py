@@ -5,7 +5,7 @@ The same code runs in Spark's Arrow batches and in the API's receivers; it reads
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -74,7 +74,7 @@ class Shaper:
         self._token = lru_cache(maxsize=200_000)(self.token)
         self._reading = lru_cache(maxsize=200_000)(self._read)
         self._keeping = lru_cache(maxsize=200_000)(self._keep)
-        self._named = lru_cache(maxsize=50_000)(self._name_of)
+        self.named = lru_cache(maxsize=50_000)(self._name_of)
 
     def begin_batch(self, batch: str) -> None:
         """What follows belongs to this batch: it brings its own vault entries, as the one before may be refused."""
@@ -82,6 +82,11 @@ class Shaper:
             self._batch = batch
             self._vaulted.clear()
             self._observed.clear()
+
+    def has_observed(self, observations: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the batch has said all of this before."""
+        observed = self._observed
+        return all(type(raw) is Sighting and raw.digest in observed for raw in observations)
 
     def shape(self, record: Record, parser: FeedParser, into: Shaped) -> None:
         """The record's rows are added to the empty `into`; raises RecordRefusedError where the record is refused."""
@@ -154,7 +159,7 @@ class Shaper:
         """The row has the columns of its subject; none of them where its value is refused."""
         if subject.namespace == "phone":
             self._tokenise(Clear("phone", subject.value), into)
-        named = self._named(subject)
+        named = self.named(subject)
         if named is not None:
             row["subject_namespace"], row["subject_scope"], row["subject_value"], row["subject_key"] = named
 

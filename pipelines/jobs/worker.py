@@ -21,12 +21,14 @@ import pyarrow.parquet as pq
 
 from identity import Policy
 from pipelines.jobs.landing import Chunk
-from pipelines.jobs.records import DamagedFileError, RawRecord, make_context, make_record, read_lines, records_of_line
+from pipelines.jobs.plain_records import PlainRecord, PlainRecords
+from pipelines.jobs.records import DamagedFileError, RawRecord, make_record, read_lines, records_of_line
 from pipelines.jobs.shaping import Shaped, Shaper
+from pipelines.jobs.wrapper import make_context
 from pipelines.keys import Keys, seal
 from pipelines.memory import reused_memory
 from pipelines.sources import FEED_PARSERS
-from pipelines.sources.base import Record, RecordRefusedError, Settings
+from pipelines.sources.base import FeedParser, Record, RecordRefusedError, Settings
 from pipelines.store.arrow import arrow_columns, dictionary_columns
 from pipelines.tables import ALL
 
@@ -159,24 +161,46 @@ class Worker:
         self.setup = setup
         self.shaper = Shaper(setup.policy, setup.keys, setup.mix_keys)
         self.stage = Stage(setup)
+        self._plain: dict[tuple[str, str], PlainRecords] = {}
 
     def read_chunk(self, chunk: Chunk) -> None:
         """The records of the chunk are staged for bronze and silver, refused ones for quarantine."""
         place = Place(chunk.feed, chunk.interval, chunk.batch_id, chunk.name)
         parser = FEED_PARSERS[chunk.feed]
         settings = self.setup.settings[parser.source]
-        bronze, lines = f"bronze.{chunk.feed}", 0
+        plain = self._plain_records(parser, settings, place)
+        bronze, lines, plain_ones = f"bronze.{chunk.feed}", 0, 0
         try:
             for line, raw in read_lines(chunk, self.setup.max_line_bytes):
                 lines += 1
+                short = None if plain is None else plain.read(raw)
+                if plain is not None and short is not None:
+                    plain_ones += 1
+                    at = f"{chunk.name}|{line}|0"
+                    self.stage.keep(plain.table, (*short.row, place.batch, at))
+                    self.stage.keep(bronze, _plain_bronze_row(short, line, at, place))
+                    continue
                 for record in records_of_line(line, raw, parser=parser, settings=settings, interval=chunk.interval):
                     accepted = self._accept(record, place)
                     if accepted is not None:
                         self.stage.keep(bronze, _bronze_row(record, accepted, place))
         except DamagedFileError:
             self.stage.count("damaged", chunk.name, place)
+        if plain_ones:
+            self.stage.count("good", "", place, plain_ones)
         if lines:
             self.stage.count("lines", chunk.name, place, lines)
+
+    def _plain_records(self, parser: FeedParser, settings: Settings, place: Place) -> PlainRecords | None:
+        """What reads the feed's plain records, kept with what it knows of their contexts."""
+        if parser.plain is None:
+            return None
+        self.shaper.begin_batch(place.batch)
+        kept = self._plain.get((place.feed, place.interval))
+        if kept is None:
+            made = PlainRecords(parser, parser.plain, settings, self.shaper, place.interval)
+            kept = self._plain[place.feed, place.interval] = made
+        return kept
 
     def read_bronze(self, row: Mapping[str, Any]) -> None:
         """A bronze record is parsed again and its silver rows staged; its page was split when it came."""
@@ -249,6 +273,20 @@ def _bronze_row(raw: RawRecord, record: Record, place: Place) -> tuple[Any, ...]
         raw.payload,  # an accepted record is UTF-8; Arrow takes its bytes as they are
         place.batch,
         record_place(raw, place),
+    )
+
+
+def _plain_bronze_row(record: PlainRecord, line: int, at: str, place: Place) -> tuple[Any, ...]:
+    """The same of a plain record, which is alone in its line."""
+    where = (place.interval, place.batch_id, place.name, line, 0)
+    return (
+        *where,
+        record.digest,
+        record.context.received_ms,
+        record.context_json,
+        record.payload,
+        place.batch,
+        at,
     )
 
 

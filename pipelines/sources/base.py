@@ -116,6 +116,24 @@ class Parsed(msgspec.Struct):
         self.observations.append(observation)
 
 
+PlainRow = tuple[tuple[Any, ...], Subject | None, list[dict[str, Any]]]
+"""A row, whose it is, and the observations that the record states."""
+
+
+@dataclass(frozen=True)
+class PlainReading:
+    """How records of the usual form, which say little more than their row, are read without what others need.
+
+    For feeds that split an object into nothing but itself. `read(value, context, settings, digest)` gives what `parse`
+    gives where that is one row of `table`, its values in the order of `columns`, and observations without signals; it
+    gives None, or raises, for any other record, which is then parsed.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    read: Callable[[dict[str, Any], Context, Settings, str], PlainRow | None]
+
+
 class RecordRefusedError(Exception):
     """One record cannot become facts: it goes to quarantine with `reason` (a rule's name) and `detail`.
 
@@ -137,7 +155,8 @@ class FeedParser:
     not count for duplicates; names ending in `*` are prefixes. `hash_context` names what of the context belongs to a
     record's content (dotted for parameters: `params.userid`): two guides with equal figures are no duplicates.
     `states_time` tells whether a record's content says itself when it happened: its arrival (`received_ms`) is then
-    left out, and the same line that is sent again is a duplicate.
+    left out, and the same line that is sent again is a duplicate. `plain` is a shorter way for a feed of very many
+    records.
     """
 
     feed: str
@@ -148,6 +167,7 @@ class FeedParser:
     volatile: tuple[str, ...] = ()
     hash_context: tuple[str, ...] = ()
     states_time: Callable[[Any], bool] | None = None
+    plain: PlainReading | None = None
 
 
 def version_key(updated_ms: int | None, digest: str, *, rank: int = 0, refund_rank: int = 0) -> str:

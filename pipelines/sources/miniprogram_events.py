@@ -8,11 +8,21 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs
 
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError
+from pipelines.sources.base import (
+    Context,
+    FeedParser,
+    Parsed,
+    PlainReading,
+    PlainRow,
+    Record,
+    RecordRefusedError,
+    Settings,
+)
 from pipelines.sources.categories import as_object
-from pipelines.sources.miniprogram_sensors import parse_sensors
+from pipelines.sources.miniprogram_sensors import ROW, parse_sensors, plain_sensors
 from pipelines.sources.miniprogram_youshu import is_youshu, parse_youshu
 from pipelines.sources.pages import split_pages
 
@@ -67,6 +77,11 @@ def parse(record: Record) -> Parsed:
     return parse_youshu(record) if is_youshu(value) else parse_sensors(record)
 
 
+def read_plain(value: dict[str, Any], context: Context, settings: Settings, digest: str) -> PlainRow | None:
+    """The row of a visit that says nothing else; None for any other event."""
+    return None if is_youshu(value) else plain_sensors(value, context, settings, digest)
+
+
 PARSERS: tuple[FeedParser, ...] = (
     FeedParser(
         feed=FEED,
@@ -75,5 +90,6 @@ PARSERS: tuple[FeedParser, ...] = (
         parse=parse,
         tables=("silver.events",),
         volatile=("_flush_time",),
+        plain=PlainReading("silver.events", ROW, read_plain),
     ),
 )

@@ -8,7 +8,7 @@ looks like a phone goes, even if it is a number of goods.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -93,21 +93,24 @@ def clean_address(address: str) -> str:
     return path + mark + "&".join(kept) if kept else path
 
 
-def properties_json(properties: Mapping[str, Any], taken: frozenset[str]) -> str | None:
-    """The properties as JSON without those taken elsewhere and without personal data; None when none is left."""
-    kept = {
-        key: value
-        for key, value in properties.items()
-        if value is not None and value != "" and key not in taken and _KEEPS[key]
-    }
-    if not kept:
-        return None
-    for key in _ADDRESSES.intersection(kept):
-        value = kept[key]
-        if isinstance(value, str) and ("?" in value or "=" in value):
-            kept[key] = clean_address(value)
-    dumped = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
-    if has_personal_text(dumped):
-        kept = {key: value for key, value in kept.items() if not has_personal_text(orjson.dumps(value).decode())}
-        return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode() if kept else None
-    return dumped
+class Properties:
+    """The properties of events as JSON, without those that `taken` columns hold and without personal data."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._kept = _Names(dict.fromkeys(taken, False))
+
+    def json(self, properties: Mapping[str, Any]) -> str | None:
+        """The properties that are left; None when none is."""
+        keeps = self._kept
+        kept = {key: value for key, value in properties.items() if keeps[key] and value is not None and value != ""}
+        if not kept:
+            return None
+        for key in _ADDRESSES.intersection(kept):
+            value = kept[key]
+            if isinstance(value, str) and ("?" in value or "=" in value):
+                kept[key] = clean_address(value)
+        dumped = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+        if has_personal_text(dumped):
+            kept = {key: value for key, value in kept.items() if not has_personal_text(orjson.dumps(value).decode())}
+            return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode() if kept else None
+        return dumped

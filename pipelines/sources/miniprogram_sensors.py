@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from identity.identifier import key64
 from identity.phone import is_mobile
-from pipelines.sources.base import Context, Parsed, Record, Subject, version_key
+from pipelines.sources.base import Context, Parsed, PlainRow, Record, Settings, version_key
 from pipelines.sources.fields import MAX_MS, integer, mapping, required, text
 from pipelines.sources.miniprogram_clock import device_moment
 from pipelines.sources.miniprogram_identities import (
     as_ids,
     distinct_identifier,
 )
-from pipelines.sources.miniprogram_privacy import clean_address, properties_json
+from pipelines.sources.miniprogram_privacy import Properties, clean_address
 from pipelines.sources.miniprogram_visitors import (
     NAMES_ITSELF,
     RULES,
     Event,
+    SensorsRules,
     identifiers_of,
     observe_visit,
     plain_distinct,
     subject_column,
+    visitor_at_hand,
     visitor_of,
 )
 from pipelines.sources.shape import Shape
@@ -38,6 +40,8 @@ TRACKS = frozenset({"track", "track_signup", "track_id_bind", "track_id_unbind"}
 PROFILES = frozenset(
     {"profile_set", "profile_set_once", "profile_append", "profile_increment", "profile_unset", "profile_delete"}
 )
+VISITS = (TRACKS | PROFILES) - NAMES_ITSELF
+"""Types that say nothing of a person but that he was there."""
 NO_VALUE = frozenset({"未取到值", "取值异常", "url的domain解析失败"})
 """What the SDK writes where it found nothing."""
 
@@ -52,73 +56,100 @@ UTM_SOURCE = ("$utm_source", "$latest_utm_source")
 UTM_CAMPAIGN = ("$utm_campaign", "$latest_utm_campaign")
 """The event's own campaign comes before the latest one that is remembered."""
 
-_TAKEN = frozenset(
-    {
-        "$url_path",
-        "$scene",
-        "$latest_scene",
-        "$utm_source",
-        "$latest_utm_source",
-        "$utm_campaign",
-        "$latest_utm_campaign",
-    }
-    | {"$event_duration", "event_duration", "$app_id"}
+ROW = (
+    *("event_id", "source", "app_id", "event", "event_at", "device_at", "clock_flag", "business_date", "url_path"),
+    *("scene", "utm_source", "utm_campaign", "product_id", "duration_ms", "sharer_key", "properties", "version_key"),
+)
+"""The columns of silver.events that an event fills."""
+_EVENT_AT = ROW.index("event_at")
+
+_PROPERTIES = Properties(
+    taken=(
+        *("$url_path", "$scene", "$latest_scene", *UTM_SOURCE, *UTM_CAMPAIGN),
+        *("$event_duration", "event_duration", "$app_id"),
+    )
 )
 
 
 def parse_sensors(record: Record) -> Parsed:
     """One behaviour row of the event, and what it says about identities."""
     value: dict[str, Any] = record.value
+    context, rules = record.context, RULES.of(record.settings)
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
-    distinct_id = required(text(value.get("distinct_id")), "distinct_id")
-    kind = required(text(value.get("type")), "type")
+    about = _about(value)
+    distinct_id, kind, _ = about
     if kind not in TRACKS and kind not in PROFILES:
         parsed.unknown_values.append(("type", kind))
-    event = Event(value, record.context, RULES.of(record.settings), parsed, kind, distinct_id)
+    event = Event(value, context, rules, parsed, kind, distinct_id)
+    row = dict(zip(ROW, _row(value, context, rules, about, record.digest), strict=True))
     if kind in NAMES_ITSELF:
         ids = identifiers_of(event)
-        row = _row(record, event, subject_column(ids))
+        subject = subject_column(ids)
         if ids:
             _observe(event, ids, row)
     else:
         visitor = visitor_of(event)
-        row = _row(record, event, visitor.subject)
-        parsed.observations += visitor.seen(record.context, row["event_at"])
+        subject = visitor.subject
+        parsed.observations += visitor.seen(context, row["event_at"])
+    if subject is not None:
+        row["subject"] = subject
     parsed.rows.append(("silver.events", row))
     return parsed
 
 
-def _row(record: Record, event: Event, subject: Subject | None) -> dict[str, Any]:
-    value, context = event.value, event.context
-    name = text(value.get("event")) or (required(None, "event") if event.kind in TRACKS else event.kind)
+def plain_sensors(value: dict[str, Any], context: Context, settings: Settings, digest: str) -> PlainRow | None:
+    """The row of a visit by a visitor at hand, with what the visit says of him; None for any other event."""
+    if value.get("type") not in VISITS or SHAPE.unknown(value, settings.ignored):
+        return None
+    about, rules = _about(value), RULES.of(settings)
+    visitor = visitor_at_hand(value, about.distinct_id, rules, context)
+    if visitor is None:
+        return None
+    row = _row(value, context, rules, about, digest)
+    return row, visitor.subject, visitor.seen(context, row[_EVENT_AT])
+
+
+class About(NamedTuple):
+    """What an event is, in the words of the SDK."""
+
+    distinct_id: str
+    kind: str
+    name: str
+
+
+def _about(value: Mapping[str, Any]) -> About:
+    distinct_id = required(text(value.get("distinct_id")), "distinct_id")
+    kind = required(text(value.get("type")), "type")
+    name = text(value.get("event")) or (required(None, "event") if kind in TRACKS else kind)
+    return About(distinct_id, kind, name)
+
+
+def _row(value: dict[str, Any], context: Context, rules: SensorsRules, about: About, digest: str) -> tuple[Any, ...]:
+    """The event's row in the order of ROW."""
+    distinct_id, kind, name = about
     device_ms, stated = _device_time(value.get("time"), "time")
     flush_ms, _ = _device_time(value.get("_flush_time"), "_flush_time")
-    moment = device_moment(device_ms, None if value.get("time_free") is True else flush_ms, context, event.rules.limits)
+    moment = device_moment(device_ms, None if value.get("time_free") is True else flush_ms, context, rules.limits)
     properties = mapping(value.get("properties"), "properties")
-    row: dict[str, Any] = {
-        "event_id": stable_id(
-            "sensors", event.distinct_id, text(value.get("_track_id")) or "", stated, event.kind, name
-        ),
-        "source": "sensors",
-        "app_id": context.app_id or text(properties.get("$app_id")),
-        "event": name,
-        "event_at": moment.at_ms,
-        "device_at": device_ms,
-        "clock_flag": moment.flag,
-        "business_date": day_of(moment.at_ms),
-        "url_path": _path(properties.get("$url_path")),
-        "scene": scene_code(properties.get("$scene")) or scene_code(properties.get("$latest_scene")),
-        "utm_source": first_said(properties, UTM_SOURCE),
-        "utm_campaign": first_said(properties, UTM_CAMPAIGN),
-        "product_id": first_said(properties, event.rules.product_keys),
-        "duration_ms": _duration_ms(properties),
-        "sharer_key": _sharer_key(properties, context),
-        "properties": properties_json(properties, _TAKEN),
-        "version_key": version_key(device_ms, record.digest),
-    }
-    if subject is not None:
-        row["subject"] = subject
-    return row
+    return (
+        stable_id("sensors", distinct_id, text(value.get("_track_id")) or "", stated, kind, name),
+        "sensors",
+        context.app_id or text(properties.get("$app_id")),
+        name,
+        moment.at_ms,
+        device_ms,
+        moment.flag,
+        day_of(moment.at_ms),
+        _path(properties.get("$url_path")),
+        scene_code(properties.get("$scene")) or scene_code(properties.get("$latest_scene")),
+        first_said(properties, UTM_SOURCE),
+        first_said(properties, UTM_CAMPAIGN),
+        first_said(properties, rules.product_keys),
+        _duration_ms(properties),
+        _sharer_key(properties, context),
+        _PROPERTIES.json(properties),
+        version_key(device_ms, digest),
+    )
 
 
 def _device_time(raw: Any, name: str) -> tuple[int | None, str]:

@@ -94,25 +94,36 @@ class Visitor:
 
 
 def visitor_of(event: Event) -> Visitor:
-    """The visitor that the event's ids name; kept at hand unless an id of theirs is a signal, which each event tells.
+    """The visitor that the event's ids name; kept at hand unless an id is a signal, which each event tells."""
+    stated = _stated_ids(event.value, event.distinct_id)
+    visitors = event.rules.keys.places(event.context).visitors
+    known: Visitor | None = None if stated is None else visitors.get(stated)
+    if known is not None:
+        return known
+    signals = len(event.parsed.unknown) + len(event.parsed.unknown_values)
+    visitor = Visitor(identifiers_of(event))
+    if stated is not None and len(event.parsed.unknown) + len(event.parsed.unknown_values) == signals:
+        if len(visitors) >= _VISITORS:
+            visitors.clear()
+        visitors[stated] = visitor
+    return visitor
 
-    The ids are compared as JSON, where 1, 1.0, "1" and true differ.
-    """
-    value, places = event.value, event.rules.keys.places(event.context)
-    ids = (event.distinct_id, value.get("anonymous_id"), value.get("login_id"), value.get("identities"))
-    try:
-        stated = orjson.dumps(ids)
-    except TypeError:  # a number beyond 64 bits
-        return Visitor(identifiers_of(event))
-    known = places.visitors.get(stated)
-    if known is None:
-        signals = len(event.parsed.unknown) + len(event.parsed.unknown_values)
-        known = Visitor(identifiers_of(event))
-        if len(event.parsed.unknown) + len(event.parsed.unknown_values) == signals:
-            if len(places.visitors) >= _VISITORS:
-                places.visitors.clear()
-            places.visitors[stated] = known
+
+def visitor_at_hand(
+    value: Mapping[str, Any], distinct_id: str, rules: SensorsRules, context: Context
+) -> Visitor | None:
+    """The visitor, where an event with the same ids was read a short while ago."""
+    stated = _stated_ids(value, distinct_id)
+    known: Visitor | None = None if stated is None else rules.keys.places(context).visitors.get(stated)
     return known
+
+
+def _stated_ids(value: Mapping[str, Any], distinct_id: str) -> bytes | None:
+    """The ids as JSON, where 1, 1.0, "1" and true differ; None where a number beyond 64 bits is among them."""
+    try:
+        return orjson.dumps((distinct_id, value.get("anonymous_id"), value.get("login_id"), value.get("identities")))
+    except TypeError:
+        return None
 
 
 def subject_column(ids: list[IdKey]) -> Subject | None:

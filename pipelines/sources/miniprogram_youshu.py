@@ -11,7 +11,7 @@ from pipelines.sources.categories import known_code
 from pipelines.sources.fields import epoch_ms, items, mapping, required, text
 from pipelines.sources.miniprogram_clock import device_moment
 from pipelines.sources.miniprogram_identities import subject_of
-from pipelines.sources.miniprogram_privacy import clean_address, properties_json
+from pipelines.sources.miniprogram_privacy import Properties, clean_address
 from pipelines.sources.miniprogram_sensors import first_said, said
 from pipelines.sources.miniprogram_visitors import RULES, observe_visit
 from pipelines.sources.shape import Shape
@@ -22,6 +22,7 @@ _LIFTED = frozenset({"type", "page", "time", "wx_user", "chan", "order", "sub_or
 MAX_FEN = 10**15
 SHAPE = Shape("youshu", [f"wx_user.{name}" for name in _USER])
 """Only the user has a fixed form; properties are the brand's own."""
+_PROPERTIES = Properties()
 
 
 def is_youshu(value: Mapping[str, Any]) -> bool:
@@ -90,7 +91,7 @@ def _row(parsed: Parsed, record: Record, event: str, props: Mapping[str, Any]) -
         "utm_source": said(channel.get("chan_id")),
         "utm_campaign": said(mapping(channel.get("chan_custom"), "chan_custom").get("chan_custom_id")),
         "product_id": _product(props, rules.product_keys),
-        "properties": properties_json(free, frozenset()),
+        "properties": _PROPERTIES.json(free),
         "version_key": version_key(device_ms, record.digest),
     }
 

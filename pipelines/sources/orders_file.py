@@ -20,7 +20,11 @@ epoch ms, RFC 3339, local texts or days of Asia/Shanghai:
 A row with a negative quantity is a return: a successful refund of its amount, of the order `refund_of`, else of its own
 (`refund_id`, `refund_line`, `refunded_at` where known). An order of returns alone is an unpaid, closed order that its
 refunds belong to. A `refund_amount` beside a sold line is a refund of that line, successful unless `refund_status` says
-otherwise. An amount between two fen is rounded half up and counted as a signal.
+otherwise. An amount between two fen is refused, never rounded.
+
+What is not known counts as nothing and is said: a paid order whose amount nothing tells is refused, a line without one
+has none and the order's rest, and a line called refunded without a `refund_amount` is a signal and takes nothing off.
+Orders and lines of Douyin and Tmall need their shop: under another or none they would stand beside the pulled ones.
 
 A record whose export `holds` orders alone names no lines, one that holds lines alone no order: the other file does.
 """
@@ -31,16 +35,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.sources.amounts import mask_tail, plain_phone
-from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_key
+from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, version_key
 from pipelines.sources.categories import as_object, category, refuse_stated
 from pipelines.sources.evidence import first_known, named, observe
-from pipelines.sources.fields import identifier, mapping, objects, required, text
+from pipelines.sources.fields import flag, identifier, mapping, objects, required, text
 from pipelines.sources.pages import split_pages
-from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS
+from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS, made_number
 from pipelines.sources.shape import Shape
 from pipelines.sources.shop_orders import LINES, ORDERS, RANK, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
-from pipelines.sources.table_values import amount_of, quantity_of, rounded_fen, table_time
+from pipelines.sources.table_values import in_bounds, quantity_of, signed_fen, table_fen, table_time
 
 _FIELDS = (
     "order_id line_id shop_id platform customer customer_namespace customer_scope phone receiver_phone status "
@@ -66,6 +70,9 @@ _COPIED = ("product_id", "sku_id", "brand_sku", "name", "gift")
 _SHOWN = ("talent_id", "room_id", "video_id")
 _TIMES = ("created_at", "paid_at", "shipped_at", "finished_at", "closed_at")
 _PAID_STATUS = frozenset({"paid", "part_shipped", "shipped", "signed", "finished"})
+
+NEEDS_SHOP = "an order of {} without its shop would stand beside the pulled one"
+ADD_SHOP = "name the shop as its pulled orders do, for the whole export with --context shop_id=SHOP"
 
 _REFUND_RANK = {"none": 0, "open": 1, "closed": 2, "success": 3}
 """Of two exports in which nothing but a refund moved, the one that is further counts."""
@@ -110,15 +117,20 @@ def parse_orders(record: Record) -> Parsed:
     parsed = Parsed(unknown=unknown)
     order_id = required(identifier(value.get("order_id")), "order_id")
     holds = value.get("holds") or ["orders", "lines"]
-    sold, returned = _lines(rows, record, parsed), _returns(rows, order_id, parsed)
+    sold, returned = _lines(rows, record, parsed), _returns(rows, order_id)
     order = _order(rows, order_id, record)
     own = [refund for target, refund in returned if target == order_id]
     if sold or own:
-        _add(parsed, record, _as_order(order, rows, (sold, own), parsed), rows, holds)
+        made = _as_order(order, rows, (sold, own))
+        if "orders" in holds and made["paid_at"] is not None and made["paid_fen"] is None:
+            raise RecordRefusedError(
+                "missing_field", "amount: the order is paid, and neither order_paid nor all of its lines say how much"
+            )
+        _add(parsed, record, made, rows, holds)
     for target, refund in returned:
         if target != order_id:
             shared = {"platform": order["platform"], "shop_id": order["shop_id"], "order_id": target}
-            add_refund(parsed, record, refund, shared)
+            add_refund(parsed, record, refund, shared, growing=refund["growing"])
     return parsed
 
 
@@ -142,6 +154,9 @@ def _order(rows: Sequence[Row], order_id: str, record: Record) -> dict[str, Any]
         _first(rows, "platform") or context.platform or str(record.settings.options.get("platform", "file"))
     )
     order["shop_id"] = identifier(order["shop_id"]) or context.shop_id or context.seller_nick
+    if order["platform"] in NUMBERED_BY_PLATFORM and not order["shop_id"]:
+        told = f"shop_id: {NEEDS_SHOP.format(order['platform'])}; {ADD_SHOP}"
+        raise RecordRefusedError("missing_field", told)
     return order
 
 
@@ -155,7 +170,7 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
     shared, facts = order_facts(parsed, record, order, place=(order["platform"], origins[0]), ids=ids)
     paid = order["paid_at"] is not None
     if "orders" in holds:
-        parsed.rows.append((ORDERS, shared | facts | order_amounts(order, paid=paid) | _beside(rows, order, parsed)))
+        parsed.rows.append((ORDERS, shared | facts | order_amounts(order, paid=paid) | _beside(rows, order)))
         at = first_known(record.context, order["created_at"], order["paid_at"])
         about = f"order:{shared['platform']}:{shared['shop_id']}:{shared['order_id']}"
         observe(parsed, record.context, about, ids=ids, at=at)
@@ -163,6 +178,11 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
         for line, origin in zip(order["lines"], origins, strict=False):
             counts = paid or (len(holds) == 1 and facts["status"] in _PAID_STATUS)
             own = {"channel_origin": origin, "is_paid": counts, "refund_state": line["refund_state"]}
+            if counts and _unknown(line):
+                own["paid_fen"] = None
+                parsed.unknown_values.append(("rows[].amount", "paid, without an amount"))
+            if line["refund_state"] == "success" and not line["refunded"]:
+                parsed.unknown_values.append(("rows[].refund_amount", "refunded, without an amount"))
             own["version_key"] = version_key(
                 facts["updated_at"],
                 record.digest,
@@ -172,40 +192,55 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
             shown = {name: identifier(line[name]) for name in _SHOWN}
             parsed.rows.append((LINES, shared | facts | line_amounts(line, paid=counts) | own | shown))
     for refund in order["refunds"]:
-        add_refund(parsed, record, refund, shared)
+        add_refund(parsed, record, refund, shared, growing=refund["growing"])
 
 
-def _beside(rows: Sequence[Row], order: Row, parsed: Parsed) -> dict[str, Any]:
+def _unknown(line: Row) -> bool:
+    """Whether nothing says what was paid for the line; gifts count nothing."""
+    return line["paid_fen"] is None and not flag(line["gift"], "gift")
+
+
+def _beside(rows: Sequence[Row], order: Row) -> dict[str, Any]:
     """Columns that only tables of platforms have."""
     return {
-        "platform_subsidy_fen": _summed(rows, "subsidy", parsed) or 0,
+        "platform_subsidy_fen": _summed(rows, "subsidy") or 0,
         "discount_fen": order["discount_fen"],
         "phone_tail": mask_tail(_first(rows, "receiver_phone")),
     }
 
 
-def _as_order(order: Row, rows: Sequence[Row], facts: tuple[list[Row], list[Row]], parsed: Parsed) -> dict[str, Any]:
-    """The order in the form of the brand's own orders."""
+def _as_order(order: Row, rows: Sequence[Row], facts: tuple[list[Row], list[Row]]) -> dict[str, Any]:
+    """The order in the form of the brand's own orders; `paid_fen` is None where nothing tells it."""
     sold, own = facts
-    freight = _fen(_first(rows, "freight"), "freight", parsed)
+    freight = table_fen(_first(rows, "freight"), "freight")
     if freight is None:
-        freight = _summed(rows, "line_freight", parsed) or 0
-    stated = _fen(_first(rows, "order_paid"), "order_paid", parsed)
-    if stated is None:
-        stated = _summed(rows, "line_total", parsed)
-    listed = _fen(_first(rows, "order_list"), "order_list", parsed)
+        freight = _summed(rows, "line_freight") or 0
+    stated = table_fen(_first(rows, "order_paid"), "order_paid")
+    listed = table_fen(_first(rows, "order_list"), "order_list")
     made = {
         "lines": sold,
         "refunds": own,
         "list_fen": listed if listed is not None else sum(line["list_fen"] or 0 for line in sold),
-        "discount_fen": _summed(rows, "order_discount", parsed),
+        "discount_fen": _summed(rows, "order_discount"),
         "freight_fen": freight,
-        "paid_fen": stated if stated is not None else sum(line["paid_fen"] or 0 for line in sold) + freight,
+        "paid_fen": _paid(sold, freight) if stated is None else stated,
     }
     if sold:
         paid = order["paid_at"] is not None
         return {**order, **made, "status": order["status"] or ("paid" if paid else "created")}
     return {**order, **made, "status": "closed", "paid_at": None, "created_at": order["created_at"] or order["paid_at"]}
+
+
+def _paid(sold: Sequence[Row], freight: int) -> int | None:
+    """What the lines come to with their freight; None where one does not say. Gifts count what the file says alone."""
+    if any(map(_unknown, sold)):
+        return None
+    totals: list[int | None] = [line["total_fen"] for line in sold]
+    goods: list[int] = [0 if flag(line["gift"], "gift") else line["paid_fen"] for line in sold]
+    if all(total is None for total in totals):
+        return sum(goods) + freight
+    own: list[int] = [line["freight_fen"] for line in sold]
+    return sum(goods[n] + own[n] if total is None else total for n, total in enumerate(totals))
 
 
 def _lines(rows: Sequence[Row], record: Record, parsed: Parsed) -> list[Row]:
@@ -218,67 +253,77 @@ def _lines(rows: Sequence[Row], record: Record, parsed: Parsed) -> list[Row]:
             continue
         line_id = identifier(row.get("line_id")) or str(position)
         seen[line_id] = seen.get(line_id, 0) + 1
-        price = amount_of(row.get("price"), "price")
-        paid = _amount(row, quantity, parsed)
+        price = table_fen(row.get("price"), "price")
+        paid = _amount(row, quantity)
         state = category(parsed, record.settings, "refund_state", row.get("refund_state"), path="rows[].refund_state")
         lines.append(
             {name: row.get(name) for name in (*_COPIED, *_SHOWN)}
             | {
                 "line_id": line_id if seen[line_id] == 1 else f"{line_id}#{seen[line_id]}",
                 "quantity": quantity,
-                "unit_price_fen": None if price is None else rounded_fen(price, "price", parsed),
-                "list_fen": paid if price is None else rounded_fen(price * quantity, "price", parsed),
+                "unit_price_fen": price,
+                "list_fen": paid if price is None else in_bounds(price * quantity, "price"),
                 "paid_fen": paid,
+                "total_fen": table_fen(row.get("line_total"), "line_total"),
+                "freight_fen": table_fen(row.get("line_freight"), "line_freight") or 0,
                 "refund_state": state,
+                "refunded": table_fen(row.get("refund_amount"), "refund_amount"),
             }
         )
     return lines
 
 
-def _returns(rows: Sequence[Row], order_id: str, parsed: Parsed) -> list[tuple[str, Row]]:
+def _returns(rows: Sequence[Row], order_id: str) -> list[tuple[str, Row]]:
     """The returns and the refunds beside sold lines, each with the order it belongs to."""
     found: list[tuple[str, Row]] = []
     for position, row in enumerate(rows, start=1):
         quantity = quantity_of(row.get("quantity"))
         line_id = identifier(row.get("line_id")) or str(position)
-        given_back = _fen(row.get("refund_amount"), "refund_amount", parsed)
+        given_back = table_fen(row.get("refund_amount"), "refund_amount")
         if quantity >= 0 and not given_back:
             continue
+        if quantity < 0:
+            given_back = _amount(row, -quantity)
+            if given_back is None:
+                raise RecordRefusedError("missing_field", "amount: a return says neither its amount nor its price")
         times = ("refunded_at", *reversed(_TIMES)) if quantity >= 0 else ("refunded_at", "paid_at", "created_at")
         refund = {
-            "refund_id": identifier(row.get("refund_id")) or f"{order_id}:{line_id}",
+            "refund_id": identifier(row.get("refund_id")) or made_number(order_id, line_id),
             "line_id": identifier(row.get("refund_line")) or (line_id if quantity >= 0 else None),
             "type": "return_refund" if quantity < 0 else None,
             "status": text(row.get("refund_status")) or "success",
-            "amount_fen": given_back if quantity >= 0 else _amount(row, -quantity, parsed),
+            "amount_fen": given_back,
+            "growing": identifier(row.get("refund_id")) is None,
             "at": next((at for name in times if (at := table_time(row.get(name), name)) is not None), None),
         }
         found.append((identifier(row.get("refund_of")) or order_id, refund))
     return found
 
 
-def _amount(row: Row, quantity: int, parsed: Parsed) -> int | None:
-    """What was paid for the row without freight, or for a return given back: never below zero."""
-    stated = amount_of(row.get("amount"), "amount")
-    total = amount_of(row.get("line_total"), "line_total")
-    if stated is None and total is not None:
-        stated = max(total - (amount_of(row.get("line_freight"), "line_freight") or 0), 0 * total)
-    if stated is None:
-        price = amount_of(row.get("price"), "price")
-        if price is None:
-            return None
-        return rounded_fen(price * quantity - (amount_of(row.get("discount"), "discount") or 0), "price", parsed)
-    return rounded_fen(abs(stated) if quantity_of(row.get("quantity")) < 0 else stated, "amount", parsed)
+def _amount(row: Row, quantity: int) -> int | None:
+    """What was paid for the pieces without freight, or for a return given back; None where the row does not say."""
+    amount, total = _size(row, "amount"), _size(row, "line_total")
+    if amount is not None:
+        return amount
+    if total is not None:
+        return max(total - (_size(row, "line_freight") or 0), 0)
+    price = table_fen(row.get("price"), "price")
+    if price is None:
+        return None
+    return in_bounds(price * quantity - (signed_fen(row.get("discount"), "discount") or 0), "price")
 
 
-def _fen(value: Any, name: str, parsed: Parsed) -> int | None:
-    amount = amount_of(value, name)
-    return None if amount is None else rounded_fen(amount, name, parsed)
+def _size(row: Row, name: str) -> int | None:
+    """An amount of the row; exports write those of a return with either sign."""
+    if quantity_of(row.get("quantity")) >= 0:
+        return table_fen(row.get(name), name)
+    fen = signed_fen(row.get(name), name)
+    return None if fen is None else abs(fen)
 
 
-def _summed(rows: Sequence[Row], name: str, parsed: Parsed) -> int | None:
+def _summed(rows: Sequence[Row], name: str) -> int | None:
     """The sum over the rows that state the amount; None when none does."""
-    stated = [amount for row in rows if (amount := _fen(row.get(name), name, parsed)) is not None]
+    stated = [amount for row in rows if (amount := table_fen(row.get(name), name)) is not None]
     return sum(stated) if stated else None
 
 

@@ -6,6 +6,22 @@ REFUNDS = "silver.refunds"
 NUMBERED_BY_PLATFORM = frozenset({"douyin", "tmall"})
 """Platforms whose refund numbers are unique whatever the shop; other sources number inside a shop."""
 
+SUPERSEDED = "superseded"
+"""Status of a refund that an export alone told of once its platform tells of one for the same line or order."""
+
+FILE_FEED = "orders_file"
+PART = ":"
+"""Stands in no number that a platform gives."""
+
+
+def made_number(order_id: str, line_id: str) -> str:
+    """The number of a refund that an export tells of without one: there is one a line.
+
+    >>> made_number("6923456789012345678", "1")
+    '6923456789012345678:1'
+    """
+    return f"{order_id}{PART}{line_id}"
+
 
 def refund_place(platform: str, shop_id: str) -> dict[str, str | None]:
     """The columns of a refund's row that say where its number counts, and its shop where the record names one.

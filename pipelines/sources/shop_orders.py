@@ -163,28 +163,35 @@ def line_amounts(line: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
     }
 
 
-def add_refund(parsed: Parsed, record: Record, refund: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
-    """The row of a refund of the order that `shared` (platform, shop_id, order_id) names."""
+def add_refund(
+    parsed: Parsed, record: Record, refund: Mapping[str, Any], shared: Mapping[str, Any], *, growing: bool = False
+) -> None:
+    """The row of a refund of the order that `shared` (platform, shop_id, order_id) names.
+
+    `growing`: it is a sum of refunds, of which of two versions in one state and time the greater is the later.
+    """
     settings = record.settings
     raw = text(refund.get("status"))
     status = category(parsed, settings, "refund_status", raw, path="refunds[].status") or UNKNOWN
     at = any_time(refund.get("at"), "refunds[].at") or record.context.received_ms
     applied = any_time(refund.get("applied_at"), "refunds[].applied_at")
     succeeded = at if status == "success" else None
+    amount = fen(refund.get("amount_fen"), "refunds[].amount_fen")
+    digest = f"{amount or 0:016d}{record.digest}" if growing else record.digest
     row = {
         "refund_id": required(identifier(refund.get("refund_id")), "refunds[].refund_id"),
         "line_id": identifier(refund.get("line_id")),
         "status": status,
         "status_raw": raw,
         "refund_type": category(parsed, settings, "refund_type", refund.get("type"), path="refunds[].type"),
-        "amount_fen": fen(refund.get("amount_fen"), "refunds[].amount_fen"),
+        "amount_fen": amount,
         "freight_fen": fen(refund.get("freight_fen"), "refunds[].freight_fen"),
         "applied_at": applied or (at if status == "applied" else None),
         "updated_at": at,
         "success_at": succeeded,
         "business_date": business_date(succeeded),
         "reason_code": text(refund.get("reason")),
-        "version_key": version_key(at, record.digest, rank=_REFUND_RANK.get(status, 0)),
+        "version_key": version_key(at, digest, rank=_REFUND_RANK.get(status, 0)),
     }
     parsed.rows.append((REFUNDS, {**shared, **refund_place(shared["platform"], shared["shop_id"]), **row}))
 

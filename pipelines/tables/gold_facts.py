@@ -69,6 +69,11 @@ FACT_ORDER_LINE = Table(
             "Given back for the line, freight on the first line, fen; sums to fact_refund.refunded_fen of the order",
         ),
         Column("net_fen", "bigint", "revenue_fen - refunded_fen: net revenue of the line, fen"),
+        Column(
+            "refund_pending",
+            "boolean",
+            "Whether the line calls itself refunded and no refund of it is known: net_fen lacks what went back",
+        ),
     ),
     checks=(
         Check("net_of_parts", "net_fen = revenue_fen - refunded_fen"),
@@ -76,7 +81,7 @@ FACT_ORDER_LINE = Table(
         Check("unpaid_counts_nothing", "is_paid OR revenue_fen = 0"),
         Check("one_or_none", "order_count IN (0, 1)"),
     ),
-    schema_version=2,
+    schema_version=3,
 )
 
 FACT_REFUND = Table(
@@ -98,7 +103,7 @@ FACT_REFUND = Table(
         Column("business_date", "date", "Business day of the first success; before it, of the application"),
         Column("applied_at", "timestamp", "When the buyer applied"),
         Column("success_at", "timestamp", "First success"),
-        Column("status", "string", "applied, processing, success, closed, failed, exchange or unknown", required=True),
+        Column("status", "string", "As in silver.refunds; a superseded one gave nothing back itself", required=True),
         Column("refund_type", "string", "Kind of refund"),
         Column("reason_code", "string", "Reason code of the platform"),
         Column("order_known", "boolean", "Whether the refunded order is known", required=True),

@@ -111,7 +111,11 @@ ORDER_LINES = Table(
         Column("quantity", "bigint", "Pieces"),
         Column("unit_price_fen", "bigint", "Unit list price, fen"),
         Column("list_fen", "bigint", "Line list amount, fen"),
-        Column("paid_fen", "bigint", "Buyer's payment for the line without freight, fen; 0 until paid and for gifts"),
+        Column(
+            "paid_fen",
+            "bigint",
+            "Buyer's payment for the line without freight, fen; 0 until paid and for gifts, null if not stated",
+        ),
         Column("is_gift", "boolean", "Gift line: counts nothing", required=True),
         Column("is_paid", "boolean", "Whether the final payment was made", required=True),
         Column("status", "string", "As in silver.orders, of the line", required=True),
@@ -160,7 +164,13 @@ REFUNDS = Table(
         Column("refund_id", "string", "Refund or after-sale number", required=True),
         Column("order_id", "string", "Parent order number"),
         Column("line_id", "string", "Child order number; null when the refund is of the whole order"),
-        Column("status", "string", "applied, processing, success, closed, failed, exchange or unknown", required=True),
+        Column(
+            "status",
+            "string",
+            "applied, processing, success, closed, failed, exchange, unknown; superseded: an export told of it, and the"
+            " platform's own refund of the line or order, which is another row, counts",
+            required=True,
+        ),
         Column("status_raw", "string", "Status as the platform writes it"),
         Column(
             "refund_type",
@@ -189,7 +199,7 @@ REFUNDS = Table(
         ),
     ),
     checks=(Check("refund_not_negative", "amount_fen IS NULL OR amount_fen >= 0"),),
-    schema_version=3,
+    schema_version=4,
 )
 
 ORDER_PHONES = Table(

@@ -13,7 +13,8 @@ from deltalake import write_deltalake
 
 from pipelines.errors import ConfigurationError
 from pipelines.migrate import Migration, migrate, planned, refuse_other_schemas
-from pipelines.rekeying import GOLD, SILVER, rekey
+from pipelines.rekeying import GOLD, SILVER, rewrite, rewritings
+from pipelines.rekeying import KEY as KEYED
 from pipelines.spec import Table
 from pipelines.store.arrow import arrow_table
 from pipelines.store.creation import create_table
@@ -25,17 +26,17 @@ from tests.pipelines.published import complete
 KEY = ("platform", "shop_id", "refund_id")
 
 
-def older(table: Table, *required: str) -> Table:
-    """The table as the version before declared it."""
+def older(table: Table, version: int, *required: str) -> Table:
+    """The table as the version declared it that knew no scope."""
     columns = [
         replace(column, required=column.required or column.name in required)
         for column in table.columns
         if column.name != "refund_scope"
     ]
-    return replace(table, columns=tuple(columns), key=KEY, schema_version=table.schema_version - 1)
+    return replace(table, columns=tuple(columns), key=KEY, schema_version=version)
 
 
-OLD_SILVER, OLD_GOLD = older(SILVER, "shop_id"), older(GOLD, "shop_id", "shop_key")
+OLD_SILVER, OLD_GOLD = older(SILVER, 2, "shop_id"), older(GOLD, 1, "shop_id", "shop_key")
 
 
 def version(second: int, rank: int = 0) -> str:
@@ -123,8 +124,15 @@ def test_a_run_waits_for_the_migration_and_it_is_done_once(lake: Path) -> None:
         refuse_other_schemas(lake)
     wanted = {SILVER.full_name: ("shop_id",), GOLD.full_name: ("shop_id", "shop_key")}
     assert migrate(lake) == [
-        Migration(t.full_name, t.schema_version - 1, t.schema_version, ("refund_scope",), wanted[t.full_name], True)
-        for t in (SILVER, GOLD)
+        Migration(
+            table.full_name,
+            older.schema_version,
+            table.schema_version,
+            ("refund_scope",),
+            wanted[table.full_name],
+            tuple(step.what for step in rewritings(table.full_name, older.schema_version)),
+        )
+        for table, older in ((SILVER, OLD_SILVER), (GOLD, OLD_GOLD))
     ]
     refuse_other_schemas(lake)
     versions = [LocalLake(lake).version(table) for table in (SILVER, GOLD)]
@@ -136,8 +144,8 @@ def test_a_run_waits_for_the_migration_and_it_is_done_once(lake: Path) -> None:
 def test_a_migration_cut_off_at_any_step_is_finished(lake: Path, steps: int) -> None:
     add_columns(lake, SILVER, ("refund_scope",), ("shop_id",))
     if steps > 1:
-        rekey(lake, SILVER.full_name)
-    with pytest.raises(ConfigurationError, match="with another key"):
+        rewrite(lake, SILVER.full_name, OLD_SILVER.schema_version)
+    with pytest.raises(ConfigurationError, match=KEYED):
         refuse_other_schemas(lake)
     migrate(lake)
     assert planned(lake) == []
@@ -148,3 +156,16 @@ def test_a_table_without_rows_only_gets_the_new_columns(tmp_path: Path) -> None:
     create_table(tmp_path, OLD_SILVER)
     migrate(tmp_path)
     assert (held(tmp_path, SILVER), planned(tmp_path)) == ([], [])
+
+
+def test_refunds_that_an_export_and_the_platform_told_of_are_marked(tmp_path: Path) -> None:
+    own = {**PULLED, "status": "success", "refund_scope": ""}
+    exported = {**own, "refund_id": "o1:1", "feed": "orders_file"}
+    apart = {**exported, "refund_id": "o2:1", "order_id": "o2"}
+    fill(tmp_path, replace(SILVER, schema_version=3), [own, exported, apart])
+    with pytest.raises(ConfigurationError, match="version 3, this program writes 4 with refunds told twice marked"):
+        refuse_other_schemas(tmp_path)
+    migrate(tmp_path)
+    states = {row["refund_id"]: row["status"] for row in held(tmp_path, SILVER)}
+    assert states == {"7001": "success", "o1:1": "superseded", "o2:1": "success"}
+    assert planned(tmp_path) == []

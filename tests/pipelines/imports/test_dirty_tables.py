@@ -131,7 +131,7 @@ def test_any_scientific_notation_of_any_id_is_refused(tmp_path: Path, cell: str)
 
 
 def test_a_row_of_a_platform_that_stands_twice_is_one_line(tmp_path: Path) -> None:
-    numbered = MAPPING.model_copy(update={"constants": {"platform": "tmall"}})
+    numbered = MAPPING.model_copy(update={"constants": {"platform": "tmall", "shop_id": "s"}})
     assert said(HEAD + ROW + ROW, tmp_path, numbered) == ({"A1": 1000}, [])
     assert said(HEAD + ROW.replace("L1", "") * 2, tmp_path, numbered) == ({"A1": 2000}, [])
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import ConfigurationError, InputRefusedError
 from pipelines.imports import convert
-from pipelines.imports.mapping import find_mapping, load_mapping, parse_context
+from pipelines.imports.mapping import find_mapping, load_mapping, parse_context, with_context
 from tests.pipelines.imports.reading import CONF, landed, ready, sheet, silver, simple, write
 from tests.pipelines.sources.private_domain import DAY, one_row, rows
 
@@ -115,6 +115,23 @@ def test_the_same_export_becomes_the_same_landing_file(tmp_path: Path) -> None:
     first = convert([path], simple(), tmp_path / "out", day=DAY)
     assert convert([path], simple(), tmp_path / "out", day=DAY) == first
     assert convert([path], simple(constants={"shop_id": "1"}), tmp_path / "out", day=DAY) != first
+
+
+@pytest.mark.parametrize("platform", ["douyin", "tmall"])
+def test_an_export_of_a_platform_that_names_no_shop_is_refused_as_a_whole(tmp_path: Path, platform: str) -> None:
+    path = write(tmp_path, "a.csv", "id,name,sum\n1,x,2\n")
+    mapping = simple(constants={"platform": platform})
+    with pytest.raises(InputRefusedError, match=f"names no shop, and an order of {platform}") as refused:
+        convert([path], mapping, tmp_path / "out", day=DAY)
+    assert "--context shop_id=SHOP" in refused.value.hint
+    for named in (
+        with_context(mapping, {"shop_id": "4463798"}),
+        with_context(mapping, {"seller_nick": "n"}),
+        simple(constants={"platform": platform, "shop_id": "s"}),
+        simple({"order_id": "id", "shop_id": "name", "price": "sum"}, constants={"platform": platform}),
+        simple(constants={"platform": "till"}),
+    ):
+        assert len(landed(path, named, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(

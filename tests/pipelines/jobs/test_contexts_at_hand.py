@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.jobs.records import make_context, record_digest, records_of_line
+from pipelines.jobs.records import record_digest, records_of_line
+from pipelines.jobs.wrapper import make_context
 from pipelines.sources.base import FeedParser, Parsed, RecordRefusedError, Settings
 from pipelines.sources.fields import rfc3339
 

@@ -16,13 +16,12 @@ from pipelines.jobs.records import (
     DamagedFileError,
     RawRecord,
     decode,
-    make_context,
     make_record,
     read_lines,
     record_digest,
     records_of_line,
-    redact,
 )
+from pipelines.jobs.wrapper import make_context, redact
 from pipelines.sources.base import FeedParser, Parsed, Record, RecordRefusedError, Settings
 from pipelines.sources.pages import split_pages
 

@@ -24,7 +24,7 @@ from pipelines.settings import QualitySettings, Settings
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from serving.contract import SNAPSHOT_FILE
-from tests.pipelines.jobs.composed import DAY1, DAY2, DAY3, ROOT, SHOP, land, line
+from tests.pipelines.jobs.composed import DAY1, DAY2, DAY3, ROOT, SHOP, Files, land, line
 from tests.pipelines.sources.public_domain import DOUYIN_LINE, DOUYIN_ORDER, NICK, TMALL_LINE, TMALL_TRADE, changed
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def own(shop: str) -> str:
 
 
 WAYS = (FIRST, LAST, ALONE, AT_ONCE, LATE, TWICE, SILENT)
-FILES = {
+FILES: Files = {
     f"douyin_orders/{DAY1}/a.jsonl": [order(way, DAY1) for way in WAYS],
     f"douyin_messages/{DAY1}/a.jsonl": [message(EARLY, DAY1)],
     f"tmall_trades/{DAY1}/a.jsonl": [trade(way) for way in (FIRST, LAST, ALONE)],
@@ -145,11 +145,11 @@ def no_cluster() -> SparkSession:
     raise AssertionError("a few rows need no cluster")
 
 
-def play(home: Path, *runs: RunRequest) -> Found:
+def play(home: Path, *runs: RunRequest, files: Files = FILES) -> Found:
     """The tables after the runs."""
     settings = Settings(home=home, conf=ROOT / "conf", quality=QualitySettings(data_docs=False))  # type: ignore[call-arg]
     create_keys(settings.keys)
-    land(home, FILES)
+    land(home, files)
     with connected():
         for request in runs:
             run_pipeline(no_cluster, settings, request, lambda text: None, publish=request is runs[-1])

@@ -80,6 +80,25 @@ def test_what_went_back_lies_on_its_line_and_its_freight_where_the_freight_is(li
     assert [lines["two", number]["net_fen"] for number in "123"] == [0, 600, 0]
 
 
+def test_a_line_called_refunded_of_which_no_refund_is_known_is_pending(rows: Rows) -> None:
+    said = {"refund_state": "success", "paid_fen": 400}
+    given = rows(
+        "silver.order_lines",
+        line("told", "1", **said),
+        line("told", "2", **said),
+        line("told", "3", paid_fen=200),
+        line("told", "4", refund_state="success", is_gift=True),
+        line("open", "1", paid_fen=1_000, refund_state="open"),
+        line("unpaid", "1", **said | {"is_paid": False}),
+    )
+    orders = rows("silver.orders", order("told"), order("open"), order("unpaid", is_paid=False, paid_fen=0))
+    back = {**SHOP, "refund_id": "r", "order_id": "told", "line_id": "2", "status": "success", "amount_fen": 300}
+    found = s6_facts.order_lines(orders, given, rows("silver.refunds", back), owners(rows)).collect()
+    assert {(row["order_id"], row["line_id"]): row["net_fen"] for row in found if row["refund_pending"]} == {
+        ("told", "1"): 400
+    }
+
+
 def test_nothing_went_back_of_an_order_that_was_never_paid(lines: Lines) -> None:
     assert (lines["unpaid", "1"]["refunded_fen"], lines["unpaid", "1"]["net_fen"]) == (0, 0)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sources.miniprogram_privacy import clean_address, has_personal_text, keeps_key, properties_json
+from pipelines.sources.miniprogram_privacy import Properties, clean_address, has_personal_text, keeps_key
 
 PHONES = [
     "13912345678",
@@ -75,28 +75,27 @@ def test_parameters_of_an_address_are_judged_one_by_one(address: str, clean: str
 
 
 def test_properties_are_sorted_json_without_those_that_have_columns() -> None:
-    text = properties_json({"b": 1, "a": "x", "$scene": "wx-1047", "empty": "", "none": None}, frozenset({"$scene"}))
+    text = Properties({"$scene"}).json({"b": 1, "a": "x", "$scene": "wx-1047", "empty": "", "none": None})
     assert text == '{"a":"x","b":1}'
 
 
 def test_a_value_with_a_phone_takes_its_property_along_and_leaves_the_others() -> None:
-    text = properties_json(
-        {"note": "my number is 13912345678", "goods_id": "88", "deep": {"x": ["139 1234 5678"]}}, frozenset()
-    )
+    given = {"note": "my number is 13912345678", "goods_id": "88", "deep": {"x": ["139 1234 5678"]}}
+    text = Properties().json(given)
     assert text == '{"goods_id":"88"}'
 
 
 def test_properties_of_which_nothing_is_left_are_null() -> None:
-    assert properties_json({"phone": "x"}, frozenset()) is None
-    assert properties_json({"note": "13912345678"}, frozenset()) is None
+    assert Properties().json({"phone": "x"}) is None
+    assert Properties().json({"note": "13912345678"}) is None
 
 
 @given(st.dictionaries(st.sampled_from(["a", "note", "$url_query", "goods"]), st.text() | st.sampled_from(PHONES)))
 def test_no_phone_ever_stands_in_the_properties(properties: dict[str, str]) -> None:
-    text = properties_json({**properties, "tail": "13912345678"}, frozenset())
+    text = Properties().json({**properties, "tail": "13912345678"})
     assert text is None or not has_personal_text(text)
 
 
 def test_an_address_inside_the_properties_is_cleaned() -> None:
-    text = properties_json({"$url_query": "id=88&mobile=13912345678", "$referrer": "pages/a?nick=x"}, frozenset())
+    text = Properties().json({"$url_query": "id=88&mobile=13912345678", "$referrer": "pages/a?nick=x"})
     assert orjson.loads(text or "") == {"$url_query": "id=88", "$referrer": "pages/a"}
