@@ -17,9 +17,11 @@ held.itself = held
 def farewell(): print("farewell")
 from pipelines.cli.__main__ import command
 import pipelines.cli.app as app
-was = app.app
-def run(**words): atexit.register(farewell); was(**words)
-app.app = run
+made = app._command
+def command_that_parts(commands):
+    def run(**words): atexit.register(farewell); made(commands)(**words)
+    return run
+app._command = command_that_parts
 sys.argv = ["cdp", *{words!r}]
 command()
 """
