@@ -13,6 +13,9 @@ SCHEDULERS := $(CACHE)/schedulers/airflow/.installed $(CACHE)/schedulers/dagster
 # would cost every process that parses or tests, and every `cdp` that a test starts, seconds.
 KEEPING := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(CACHE))/bytecode
 PYTEST := $(KEEPING) $(PY) -m pytest
+# The fast tests make and remove thousands of small files: in memory, where there is room for them (1 GiB), that takes a
+# tenth of their time less.
+MEMORY := $(shell test -w /dev/shm && df --output=avail -k /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 1048576 { print "/dev/shm" }')
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 PEOPLE ?= 20000
@@ -54,7 +57,7 @@ check: install ## Lint, format and type checks
 	@$(VENV)/bin/mypy
 
 test-fast: install ## Tests that start no JVM, about a minute
-	@$(PYTEST) -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
 
 test: test-fast check $(SCHEDULERS) ## Everything: set-up, checks and all tests
 	@$(PYTEST) -m "spark or e2e or orchestration"

@@ -19,8 +19,6 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components as label_graph
 
 from identity.dense import Keys, Positions, dense, first_of_each, gather
 
@@ -106,6 +104,10 @@ def _hook(count: int, a: Positions, b: Positions) -> Positions:
 
 
 def _scipy_labels(count: int, a: Positions, b: Positions) -> Positions:
+    # Loaded where it is needed: it takes a third of a second, and most commands label nothing.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components as label_graph
+
     graph = coo_matrix((np.ones(a.size, dtype=np.int8), (a, b)), shape=(count, count))
     found, labels = label_graph(graph.tocsr(), directed=False)
     first = np.empty(found, dtype=np.int32)

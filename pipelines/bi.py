@@ -11,7 +11,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.publish import current
 from pipelines.spec import Table
 from pipelines.store.types import duckdb_type
-from pipelines.store.versions import active_files
+from pipelines.store.versions import active_files, for_duckdb
 from pipelines.tables import ALL
 
 
@@ -39,7 +39,7 @@ def _add_view(connection: duckdb.DuckDBPyConnection, home: Path, name: str, vers
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
     columns = ", ".join(f'"{column}"' for column in table.column_names)
     partitions = ", hive_partitioning = true" if table.partition_by else ""
-    listed = ", ".join(_quoted(file) for file in files)
+    listed = ", ".join(_quoted(for_duckdb(file)) for file in files)
     source = f"read_parquet([{listed}]{partitions})" if files else f"({_empty(table)})"
     connection.execute(f"CREATE VIEW {table.full_name} AS SELECT {columns} FROM {source}")
     connection.execute(f"COMMENT ON VIEW {table.full_name} IS {_quoted(table.doc)}")

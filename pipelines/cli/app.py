@@ -7,6 +7,8 @@ import errno
 import json
 import sys
 import traceback
+from collections.abc import Callable
+from functools import cache
 from typing import NoReturn
 
 import typer
@@ -47,7 +49,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        app(standalone_mode=False)
+        _command(app)(standalone_mode=False)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except typer.TyperException as error:
@@ -62,6 +64,12 @@ def main() -> NoReturn:
     except BaseException as error:  # noqa: BLE001  # the last resort turns anything unknown, panics too, into one line
         _fail(as_failure(error), debug=debug)
     sys.exit(0)
+
+
+@cache
+def _command(commands: typer.Typer) -> Callable[..., object]:
+    """All commands, read from their functions once in a process: it takes as long as a small command."""
+    return typer.main.get_command(commands)
 
 
 def _misused(error: typer.TyperException) -> CdpError:

@@ -22,7 +22,7 @@ from pipelines.store.commit import active, swap_files
 from pipelines.store.creation import WriteResult, create_table
 from pipelines.store.layout import bundled, laid_out, rows_per_file
 from pipelines.store.local_latest import changed_rows, first_rows, latest_rows
-from pipelines.store.versions import data_files, opened, table_path
+from pipelines.store.versions import data_files, has_log, opened, table_path
 
 OP = "__op"
 FILE = "__file"
@@ -47,7 +47,7 @@ class LocalLake:
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""
-        return bool(DeltaTable.is_deltatable(self._path(table)))
+        return has_log(self._path(table))
 
     def version(self, table: Table) -> int:
         """The table's newest version, -1 when it does not exist."""

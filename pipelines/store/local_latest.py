@@ -6,7 +6,7 @@ Both say the same, and a test holds them together; here the held rows come compl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -34,13 +34,38 @@ def latest_rows(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     if table.keep_min:
         least = rows.group_by(key).agg(pl.col(name).min() for name in table.keep_min)
         kept = kept.drop(table.keep_min).join(least, on=key, how="left", nulls_equal=True)
-    for name in table.fill:
-        spoken = rows.drop_nulls(name).sort(version, _comparable(rows, name), maintain_order=True)
-        said = spoken.unique(key, keep="last", maintain_order=True).select(
-            *key, pl.col(version).alias(_version(name)), pl.col(name).alias(_value(name))
+    kept = kept.with_columns(
+        pair
+        for name in table.fill
+        for pair in (
+            pl.when(pl.col(name).is_not_null()).then(pl.col(version)).alias(_version(name)),
+            pl.col(name).alias(_value(name)),
         )
-        kept = kept.join(said, on=key, how="left", nulls_equal=True)
+    )
+    if kept.height < rows.height:
+        kept = _said(table, rows, kept)
     return _settled(table, kept, pl.col(version)).select(table.column_names)
+
+
+def _said(table: Table, rows: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """The kept rows with what the greatest version that speaks of a `fill` column says, where a key came repeatedly.
+
+    Keys that came once say all they know themselves, and are most of a day's.
+    """
+    key, version = list(table.key), version_column(table)
+    repeated = rows.filter(pl.struct(key).is_duplicated())
+    for name in table.fill:
+        names = (_version(name), _value(name))
+        spoken = repeated.drop_nulls(name).sort(version, _comparable(rows, name), maintain_order=True)
+        said = spoken.unique(key, keep="last", maintain_order=True).select(
+            *key, *(pl.col(one).alias(f"{new}_said") for one, new in zip((version, name), names, strict=True))
+        )
+        joined = kept.join(said, on=key, how="left", nulls_equal=True)
+        spoke = pl.col(f"{names[1]}_said").is_not_null()
+        kept = joined.with_columns(
+            pl.when(spoke).then(pl.col(f"{one}_said")).otherwise(pl.col(one)).alias(one) for one in names
+        ).drop(f"{one}_said" for one in names)
+    return kept
 
 
 def changed_rows(table: Table, rows: pl.DataFrame, held: pl.DataFrame, *, op: str) -> pl.DataFrame:
@@ -56,11 +81,12 @@ def changed_rows(table: Table, rows: pl.DataFrame, held: pl.DataFrame, *, op: st
         newer |= (version == held_version) & (pl.col(ARRIVAL) < pl.col(HELD + ARRIVAL))
     joined = joined.with_columns(__newer=newer.fill_null(value=False))
     differs = ~pl.col(KNOWN) | pl.col("__newer")
+    joined = joined.with_columns(
+        *(pl.min_horizontal(name, HELD + name).alias(name) for name in table.keep_min), *_filled(table, joined)
+    )
     for name in table.keep_min:
-        joined = joined.with_columns(pl.min_horizontal(name, HELD + name).alias(name))
         differs |= pl.col(name).ne_missing(pl.col(HELD + name))
     for name in table.fill:
-        joined = _filled(table, joined, name)
         differs |= pl.col(_version(name)).ne_missing(pl.col(_version(name) + HELD))
         differs |= pl.col(_value(name)).ne_missing(pl.col(_value(name) + HELD))
     settled = {*table.keep_min, *table.fill, FILLED}
@@ -77,31 +103,34 @@ def changed_rows(table: Table, rows: pl.DataFrame, held: pl.DataFrame, *, op: st
     return final.select(*table.column_names, kind)
 
 
-def _filled(table: Table, joined: pl.DataFrame, name: str) -> pl.DataFrame:
-    """What a `fill` column says in the greatest version that speaks of it, of the given row's and the held one's."""
-    given = _origins(table, joined, name, "")
-    kept = _origins(table, joined, name, HELD)
-    comparable = _comparable(joined, name), _comparable(joined, HELD + name)
-    held = kept.is_not_null() & (
-        given.is_null() | (kept > given) | ((kept == given) & (comparable[1] > comparable[0]))
-    ).fill_null(value=False)
-    frame = joined.with_columns(
-        pl.when(held).then(kept).otherwise(given).alias(_version(name)),
-        pl.when(held).then(pl.col(HELD + name)).otherwise(pl.col(name)).alias(_value(name)),
-        kept.alias(_version(name) + HELD),
-        pl.when(kept.is_not_null()).then(pl.col(HELD + name)).alias(_value(name) + HELD),
-    )
-    return frame
+def _filled(table: Table, joined: pl.DataFrame) -> Iterator[pl.Expr]:
+    """What each `fill` column says in the greatest version that speaks of it, of the given row's and the held one's."""
+    given, kept = (_origins(table, joined, prefix) for prefix in ("", HELD))
+    for name in table.fill:
+        comparable = _comparable(joined, name), _comparable(joined, HELD + name)
+        held = kept[name].is_not_null() & (
+            given[name].is_null()
+            | (kept[name] > given[name])
+            | ((kept[name] == given[name]) & (comparable[1] > comparable[0]))
+        ).fill_null(value=False)
+        yield pl.when(held).then(kept[name]).otherwise(given[name]).alias(_version(name))
+        yield pl.when(held).then(pl.col(HELD + name)).otherwise(pl.col(name)).alias(_value(name))
+        yield kept[name].alias(_version(name) + HELD)
+        yield pl.when(kept[name].is_not_null()).then(pl.col(HELD + name)).alias(_value(name) + HELD)
 
 
-def _origins(table: Table, frame: pl.DataFrame, name: str, prefix: str) -> pl.Expr:
-    """The version that says a `fill` column: the one remembered, else the row's own; null where it says nothing."""
+def _origins(table: Table, frame: pl.DataFrame, prefix: str) -> Mapping[str, pl.Expr]:
+    """The version that says each `fill` column: the one remembered, else the row's own; null where it says nothing."""
     own = pl.col(prefix + version_column(table))
-    origin = own
-    if FILLED in table.column_names:
-        remembered = [_versions_of(text).get(name) for text in frame[prefix + FILLED].to_list()]
-        origin = pl.coalesce(pl.lit(pl.Series(remembered, dtype=pl.String)), own)
-    return pl.when(pl.col(prefix + name).is_not_null()).then(origin)
+    remembered: Sequence[Mapping[str, str]] = []
+    if table.fill and FILLED in table.column_names and frame[prefix + FILLED].null_count() < frame.height:
+        remembered = [_versions_of(text) for text in frame[prefix + FILLED].to_list()]
+    origins = {}
+    for name in table.fill:
+        other = [row.get(name) for row in remembered]
+        origin = pl.coalesce(pl.lit(pl.Series(other, dtype=pl.String)), own) if any(other) else own
+        origins[name] = pl.when(pl.col(prefix + name).is_not_null()).then(origin)
+    return origins
 
 
 def _versions_of(text: str | None) -> Mapping[str, str]:
@@ -119,6 +148,8 @@ def _settled(table: Table, rows: pl.DataFrame, version: pl.Expr) -> pl.DataFrame
     older = frame.select(
         pl.when(pl.col(_version(name)) != version).then(pl.col(_version(name))).alias(name) for name in table.fill
     )
+    if all(column.null_count() == older.height for column in older):  # usual: most rows say what they know themselves
+        return frame.with_columns(pl.lit(None, pl.String).alias(FILLED))
     texts = [_text(row) for row in older.iter_rows(named=True)]
     return frame.with_columns(pl.Series(FILLED, texts, dtype=pl.String))
 

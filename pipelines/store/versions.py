@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import duckdb
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from pipelines.spec import Table
+from pipelines.store.types import duckdb_type
 from pipelines.tables import ALL
 
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
 Log = frozenset[tuple[str, int, int, int]]
-ENTRIES = (".json", ".parquet", "_last_checkpoint")
+LAST_CHECKPOINT = "_last_checkpoint"
+ENTRIES = (".json", ".parquet", LAST_CHECKPOINT)
 """How the names in a log end that say what the table holds."""
+
+
+_WILD = re.compile(r"[*?[]")
 
 
 class UnreadableError(Exception):
@@ -49,7 +57,15 @@ def table_path(lake: Path, table: Table) -> Path:
 
 def exists(lake: Path, full_name: str) -> bool:
     """Whether the table has been created."""
-    return bool(DeltaTable.is_deltatable(str(table_path(lake, ALL[full_name]))))
+    return has_log(str(table_path(lake, ALL[full_name])))
+
+
+def has_log(path: str) -> bool:
+    """Whether a commit or a checkpoint stands in the log of a table there."""
+    try:
+        return any(name != LAST_CHECKPOINT for name, *_ in _log_entries(f"{path}/_delta_log"))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def opened(path: str, version: int | None = None) -> DeltaTable:
@@ -134,19 +150,65 @@ def dataset(lake: Path, full_name: str, version: int | None = None) -> ds.Datase
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    """This process's empty database: to open one takes ten times as long as most queries; cursors share no views."""
-    return duckdb.connect(":memory:")
+    """This process's empty database: to open one takes ten times as long as most queries; cursors share no views.
+
+    Its zone is UTC whatever the machine's: so are instants that a writer kept without a zone.
+    """
+    database = duckdb.connect(":memory:")
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return database
+
+
+@lru_cache(maxsize=64)
+def _files(path: str, log: Log) -> list[str]:
+    """The table's data files, named for DuckDB."""
+    return [for_duckdb(file) for file in data_files(_opened(path, None, log))]
+
+
+def for_duckdb(path: str) -> str:
+    """A file's path for `read_parquet`, which would take `*`, `?` and `[` of a folder's name for a pattern.
+
+    >>> for_duckdb("/brand [new]/a.parquet")
+    '/brand [[]new]/a.parquet'
+    """
+    return _WILD.sub(r"[\g<0>]", path)
+
+
+@cache
+def _nothing(table: Table) -> str:
+    """No rows, in the declared columns and types, as SQL."""
+    columns = ", ".join(f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in table.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+@cache
+def _relation(table: Table) -> str:
+    """The rows of the parquet files `$__files` in the declared columns and types, as SQL; what no file has is null."""
+    typed = ", ".join(f'"{column.name}"::{duckdb_type(column.type)} AS "{column.name}"' for column in table.columns)
+    parts = ", ".join(
+        f"'{column.name}': {duckdb_type(column.type)}" for column in table.columns if column.name in table.partition_by
+    )
+    hive = f"hive_partitioning = true, hive_types = {{{parts}}}" if parts else "hive_partitioning = false"
+    read = f"SELECT * FROM read_parquet($__files, union_by_name = true, {hive})"
+    return f"SELECT {typed} FROM ({_nothing(table)} UNION ALL BY NAME {read})"
 
 
 def rows_of(
     lake: Path, full_name: str, query: str, parameters: dict[str, object] | None = None
 ) -> list[dict[str, Any]]:
-    """Rows of a DuckDB query over one table, which it calls `t`; none when the table does not exist."""
-    rows = dataset(lake, full_name)
-    if rows is None:
+    """Rows of a DuckDB query over the newest version of one table, which it calls `t`; instants are UTC.
+
+    No rows when the table does not exist. DuckDB reads the files itself: handed over by Arrow, a small table's took
+    four times as long and counting millions of rows nine times.
+    """
+    table = ALL[full_name]
+    path = str(table_path(lake, table))
+    if not exists(lake, full_name):
         return []
+    files = _files(path, _log_entries(f"{path}/_delta_log"))
+    relation = _relation(table) if files else _nothing(table)
+    given = {**(parameters or {}), **({"__files": files} if files else {})}
     with _database().cursor() as connection:
-        connection.register("t", rows)
-        result = connection.execute(query, parameters or {})
+        result = connection.execute(f"WITH t AS NOT MATERIALIZED ({relation}) {query}", given)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_writing_again_follows_the_published_snapshot(home: Path) -> None:
     publish_run(home, 2)
     write_bi(home)
     assert ask(home, "SELECT count(*) FROM gold.dim_shop") == [(3,)]
+
+
+def test_the_views_of_a_home_whose_name_could_be_a_pattern_read_no_other_home(tmp_path: Path) -> None:
+    home = tmp_path / "home*"
+    write(home, SHOPS, [shop("1")])
+    publish_run(home, 1)
+    shutil.copytree(home, tmp_path / "home2")
+    write_bi(home)
+    assert ask(home, "SELECT shop_id FROM gold.dim_shop") == [("1",)]
 
 
 def test_what_a_write_that_broke_off_left_does_not_matter(home: Path) -> None:

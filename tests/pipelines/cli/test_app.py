@@ -54,7 +54,7 @@ def test_a_panic_of_a_library_ends_the_command_with_its_code(
     def panic(**_options: object) -> None:
         raise PanicException("13912345678")
 
-    monkeypatch.setattr(cli, "app", panic)
+    monkeypatch.setattr(cli, "_command", lambda _: panic)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     told = capsys.readouterr().err

@@ -185,8 +185,9 @@ def test_a_lake_and_the_engine_in_process_agree_run_by_run(tmp_path: Path, polic
     assert verify(both.lake.lake.root, both.lake.settings()) == []
 
 
-def test_the_lake_and_the_engine_name_the_same_holders_of_past_days(tmp_path: Path) -> None:
-    both, worlds = Both(tmp_path, POLICIES["hold"]), [World(seed) for seed in range(70, 90)]
+@pytest.mark.parametrize("seeds", [range(80, 87), pytest.param(range(70, 90), marks=MANY)], ids=["few", "many"])
+def test_the_lake_and_the_engine_name_the_same_holders_of_past_days(tmp_path: Path, seeds: range) -> None:
+    both, worlds = Both(tmp_path, POLICIES["hold"]), [World(seed) for seed in seeds]
     for place, day in enumerate(DAYS[:4]):
         both.feed([row for world in worlds for row in world.observations(place)], day)
     lookup = Lookup(LakeReader(both.lake.lake.root, both.lake.policy, KEY, MIX), (), DAYS[3])
@@ -201,9 +202,11 @@ def test_the_lake_and_the_engine_name_the_same_holders_of_past_days(tmp_path: Pa
         assert found == {one: theirs[one] for one in asked}
 
 
-def test_a_rebuild_with_the_registry_kept_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [range(50, 56), pytest.param(range(50, 70), marks=MANY)], ids=["few", "many"])
+def test_a_rebuild_with_the_registry_kept_changes_nothing(tmp_path: Path, seeds: range) -> None:
     both = Both(tmp_path, POLICIES["hold"])
-    play(both, [World(seed) for seed in range(50, 70)], DAYS[:2])
+    play(both, [World(seed) for seed in seeds], DAYS[:2])
+    assert both.changed > 2 * len(seeds), "the histories leave something to rebuild"
     result = both.lake.stitch(DAYS[1], full=True)
     assert [write.table for write in result.writes if write.changed] == []
     assert both.resolver.rebuild() == []

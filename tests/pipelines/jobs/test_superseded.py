@@ -113,16 +113,26 @@ TOLD = (
 )
 
 
+def of_order(row: Row, order: str) -> Row:
+    """The row as one of another order, under a refund number of that order."""
+    number = row["refund_id"]
+    own = number.replace(ORDER, order) if ORDER in number else f"{number}-{order}"
+    return row | {"order_id": order, "refund_id": own}
+
+
 def test_every_order_of_arrival_ends_in_one_table(tmp_path: Path) -> None:
-    found = set()
-    for place, order in enumerate(permutations(TOLD)):
-        lake = LocalLake(tmp_path / str(place))
-        for row in order:
-            lake.upsert_latest(REFUNDS, frame([row]))
-            for _ in range(2):
-                changed = told_twice(lake, frame([row]).lazy().select("platform", "order_id"))
-                lake.replace_keys(REFUNDS, changed, changed.select(REFUNDS.key))
-        rows = lake.scan(REFUNDS).sort("refund_id").collect()
-        found.add(tuple(rows.select("refund_id", "status", "amount_fen").rows()))
-    (end,) = found
+    """Each arrival is of an order of its own, side by side in one lake."""
+    lake, arrivals = LocalLake(tmp_path), {f"{n:016d}": rows for n, rows in enumerate(permutations(TOLD))}
+    for step in range(len(TOLD)):
+        come = frame([of_order(rows[step], order) for order, rows in arrivals.items()])
+        lake.upsert_latest(REFUNDS, come)
+        for _ in range(2):
+            changed = told_twice(lake, come.lazy().select("platform", "order_id"))
+            lake.replace_keys(REFUNDS, changed, changed.select(REFUNDS.key))
+    ends: dict[str, set[tuple[str, str, int]]] = {order: set() for order in arrivals}
+    for order, number, status, fen in (
+        lake.scan(REFUNDS).select("order_id", "refund_id", "status", "amount_fen").collect().rows()
+    ):
+        ends[order].add((number.replace(order, ""), status, fen))
+    (end,) = {frozenset(rows) for rows in ends.values()}
     assert sum(fen for _, status, fen in end if status == "success") == 500 + 700
