@@ -79,6 +79,15 @@ class Verdict:
     rule: str
 
 
+def claim_record(scope: str, claim_id: str) -> str:
+    """The id of the observation that a claim makes; its number counts within a scope, empty where none is known.
+
+    >>> claim_record("wx0000000000000001", "c1"), claim_record("", "c1")
+    ('wx0000000000000001:c1', 'c1')
+    """
+    return f"{scope}:{claim_id}" if scope else claim_id
+
+
 def claim_verdict(
     claims_of_one_order: Sequence[Claim],
     order_facts: OrderFacts,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from identity.business_time import day_end_ms
-from identity.claims import RULE, SOURCE
+from identity.claims import RULE, SOURCE, claim_record
 from identity.decision import Decision
 from identity.evidence import rename
 from identity.identifier import Identifier, key64, parse_identifier
@@ -201,7 +201,7 @@ def _unlinks(reader: LakeReader, records: set[tuple[str, str]]) -> list[Row]:
 def _claimed(row: Row) -> list[Row]:
     base = {
         "source": SOURCE,
-        "observation_id": row["claim_id"],
+        "observation_id": claim_record(row["claim_scope"], row["claim_id"]),
         "kind": "link",
         "event_ms": row["event_ms"],
         "interval": str(row["interval"]),

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.errors import ConfigurationError
-from pipelines.rekeying import rewrite, rewritings
+from pipelines.rekeying import NO_DEFAULTS, rewrite, rewritings
+from pipelines.rescoping import Defaults
 from pipelines.spec import Table
 from pipelines.store.schema import SchemaState, add_columns, schema_state, state_version
 from pipelines.tables import ALL
@@ -64,18 +65,18 @@ def planned(lake: Path) -> list[Migration]:
     return found
 
 
-def migrate(lake: Path) -> list[Migration]:
+def migrate(lake: Path, defaults: Defaults = NO_DEFAULTS) -> list[Migration]:
     """Every table has its declared columns, its rows are as they are written now, and it says its schema version;
     gives what changed.
 
-    The caller holds the lake's lock. Doing it again changes nothing, also after it was cut off: a table says its new
-    version last.
+    The caller holds the lake's lock. `defaults`: what lines without a wrapper take as their context, by feed. Doing it
+    again changes nothing, also after it was cut off: a table says its new version last.
     """
     changes = planned(lake)
     for change in changes:
         add_columns(lake, ALL[change.table], change.columns, change.loosened)
         if change.rewritten:
-            rewrite(lake, change.table, change.before)
+            rewrite(lake, change.table, change.before, defaults)
         state_version(lake, ALL[change.table])
     return changes
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
+from pipelines import rescoping
 from pipelines.jobs.superseded import restated
+from pipelines.rescoping import Defaults, Older
 from pipelines.sources.refunds import NUMBERED_BY_PLATFORM
 from pipelines.store.local import LocalLake
 from pipelines.store.local_latest import changed_rows
 from pipelines.tables import ALL
 
+NO_DEFAULTS: Defaults = MappingProxyType({})
 OP, TURN = "__op", "__turn"
 SILVER, GOLD = ALL["silver.refunds"], ALL["gold.fact_refund"]
 _BY_PLATFORM = pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
@@ -26,10 +30,10 @@ class Rewriting:
 
     since: int
     what: str
-    rows: Callable[[pl.DataFrame], pl.DataFrame]
+    rows: Callable[[pl.DataFrame, Older], pl.DataFrame]
 
 
-def refunds(held: pl.DataFrame) -> pl.DataFrame:
+def refunds(held: pl.DataFrame, _: Older) -> pl.DataFrame:
     """Rows of silver.refunds, one for each refund: of several what they would be, had they come in one after another.
 
     A platform's empty shop is one that nobody named.
@@ -45,13 +49,13 @@ def refunds(held: pl.DataFrame) -> pl.DataFrame:
     return done
 
 
-def standing(held: pl.DataFrame) -> pl.DataFrame:
+def standing(held: pl.DataFrame, _: Older) -> pl.DataFrame:
     """Rows of silver.refunds, those superseded that an export and the platform both told of."""
     changed = restated(held)
     return pl.concat([held.join(changed, on=list(SILVER.key), how="anti").select(changed.columns), changed])
 
 
-def refund_facts(held: pl.DataFrame) -> pl.DataFrame:
+def refund_facts(held: pl.DataFrame, _: Older) -> pl.DataFrame:
     """Rows of gold.fact_refund, one for each refund: of several the one whose order, then whose shop is known.
 
     The next run works all of them out anew.
@@ -76,6 +80,12 @@ KEY = "with another key"
 REWRITTEN: Mapping[str, tuple[Rewriting, ...]] = {
     SILVER.full_name: (Rewriting(3, KEY, refunds), Rewriting(4, "with refunds told twice marked", standing)),
     GOLD.full_name: (Rewriting(2, KEY, refund_facts),),
+    rescoping.LEDGER.full_name: (Rewriting(2, KEY, rescoping.movements),),
+    rescoping.CONSENTS.full_name: (Rewriting(2, KEY, rescoping.consents),),
+    rescoping.CLAIMS.full_name: (Rewriting(2, KEY, rescoping.claims),),
+    rescoping.EVIDENCE.full_name: (Rewriting(2, "with the brand in names of own records", rescoping.evidence),),
+    rescoping.VERDICTS.full_name: (Rewriting(2, KEY, rescoping.verdicts),),
+    rescoping.FACTS.full_name: (Rewriting(2, KEY, rescoping.movement_facts),),
 }
 """Tables whose rows changed, by full name, in the order of the versions."""
 
@@ -85,10 +95,13 @@ def rewritings(full_name: str, before: int) -> tuple[Rewriting, ...]:
     return tuple(step for step in REWRITTEN.get(full_name, ()) if step.since > before)
 
 
-def rewrite(lake: Path, full_name: str, before: int) -> None:
-    """The table, which has all declared columns, holds its rows as they are written now; again it changes nothing."""
+def rewrite(lake: Path, full_name: str, before: int, defaults: Defaults = NO_DEFAULTS) -> None:
+    """The table, which has all declared columns, holds its rows as they are written now; again it changes nothing.
+
+    `defaults`: what the configuration says of lines without a wrapper, by feed.
+    """
     local, table = LocalLake(lake), ALL[full_name]
     rows = held = local.scan(table).collect()
     for step in rewritings(full_name, before):
-        rows = step.rows(rows)
+        rows = step.rows(rows, Older(local, defaults))
     local.replace(table, held, rows)

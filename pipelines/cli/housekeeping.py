@@ -78,10 +78,12 @@ def retention(
 def migrate(wait: WaitOption = 0.0, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Bring the tables of an older lake up to this program's schemas."""
     from pipelines.migrate import migrate as bring_up
+    from pipelines.sources.config import feed_defaults
 
     settings = settings_of(config)
+    defaults = feed_defaults(settings.conf)
     with writing(settings, wait):
-        changes = bring_up(settings.lake)
+        changes = bring_up(settings.lake, defaults)
     lines = [
         f"{one.table}: schema version {one.before} -> {one.after}" + (f", {one.what}" if one.what else "")
         for one in changes

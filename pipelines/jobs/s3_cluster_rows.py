@@ -84,9 +84,10 @@ def _claims(claims: DataFrame) -> DataFrame:
         {"rule": F.lit(CLAIM_RULE), "ids": F.concat("claimant", "buyer")}
     )
     keys = F.transform("ids", lambda stated: stated["key"])
+    scope = F.when(F.col("claim_scope") != "", F.col("claim_scope"))  # what `claim_record` says, for columns
     return claimants.unionByName(confirmed).select(
         F.lit(CLAIM_SOURCE).alias("source"),
-        F.col("claim_id").alias("observation_id"),
+        F.concat_ws(":", scope, "claim_id").alias("observation_id"),
         F.lit("link").alias("kind"),
         "event_ms",
         "ids",

@@ -132,11 +132,11 @@ class Answers:
 
     def _claimed(self, claims: DataFrame) -> DataFrame:
         """Claims to look at, with the people that claimant and buyer are now."""
-        ends = claims.select("claim_id", F.explode(F.concat("claimant", "buyer")).alias("one"))
-        held = ends.select("claim_id", F.col("one.key").alias("identifier_key")).join(self.owners, "identifier_key")
-        people = held.groupBy("claim_id").agg(F.sort_array(F.collect_set("owner")).alias("candidates"))
+        ends = claims.select(*CLAIMS.key, F.explode(F.concat("claimant", "buyer")).alias("one"))
+        held = ends.select(*CLAIMS.key, F.col("one.key").alias("identifier_key")).join(self.owners, "identifier_key")
+        people = held.groupBy(*CLAIMS.key).agg(F.sort_array(F.collect_set("owner")).alias("candidates"))
         last = F.element_at("claimant", -1)
-        return claims.join(people, "claim_id", "left").select(
+        return claims.join(people, list(CLAIMS.key), "left").select(
             F.lit("rival_claim").alias("kind"),
             F.concat_ws(":", *[last[name] for name in NAME]).alias("identifier"),
             F.coalesce("candidates", F.array().cast("array<string>")).alias("candidates"),

@@ -6,7 +6,7 @@ verdicts are worked out anew in every run and kept in identity.claims.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from identity.business_time import day_end_ms
-from identity.claims import Claim, OrderFacts, Verdict, claim_verdict
+from identity.claims import Claim, OrderFacts, Verdict, claim_record, claim_verdict
 from identity.identifier import Identifier, key64
 from identity.namespace import PHONE
 from identity.normalise import normalise_identifier
@@ -130,7 +130,7 @@ def judge_claims(lake: LocalLake, policy: Policy, vault_key: str) -> WriteResult
     """identity.claims holds the verdict on every claim, by all claims and facts of today; None without any claim."""
     if not lake.exists(ORDER_CLAIMS):
         return None
-    claims = lake.scan(ORDER_CLAIMS).sort("claim_id").collect()
+    claims = lake.scan(ORDER_CLAIMS).sort(ORDER_CLAIMS.key).collect()
     facts = _claim_facts(lake, claims, vault_key)
     judge = ClaimJudge(policy)
     orders: dict[OrderKey, list[Row]] = {}
@@ -209,15 +209,18 @@ class ClaimJudge:
         self._policy = policy
         self._observer = PhoneObserver(policy)
 
-    def verdicts(self, rows: Iterable[Row], order: OrderKey, around: ClaimFacts) -> list[Row]:
+    def verdicts(self, rows: Sequence[Row], order: OrderKey, around: ClaimFacts) -> list[Row]:
         """The verdicts on the claims of one order, as rows of identity.claims."""
         claims = [_claim(row, self._claimant(row), around.numbers) for row in rows]
         facts = _facts(order, around)
         verified = {name: around.verified.get(name, set()) for claim in claims for name in claim.claimant}
         # A claim that names nobody has no claimant to weigh: it is listed, and no rival of the others.
         named = [claim for claim in claims if claim.claimant]
-        judged = {one.claim.claim_id: one for one in claim_verdict(named, facts, verified)}
-        return [self._row(claim, facts, judged.get(claim.claim_id)) for claim in claims]
+        judged = {one.claim.observation_id: one for one in claim_verdict(named, facts, verified)}
+        return [
+            {"claim_scope": row["claim_scope"], **self._row(claim, facts, judged.get(claim.observation_id))}
+            for row, claim in zip(rows, claims, strict=True)
+        ]
 
     def _claimant(self, row: Row) -> tuple[Identifier, ...]:
         """The identifiers that name the claimant; an openid that the policy refuses, or without its app, is none."""
@@ -257,7 +260,7 @@ def _claim(row: Row, claimant: tuple[Identifier, ...], numbers: Mapping[str, str
         status=row["status"],
         event_ms=min(claimed_ms, latest),
         interval=interval,
-        observation_id=row["claim_id"],
+        observation_id=claim_record(row["claim_scope"], row["claim_id"]),
         phone=numbers.get(row["phone_token"] or "", ""),
     )
 

@@ -85,6 +85,7 @@ def claim_rows(claims: pl.DataFrame) -> pl.DataFrame:
     )
     both = pl.concat([claimants, confirmed])
     keys = both["ids"].to_list()
+    scope = pl.when(pl.col("claim_scope") != "").then("claim_scope")  # what `claim_record` says, for columns
     signatures = [
         key64(CLAIM_SOURCE, rule, ",".join(str(one["key"]) for one in ids or ()))
         for rule, ids in zip(both["rule"].to_list(), keys, strict=True)
@@ -92,7 +93,7 @@ def claim_rows(claims: pl.DataFrame) -> pl.DataFrame:
     return both.with_columns(
         pl.Series("signature", signatures, dtype=pl.Int64),
         source=pl.lit(CLAIM_SOURCE),
-        observation_id="claim_id",
+        observation_id=pl.concat_str(scope, "claim_id", separator=":", ignore_nulls=True),
         kind=pl.lit("link"),
         retracts=pl.lit(""),
         valid_to_ms=pl.lit(None, pl.Int64),

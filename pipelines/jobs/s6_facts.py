@@ -155,7 +155,7 @@ def events(rows: DataFrame) -> DataFrame:
 def points(rows: DataFrame, owners: DataFrame) -> DataFrame:
     """Rows of gold.fact_points."""
     return rows.join(owners, "subject_key", "left").select(
-        *("source", "record_id", "one_id"),
+        *("source", "record_scope", "record_id", "one_id"),
         fn.expr(f"coalesce(business_date, {business_day_sql('moved_at')})").alias("business_date"),
         *("moved_at", "expires_at", "reason", "order_id", "points"),
         fn.expr("greatest(points, 0)").alias("issued"),

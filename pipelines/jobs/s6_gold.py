@@ -217,7 +217,7 @@ def session_part(scope: Scope) -> Part:
 def points_part(scope: Scope) -> Part:
     """Points movements that arrived or whose holder may have changed."""
     rows = s6_facts.points(scope.due(scope.read("silver.points_ledger")), scope.owners)
-    return _keyed(scope, rows, "source", "record_id")
+    return _keyed(scope, rows, *ALL["gold.fact_points"].key)
 
 
 def relation_part(scope: Scope) -> Part:

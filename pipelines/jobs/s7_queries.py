@@ -40,12 +40,14 @@ LEFT JOIN {REFUNDED} r USING (platform, shop_id, order_id)
 ORDER BY o.platform, o.shop_id, o.order_id
 """
 
+LATER = "(c.stated_at, c.consent_id, c.status, c.consent_scope)"
+
 CONSENTS = f"""
 SELECT one_id, purpose, CASE WHEN bool_or(status = 'withdrawn') THEN 'withdrawn' ELSE 'granted' END AS status,
        max(stated_at) AS stated_at, max_by(source, stated_at) AS source, count(DISTINCT status) > 1 AS conflict
 FROM (
-  SELECT m.one_id, c.purpose, c.subject_key, max_by(c.status, (c.stated_at, c.consent_id)) AS status,
-         max(c.stated_at) AS stated_at, max_by(c.source, (c.stated_at, c.consent_id)) AS source
+  SELECT m.one_id, c.purpose, c.subject_key, max_by(c.status, {LATER}) AS status,
+         max(c.stated_at) AS stated_at, max_by(c.source, {LATER}) AS source
   FROM silver_consents c JOIN {OWNED} m ON c.subject_key = m.identifier_key GROUP BY ALL
 ) GROUP BY one_id, purpose ORDER BY one_id, purpose
 """
@@ -86,7 +88,8 @@ SELECT one_id, at_ms, kind, ref, source, amount_fen, detail FROM (
          json_object('event', e.event, 'page', e.url_path, 'scene', e.scene)::VARCHAR
   FROM silver_events e JOIN {OWNED} m ON e.subject_key = m.identifier_key
   UNION ALL
-  SELECT m.one_id, p.moved_at, 'points', concat_ws(':', p.source, p.record_id), p.source, NULL,
+  SELECT m.one_id, p.moved_at, 'points', concat_ws(':', p.source, nullif(p.record_scope, ''), p.record_id),
+         p.source, NULL,
          json_object('points', p.points, 'reason', p.reason)::VARCHAR
   FROM silver_points_ledger p JOIN {OWNED} m ON p.subject_key = m.identifier_key
   UNION ALL

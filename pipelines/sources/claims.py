@@ -2,7 +2,8 @@
 
 `{"event": "order_claim", "claim_id", "platform": "douyin|tmall", "platform_order_id", "openid", "unionid", "phone",
 "claimed_at_ms", "status": "pending|approved|rejected"}`; a decision may bring its own `updated_at_ms`. A claim links
-only once it is weighed against the order and its rivals, so it makes no observation here.
+only once it is weighed against the order and its rivals, so it makes no observation here. Its number counts within the
+mini-program that took it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def parse(record: Record) -> Parsed:
     phone, openid = text(value.get("phone")), identifier(value.get("openid"))
     parsed.row(
         "silver.order_claims",
+        claim_scope=record.context.app_id or record.context.brand,
         claim_id=required(identifier(value.get("claim_id")), "claim_id"),
         platform=_platform(parsed, record, value),
         order_id=required(identifier(value.get("platform_order_id")), "platform_order_id"),

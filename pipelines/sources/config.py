@@ -52,6 +52,11 @@ def load_sources(conf: Path) -> dict[str, Settings]:
     }
 
 
+def feed_defaults(conf: Path) -> dict[str, Mapping[str, str]]:
+    """What lines without a wrapper take as their context, by feed."""
+    return {feed: file.context_defaults for file in _files(conf) for feed in file.feeds}
+
+
 def load_bounds(conf: Path) -> dict[str, Bounds]:
     """What every feed is expected to bring, by feed; a feed without bounds may bring anything."""
     return {feed: bounds for file in _files(conf) for feed, bounds in sorted(file.bounds.items())}

@@ -1,5 +1,6 @@
 """Consents given and withdrawn: `{"consent_id", "subject": {"namespace", "scope", "value"}, "purpose",
-"status": "granted|withdrawn", "at", "source"}`; every record is kept, and its subject counts as seen."""
+"status": "granted|withdrawn", "at", "source"}`; every record is kept, and its subject counts as seen. The id counts
+within the brand of the context."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pipelines.sources.categories import as_object, known_code
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.shape import Shape
-from pipelines.sources.sightings import moment, observe_subject, read_subject
+from pipelines.sources.sightings import brand_record, moment, observe_subject, read_subject
 
 FEED = "consents"
 STATES = {"granted": 0, "withdrawn": 1}
@@ -39,6 +40,7 @@ def parse(record: Record) -> Parsed:
     purpose = required(text(value.get("purpose")), "purpose")
     parsed.row(
         "silver.consents",
+        consent_scope=record.context.brand,
         consent_id=consent_id,
         subject=subject,
         purpose=known_code(parsed, record.settings, "purpose", purpose, path="purpose"),
@@ -47,10 +49,18 @@ def parse(record: Record) -> Parsed:
         source=text(value.get("source")),
         version_key=version_key(at_ms, record.digest, rank=STATES[status]),
     )
-    observe_subject(parsed, record.context, f"consent:{consent_id}:{at_ms}", subject, at_ms)
+    about = brand_record("consent", record.context, f"{consent_id}:{at_ms}")
+    observe_subject(parsed, record.context, about, subject, at_ms)
     return parsed
 
 
 PARSERS: tuple[FeedParser, ...] = (
-    FeedParser(feed=FEED, source="consents", split=split, parse=parse, tables=("silver.consents",)),
+    FeedParser(
+        feed=FEED,
+        source="consents",
+        split=split,
+        parse=parse,
+        tables=("silver.consents",),
+        hash_context=("brand",),
+    ),
 )

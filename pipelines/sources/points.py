@@ -1,8 +1,9 @@
 """Points: Tmall's PointChange frames, WeChat mall notices, and the rows of the brand's own ledger.
 
 A ledger row: `{"record_id", "subject": {"namespace", "scope", "value"}, "points" (signed), "reason", "order_id", "at",
-"expires_at"}`; sent again with other values, it is corrected. Payments and refunds at a mall move no points by
-themselves; they are kept as events.
+"expires_at"}`; sent again with other values, it is corrected. Its number counts within the brand of its context; those
+of Tmall and WeChat are unique there. Payments and refunds at a mall move no points by themselves; they are kept as
+events.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pipelines.sources.evidence import first_known
 from pipelines.sources.fields import flag, identifier, integer, required, rfc3339, text, top_time
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import (
+    brand_record,
     day_of,
     moment,
     observe_day,
@@ -86,6 +88,7 @@ def _parse_ledger(record: Record, value: dict[str, Any]) -> Parsed:
     parsed.row(
         LEDGER,
         source="brand",
+        record_scope=record.context.brand,
         record_id=record_id,
         subject=subject,
         points=points,
@@ -97,7 +100,7 @@ def _parse_ledger(record: Record, value: dict[str, Any]) -> Parsed:
         # A row states no time of its change: what the brand sent last counts, also where it moved `at` back.
         version_key=version_key(seen_ms(record.context), record.digest),
     )
-    observe_subject(parsed, record.context, f"ledger:{record_id}", subject, at_ms)
+    observe_subject(parsed, record.context, brand_record("ledger", record.context, record_id), subject, at_ms)
     return parsed
 
 
@@ -121,6 +124,7 @@ def _parse_notice(record: Record, value: dict[str, Any]) -> Parsed:
     parsed.row(
         LEDGER,
         source="wechat_mall",
+        record_scope="",
         record_id=transaction,
         subject=subject,
         points=points,
@@ -168,5 +172,6 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split,
         parse=parse,
         tables=(LEDGER, "silver.events"),
+        hash_context=("brand",),
     ),
 )

@@ -130,6 +130,15 @@ def observe_subject(parsed: Parsed, context: Context, record_id: str, subject: S
         observe_day(parsed, context.feed, [key], sighting_day(at_ms, context))
 
 
+def brand_record(kind: str, context: Context, number: str) -> str:
+    """The id of an observation made by one of a brand's own records, whose number counts within the brand.
+
+    >>> brand_record("ledger", Context("points_events", "2025-01-01", brand="brandA"), "L1")
+    'ledger@brandA:L1'
+    """
+    return f"{kind}@{context.brand}:{number}" if context.brand else f"{kind}:{number}"
+
+
 def is_phone(namespace: str) -> bool:
     """Whether the namespace holds phones, in clear or hashed.
 

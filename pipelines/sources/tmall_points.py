@@ -44,6 +44,7 @@ def point_change(parsed: Parsed, record: Record, content: Mapping[str, Any], *, 
     ids = buyer_ids(content, record.context, seller_of(content, record.context)) + phone_ids(content)
     row: dict[str, Any] = {
         "source": PLATFORM,
+        "record_scope": "",
         "record_id": record_id,
         "points": sign * points,
         "reason": text(content.get("biz_type")),

@@ -69,7 +69,8 @@ class Lake:
             reader = reader.schema(_nullable(table))
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.load(self.path(table))
+        rows = reader.load(self.path(table))
+        return rows if version is None else _with_younger(table, rows)
 
     def read_staged(self, files: Sequence[str]) -> DataFrame:
         """The rows of staged parquet files."""
@@ -231,6 +232,12 @@ def collected(frame: DataFrame) -> pl.DataFrame:
 
 def _nullable(table: Table) -> str:
     return table.ddl().replace(" NOT NULL", "")
+
+
+def _with_younger(table: Table, rows: DataFrame) -> DataFrame:
+    """The rows of an older version with the columns that the table has gained since, which are null there."""
+    gained = [column for column in table.columns if column.name not in rows.columns]
+    return rows.withColumns({column.name: F.lit(None).cast(column.type) for column in gained}) if gained else rows
 
 
 def _conform(table: Table, frame: DataFrame) -> DataFrame:

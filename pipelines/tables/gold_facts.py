@@ -198,7 +198,7 @@ FACT_POINTS = Table(
     name="fact_points",
     doc="Points movements with person; a balance is their sum.",
     grain="one movement of one source",
-    key=("source", "record_id"),
+    key=("source", "record_scope", "record_id"),
     published=True,
     cluster_by="moved_at",
     columns=(
@@ -213,8 +213,10 @@ FACT_POINTS = Table(
         Column("points", "bigint", "Signed points", required=True),
         Column("issued", "bigint", "Points received, 0 for others", required=True),
         Column("used", "bigint", "Points used, expired or taken back, 0 for others", required=True),
+        Column("record_scope", "string", "As in silver.points_ledger", required=True),
     ),
     checks=(Check("signs_agree", "points = issued - used"),),
+    schema_version=2,
 )
 
 FACT_RELATION_DAILY = Table(

@@ -214,7 +214,7 @@ CLAIMS = Table(
     name="claims",
     doc="Claims of platform orders with what became of them: a confirmed one links claimant and buyer.",
     grain="one claim",
-    key=("claim_id",),
+    key=("claim_scope", "claim_id"),
     columns=columns(
         Column("claim_id", "string", "Claim number", required=True),
         Column("order_key", "string", "platform:order number", required=True),
@@ -224,8 +224,10 @@ CLAIMS = Table(
         Column("buyer", _STATED, "Identifiers of the order's buyer", pii="pseudonym"),
         Column("event_ms", "bigint", "When it was claimed, UTC epoch ms", required=True),
         Column("interval", "date", "Arrival interval of the claim's present state", required=True),
+        Column("claim_scope", "string", "As in silver.order_claims", required=True),
     ),
     checks=(Check("known_verdict", "verdict IN ('link','none','review')"),),
+    schema_version=2,
 )
 
 TABLES: tuple[Table, ...] = (

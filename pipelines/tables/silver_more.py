@@ -98,7 +98,7 @@ POINTS_LEDGER = Table(
     name="points_ledger",
     doc="Points movements; a balance is the sum of a person's rows.",
     grain="one movement",
-    key=("source", "record_id"),
+    key=("source", "record_scope", "record_id"),
     version="version_key",
     cluster_by="moved_at",
     columns=columns(
@@ -112,8 +112,15 @@ POINTS_LEDGER = Table(
         Column("expires_at", "timestamp", "When they expire; null for never"),
         Column("business_date", "date", "Business day of moved_at"),
         LINEAGE,
+        Column(
+            "record_scope",
+            "string",
+            "Brand within which a number of its own ledger counts; empty on Tmall and WeChat, where numbers are unique",
+            required=True,
+        ),
     ),
     checks=(Check("moves_something", "points IS NOT NULL"),),
+    schema_version=2,
 )
 
 ORDER_CLAIMS = Table(
@@ -121,7 +128,7 @@ ORDER_CLAIMS = Table(
     name="order_claims",
     doc="Claims of platform orders by mini-program users in their latest state.",
     grain="one claim",
-    key=("claim_id",),
+    key=("claim_scope", "claim_id"),
     version="version_key",
     columns=columns(
         Column("claim_id", "string", "Claim number", required=True),
@@ -136,8 +143,15 @@ ORDER_CLAIMS = Table(
         Column("status", "string", "pending, approved, rejected or unknown", required=True),
         Column("claimed_at", "timestamp", "When it was claimed"),
         LINEAGE,
+        Column(
+            "claim_scope",
+            "string",
+            "App id of the mini-program that took the claim, within which its number counts; without one the brand",
+            required=True,
+        ),
     ),
     checks=(Check("order_present", "length(order_id) > 0"),),
+    schema_version=2,
 )
 
 CONSENTS = Table(
@@ -145,7 +159,7 @@ CONSENTS = Table(
     name="consents",
     doc="Consents granted and withdrawn, every record kept.",
     grain="one consent record",
-    key=("consent_id",),
+    key=("consent_scope", "consent_id"),
     version="version_key",
     columns=columns(
         Column("consent_id", "string", "Consent record id", required=True),
@@ -155,8 +169,10 @@ CONSENTS = Table(
         Column("stated_at", "timestamp", "When it was stated"),
         Column("source", "string", "Where it was stated"),
         LINEAGE,
+        Column("consent_scope", "string", "Brand that holds the record, within which its id counts", required=True),
     ),
     checks=(Check("known_status", "status IN ('granted','withdrawn')"),),
+    schema_version=2,
 )
 
 MEMBERS = Table(
@@ -295,6 +311,7 @@ IDENTITY_OBSERVATIONS = Table(
         ),
     ),
     checks=(Check("known_kind", "kind IN ('link','unlink','bind','unbind','replace')"),),
+    schema_version=2,
 )
 
 PII_VAULT = Table(

@@ -50,7 +50,10 @@ def test_each_declared_check_and_required_column_is_counted(lake: Lake, tmp_path
     assert list(results) == [check.name for check in checks_of(ALL[CONSENTS])]
     assert {name: result.failed for name, result in results.items() if result.failed} == {"known_status": 2}
     assert {result.rows for result in results.values()} == {3}
-    assert results["known_status"].samples == ({"consent_id": "sec***ve2"}, {"consent_id": "sec***ve3"})
+    assert results["known_status"].samples == (
+        {"consent_scope": "***", "consent_id": "sec***ve2"},
+        {"consent_scope": "***", "consent_id": "sec***ve3"},
+    )
 
 
 def test_a_broken_blocking_rule_stops_the_run_after_it_was_recorded(lake: Lake, tmp_path: Path) -> None:
@@ -63,7 +66,7 @@ def test_a_broken_blocking_rule_stops_the_run_after_it_was_recorded(lake: Lake, 
     assert "secretive" not in caught.value.message
     assert recorded(lake)[CONSENTS, "known_status"] == (2, 1)
     (samples,) = lake.query(ALL["ops.quality_results"], "FROM t WHERE failed > 0")
-    assert json.loads(samples["samples"]) == [{"consent_id": "sec***ve2"}]
+    assert json.loads(samples["samples"]) == [{"consent_scope": "***", "consent_id": "sec***ve2"}]
 
 
 def test_a_broken_warning_is_said_and_the_run_goes_on(lake: Lake, tmp_path: Path) -> None:

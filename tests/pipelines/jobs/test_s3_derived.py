@@ -37,6 +37,7 @@ def claim(claim_id: str, **more: Any) -> Row:
     base = {
         "platform": "douyin",
         "order_id": "6900000000000000001",
+        "claim_scope": "wx01",
         "claim_id": claim_id,
         "subject_namespace": "wx_unionid",
         "subject_scope": "op1",
@@ -163,3 +164,9 @@ def test_only_the_latest_claim_of_a_claimant_counts() -> None:
         "c2", subject_value="u", openid="o", status="approved", claimed_at=datetime(2025, 3, 1, 3, tzinfo=UTC)
     )
     assert verdicts(earlier, later) == {"c1": ("none", "superseded"), "c2": ("link", "approved")}
+
+
+def test_claims_of_two_mini_programs_are_two_though_numbered_alike() -> None:
+    other = claim("c1", claim_scope="wx02", openid="o-2", subject_value="u-2")
+    rows = judged(claim("c1", status="rejected"), other)
+    assert [(row["claim_scope"], row["rule"]) for row in rows] == [("wx01", "rejected"), ("wx02", "pending")]
