@@ -7,12 +7,13 @@ import unicodedata
 from typing import Any
 
 from pipelines.sources.base import Parsed, RecordRefusedError
-from pipelines.sources.fields import epoch_ms, epoch_s, fen_of_yuan, integer, rfc3339, text, top_time
+from pipelines.sources.fields import epoch_ms, epoch_s, fen_of_yuan, integer, rfc3339, stated_time, text, top_time
 
 _TAIL = re.compile(r"^[^-,转]*\*(\d+)$")
 _VIRTUAL = re.compile(r"^\+?\d{8,15}\s*[-,转]\s*\d{1,6}$")
 _DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
 _LOCAL_LENGTH = len("2025-01-01 00:00:00")
+_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _CIPHER = re.compile(r"[A-Za-z$#=/~]")
 _PLAIN = re.compile(r"^\+?[\d\s()-]{7,24}$")
 
@@ -67,13 +68,13 @@ def any_time(value: Any, name: str) -> int | None:
     >>> any_time(1735700530, "t"), any_time("1735700530000", "t"), any_time("2025-01-01 11:02:10", "t")
     (1735700530000, 1735700530000, 1735700530000)
     """
-    raw = text(value)
+    raw = stated_time(value)
     if raw is None:
         return None
     if "-" in raw[1:]:
         if _DAY.match(raw):
             raw += " 00:00:00"
-        return top_time(raw, name) if len(raw) == _LOCAL_LENGTH else rfc3339(raw, name)
+        return rfc3339(raw, name) if _OFFSET.search(raw, _LOCAL_LENGTH) else top_time(raw, name)
     return epoch_s(raw, name) if len(raw) < _MS_DIGITS else epoch_ms(raw, name)
 
 

@@ -22,7 +22,10 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _QUOTED = re.compile(r'^"(.*)"$', re.DOTALL)
-_TOP_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d):(\d\d):(\d\d)$", re.ASCII)
+_TOP_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?$", re.ASCII)
+_NO_CENTS = re.compile(r"(?<=\d)\.0+$", re.ASCII)
+_NO_TIME = re.compile(r"^(0+|0000-00-00([ T]00:00:00(\.0+)?)?|0001-01-01[ T]00:00:00(Z|[+-]00:00)?)$", re.ASCII)
+"""How databases and languages write a time that was never set: MySQL's zero date, Go's and .NET's first instant."""
 MAX_MS = 253_402_300_799_000
 """Last millisecond of the year 9999."""
 
@@ -64,8 +67,8 @@ def identifier(value: Any) -> str | None:
 def integer(value: Any, name: str) -> int | None:
     """A whole number given as number or text; None when not set.
 
-    >>> integer("20", "n"), integer(20, "n"), integer("", "n")
-    (20, 20, None)
+    >>> integer("20", "n"), integer(20, "n"), integer("", "n"), integer("20.0", "n")
+    (20, 20, None, 20)
     """
     if type(value) is int:
         return value
@@ -81,7 +84,7 @@ def integer(value: Any, name: str) -> int | None:
     if raw is None:
         return None
     try:
-        return int(raw)
+        return int(_NO_CENTS.sub("", raw))
     except ValueError:
         raise RecordRefusedError("bad_value", f"{name}: not a whole number") from None
 
@@ -126,6 +129,16 @@ def fen_of_yuan(value: Any, name: str) -> int | None:
     return int(fen)
 
 
+def stated_time(value: Any) -> str | None:
+    """The text of a time, None where it is not set or is the zero of a database or language.
+
+    >>> stated_time("2025-01-01 11:02:00"), stated_time("0000-00-00 00:00:00"), stated_time("0001-01-01T00:00:00Z")
+    ('2025-01-01 11:02:00', None, None)
+    """
+    raw = text(value)
+    return None if raw is None or (raw[0] == "0" and _NO_TIME.match(raw)) else raw
+
+
 def epoch_s(value: Any, name: str) -> int | None:
     """Epoch seconds as UTC epoch ms; zero means not happened.
 
@@ -143,24 +156,27 @@ def epoch_ms(value: Any, name: str) -> int | None:
 
 
 def top_time(value: Any, name: str) -> int | None:
-    """A local time `yyyy-MM-dd HH:mm:ss` of Asia/Shanghai as UTC epoch ms.
+    """A local time `yyyy-MM-dd HH:mm:ss` of Asia/Shanghai as UTC epoch ms; a zero date means not happened.
 
-    >>> top_time("2025-01-01 11:02:00", "created")
-    1735700520000
+    Copies that passed through a database may add fractions of a second.
+
+    >>> top_time("2025-01-01 11:02:00", "created"), top_time("0000-00-00 00:00:00", "pay_time")
+    (1735700520000, None)
     """
-    raw = text(value)
+    raw = stated_time(value)
     if raw is None:
         return None
     match = _TOP_TIME.match(raw)
     try:
         if match is None:
             raise ValueError
-        day, hour, minute, second = match.groups()
+        day, hour, minute, second, fraction = match.groups()
         clock = time(int(hour), int(minute), int(second))
         midnight = _local_midnight_ms(day)
     except ValueError:
         raise RecordRefusedError("bad_value", f"{name}: not a time of the form yyyy-MM-dd HH:mm:ss") from None
-    return midnight + ((clock.hour * 60 + clock.minute) * 60 + clock.second) * 1000
+    millis = int(fraction[:3].ljust(3, "0")) if fraction else 0
+    return midnight + ((clock.hour * 60 + clock.minute) * 60 + clock.second) * 1000 + millis
 
 
 @lru_cache(maxsize=4096)
@@ -170,12 +186,12 @@ def _local_midnight_ms(day: str) -> int:
 
 
 def rfc3339(value: Any, name: str) -> int | None:
-    """An RFC 3339 time with offset as UTC epoch ms.
+    """An RFC 3339 time with offset as UTC epoch ms; a zero time means not happened.
 
     >>> rfc3339("2022-09-02T10:27:50+08:00", "t")
     1662085670000
     """
-    raw = text(value)
+    raw = stated_time(value)
     if raw is None:
         return None
     try:

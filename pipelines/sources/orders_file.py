@@ -38,7 +38,7 @@ from pipelines.sources.amounts import mask_tail, plain_phone
 from pipelines.sources.base import Context, FeedParser, Parsed, Record, RecordRefusedError, version_key
 from pipelines.sources.categories import as_object, category, refuse_stated
 from pipelines.sources.evidence import first_known, named, observe
-from pipelines.sources.fields import flag, identifier, mapping, objects, required, text
+from pipelines.sources.fields import flag, identifier, items, mapping, objects, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS, made_number
 from pipelines.sources.shape import Shape
@@ -116,7 +116,7 @@ def parse_orders(record: Record) -> Parsed:
         unknown |= _beside_fields(rows)
     parsed = Parsed(unknown=unknown)
     order_id = required(identifier(value.get("order_id")), "order_id")
-    holds = value.get("holds") or ["orders", "lines"]
+    holds = list(items(value.get("holds"), "holds")) or ["orders", "lines"]
     sold, returned = _lines(rows, record, parsed), _returns(rows, order_id)
     order = _order(rows, order_id, record)
     own = [refund for target, refund in returned if target == order_id]

@@ -43,7 +43,7 @@ def test_an_id_that_was_a_fraction_is_refused(rounded: float) -> None:
         identifier(rounded)
 
 
-@pytest.mark.parametrize("broken", ["12,3x", 1.5, {"a": 1}, [1], "1e3"])
+@pytest.mark.parametrize("broken", ["12,3x", 1.5, {"a": 1}, [1], "1e3", "1.05", ".0"])
 def test_what_is_no_whole_number_is_refused(broken: object) -> None:
     with pytest.raises(RecordRefusedError, match="bad_value: n"):
         integer(broken, "n")
@@ -78,7 +78,10 @@ def test_an_amount_is_refused_and_never_rounded(broken: str) -> None:
         ("2025-01-01 11:02:10", 1735700530000),
         ("2025-01-01T00:00:00", 1735660800000),
         ("2024-02-29 23:59:59", 1709222399000),
+        ("2025-01-01 11:02:10.0", 1735700530000),
+        ("2025-01-01 11:02:10.123456", 1735700530123),
         ("", None),
+        *((never, None) for never in ("0", "0000-00-00 00:00:00", "0000-00-00", "0001-01-01 00:00:00")),
     ],
 )
 def test_local_times_are_those_of_shanghai(said: str, moment: int | None) -> None:
@@ -87,7 +90,14 @@ def test_local_times_are_those_of_shanghai(said: str, moment: int | None) -> Non
 
 @pytest.mark.parametrize(
     "broken",
-    ["2025-02-29 00:00:00", "2025-01-01 24:00:00", "2025-01-01 00:60:00", "2025-01-01", "01/02/2025 00:00:00", "0"],
+    [
+        "2025-02-29 00:00:00",
+        "2025-01-01 24:00:00",
+        "2025-01-01 00:60:00",
+        "2025-01-01",
+        "01/02/2025 00:00:00",
+        "0000-01-00 00:00:00",
+    ],
 )
 def test_a_local_time_that_does_not_exist_is_refused(broken: str) -> None:
     with pytest.raises(RecordRefusedError, match="bad_value: t"):
@@ -102,6 +112,10 @@ def test_zero_seconds_are_not_1970(said: object, moment: int | None) -> None:
 def test_seconds_beyond_the_calendar_are_refused() -> None:
     with pytest.raises(RecordRefusedError, match="outside 1970 to 9999"):
         epoch_s(1735700530000, "t")
+
+
+def test_the_first_instant_of_a_language_is_no_time() -> None:
+    assert rfc3339("0001-01-01T00:00:00Z", "t") is None
 
 
 def test_a_time_without_offset_is_refused() -> None:
