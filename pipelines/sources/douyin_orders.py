@@ -168,7 +168,8 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
 
 def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed) -> dict[str, Any]:
     get, maps = line.get, record.settings.value_maps
-    codes = (text(get("order_status")) or order.codes[0], text(get("main_status")) or order.codes[1])
+    own = (text(get("order_status")), text(get("main_status")))
+    codes = own if any(own) else order.codes
     unknown_states(codes, maps, parsed, "sku_order_list[].")
     state, strange = refund_state(mapping(get("after_sale_info"), "after_sale_info"), maps.get("after_sale_state", {}))
     if strange is not None:
