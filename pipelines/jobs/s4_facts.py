@@ -49,11 +49,16 @@ def order_worth(orders: DataFrame, lines: DataFrame, refunds: DataFrame, *, incl
 
     Added: `channel`, `paid` (paid and counted), `kept` (paid, with goods, not wholly refunded), `worth_fen` (paid by
     the buyer, freight included; the sum of the lines where the order names no amount), `refunded_fen`,
-    `refund_pending`.
+    `refund_pending`, `held_fen` (what is left of a deposit whose final payment is open).
+
+    A closed order is wholly refunded once a refund of it is known, or if nothing was paid: freight may stay with the
+    seller when all goods go back.
     """
     by_line = lines.groupBy(*ORDER).agg(
         fn.expr("bool_or(NOT is_gift)").alias("has_goods"),
-        fn.expr("bool_or(NOT is_gift AND refund_state <=> 'success')").alias("said_refunded"),
+        fn.expr("bool_or(NOT is_gift AND refund_state <=> 'success' AND coalesce(paid_fen, 1) > 0)").alias(
+            "said_refunded"
+        ),
         fn.expr("sum(paid_fen) FILTER (WHERE NOT is_gift)").alias("lines_fen"),
     )
     by_refund = refunds.where("status = 'success'").groupBy(*ORDER).agg(fn.sum("amount_fen").alias("success_fen"))
@@ -67,11 +72,14 @@ def order_worth(orders: DataFrame, lines: DataFrame, refunds: DataFrame, *, incl
         fn.expr("coalesce(paid_fen, lines_fen + coalesce(freight_fen, 0), 0)").alias("worth_fen"),
         fn.expr("coalesce(success_fen, 0)").alias("refunded_fen"),
         fn.expr("is_paid AND success_fen IS NULL AND (coalesce(said_refunded, false) OR status = 'closed')").alias(
-            "refund_pending"
+            "said_back"
         ),
     )
-    return amounts.withColumn(
-        "kept", fn.expr("paid AND has_goods AND NOT (refunded_fen > 0 AND refunded_fen >= worth_fen)")
+    given_back = "(refunded_fen > 0 AND refunded_fen >= worth_fen) OR (status = 'closed' AND NOT refund_pending)"
+    return (
+        amounts.withColumn("refund_pending", fn.expr("said_back AND worth_fen > 0"))
+        .withColumn("kept", fn.expr(f"paid AND has_goods AND NOT ({given_back})"))
+        .withColumn("held_fen", fn.expr("CASE WHEN is_paid THEN 0 ELSE greatest(deposit_fen - refunded_fen, 0) END"))
     )
 
 
@@ -88,7 +96,7 @@ def order_facts(worth: DataFrame, owners: DataFrame) -> DataFrame:
         fn.expr("CASE WHEN paid THEN worth_fen ELSE 0 END").alias("paid_fen"),
         fn.expr("CASE WHEN paid THEN refunded_fen ELSE 0 END").alias("refunded_fen"),
         "refund_pending",
-        "deposit_fen",
+        fn.col("held_fen").alias("deposit_fen"),
         "is_internal",
         "currency",
         "province",

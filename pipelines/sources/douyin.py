@@ -115,9 +115,9 @@ def refund_state(info: Mapping[str, Any], states: Mapping[str, str]) -> tuple[st
 def aftersale_status(stated: str, kind: str, *, money: str | None = None) -> str:
     """The state of an after-sale case in our words from its stated state, its kind, and the state of the money.
 
-    A case of exchange, re-send or repair that ends well is no success of a refund. Of any other, money that went back is
-    one whatever the case's state: the platform may refund before the seller agrees, or although the seller refused. A
-    case that ended well but whose money did not go through has failed.
+    A case of exchange, re-send or repair that ends well is no success of a refund. Of any other, money that went back
+    is one whatever the case's state: the platform may refund before the seller agrees, or although the seller refused.
+    A case that ended well but whose money did not go through has failed.
 
     >>> aftersale_status("applied", "refund_only", money="3"), aftersale_status("success", "resend", money="3")
     ('success', 'exchange')

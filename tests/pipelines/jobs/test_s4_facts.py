@@ -38,6 +38,14 @@ ORDERS = {
     "closed_and_known": {"status": "closed"},
     "internal": {"is_internal": True},
     "no_amount": {"paid_fen": None, "freight_fen": 10},
+    "goods_back": {"status": "closed", "freight_fen": 800},
+    "price_protected": {"status": "finished"},
+    "nothing_to_pay": {"paid_fen": 0},
+    "nothing_to_pay_closed": {"paid_fen": 0, "status": "closed"},
+    "free_line_back": {},
+    "deposit": {"is_paid": False, "paid_fen": 0, "deposit_fen": 500, "status": "deposit_paid"},
+    "deposit_back": {"is_paid": False, "paid_fen": 0, "deposit_fen": 500, "status": "closed"},
+    "deposit_then_paid": {"deposit_fen": 0},
 }
 LINES = [
     line("gifts", "g", is_gift=True),
@@ -45,12 +53,20 @@ LINES = [
     line("no_amount", "a", paid_fen=400),
     line("no_amount", "b", paid_fen=500),
     line("no_amount", "g", is_gift=True),
+    line("nothing_to_pay", "l", paid_fen=0),
+    line("nothing_to_pay_closed", "l", paid_fen=0, refund_state="success"),
+    line("free_line_back", "l", paid_fen=0, refund_state="success"),
+    line("free_line_back", "m", paid_fen=10_000),
 ]
 REFUNDS = [
     refund("part_refunded", "a", amount_fen=300),
     refund("part_refunded", "b", amount_fen=700, status="applied"),
     refund("refunded", "c", amount_fen=10_000),
     refund("closed_and_known", "d", amount_fen=10_000),
+    refund("goods_back", "e", amount_fen=9_200),
+    refund("price_protected", "f", amount_fen=9_200, refund_type="price_protection"),
+    refund("deposit_back", "g", amount_fen=500),
+    refund("deposit_then_paid", "h", amount_fen=500),
 ]
 
 
@@ -91,6 +107,24 @@ def test_a_refund_the_line_speaks_of_is_pending_and_takes_no_amount_off(worths: 
 
 def test_a_closed_paid_order_is_pending_until_its_refund_is_known(worths: Worths) -> None:
     assert (worths["closed"]["refund_pending"], worths["closed_and_known"]["refund_pending"]) == (True, False)
+
+
+def test_a_closed_order_whose_freight_the_seller_keeps_is_no_purchase_kept(worths: Worths) -> None:
+    assert (worths["goods_back"]["kept"], worths["goods_back"]["refunded_fen"]) == (False, 9_200)
+    assert worths["price_protected"]["kept"] is True
+    assert (worths["closed"]["kept"], worths["closed_and_known"]["kept"]) == (True, False)
+
+
+def test_of_an_order_without_anything_to_pay_nothing_is_pending(worths: Worths) -> None:
+    assert (worths["nothing_to_pay"]["kept"], worths["nothing_to_pay"]["refund_pending"]) == (True, False)
+    closed = worths["nothing_to_pay_closed"]
+    assert (closed["paid"], closed["kept"], closed["refund_pending"]) == (True, False, False)
+    assert worths["free_line_back"]["refund_pending"] is False
+
+
+def test_a_deposit_that_was_given_back_is_no_longer_held(worths: Worths) -> None:
+    held = [worths[name]["held_fen"] for name in ("deposit", "deposit_back", "deposit_then_paid")]
+    assert held == [500, 0, 0]
 
 
 def test_an_internal_order_is_left_out_unless_configured(worths: Worths) -> None:
