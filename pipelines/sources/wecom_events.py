@@ -20,7 +20,7 @@ from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import day_of, observe_day, sighting_day, stable_id
 from pipelines.sources.wecom_activity import parse_message
 from pipelines.sources.wecom_relations import BEGAN, CHANGES, JOINED, STAYS, add_change, add_stay
-from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of, wecom_error
+from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, scope_of, wecom_error
 from pipelines.sources.wecom_xml import Fields, read_xml
 
 FEED = "wecom_events"
@@ -189,8 +189,12 @@ def _changed_members(fields: Fields) -> list[str]:
 
 
 def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bool) -> None:
+    """Of somebody whose id does not say whether it is a customer's, the next listing tells, who they are and since
+    when: taken for a customer, a guide would become a person."""
     record, at_ms = callback.record, callback.at_ms
-    external = is_external(member_id)
+    external = callback.scope.is_customer(member_id)
+    if external is None:
+        return
     row: dict[str, Any] = {
         "corp_id": callback.scope.tenant,
         "chat_id": chat_id,

@@ -99,6 +99,18 @@ def test_the_customer_of_a_callback_counts_as_seen_on_its_day() -> None:
     assert ids_of(seen) == [("wecom_external_userid", CORP, EXTERNAL)]
 
 
+def test_towards_a_provider_a_member_who_may_be_a_guide_waits_for_the_listing() -> None:
+    members = "<MemChangeList><Item>woExampleGuide0001</Item><Item>wmExampleAAAA0001</Item></MemChangeList>"
+    body = (
+        f"<xml><SuiteId>{SUITE}</SuiteId><InfoType>change_external_chat</InfoType><TimeStamp>{AT_S}</TimeStamp>"
+        f"<ChangeType>update</ChangeType><ChatId>wrExample01</ChatId><UpdateDetail>add_member</UpdateDetail>{members}</xml>"
+    )
+    parsed = read_one(PARSER, body.encode())
+    assert [row["member_id"] for row in rows(parsed, "group_members")] == [EXTERNAL]
+    assert [row["member_id"] for row in rows(parsed, "group_member_changes")] == [EXTERNAL]
+    assert [ids_of(seen) for seen in parsed.observations] == [[("wecom_isv_external_userid", SUITE, EXTERNAL)]]
+
+
 def test_a_providers_callback_lies_in_the_suites_scope() -> None:
     parsed = read_one(PARSER, provider("add_external_contact"))
     assert one_row(parsed, "contact_follows")["corp_id"] == SUITE
