@@ -204,17 +204,20 @@ def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bo
         "updated_at": at_ms,
         "version_key": version_key(at_ms, record.digest, rank=RANK_BEGUN if joined else RANK_ENDED),
     }
+    told: dict[str, Any] = {}
     if joined:
         scene = callback.fields.get("JoinScene")
         row["joined_at"] = at_ms
         row["join_scene"] = category(callback.parsed, record.settings, "event_join_scene", scene, path="JoinScene")
+        told["join_scene"] = row["join_scene"]
     else:
+        scene = callback.fields.get("QuitScene")
         row["left_at"] = at_ms
+        told["leave_scene"] = category(callback.parsed, record.settings, "event_quit_scene", scene, path="QuitScene")
     if external:
-        row["subject"] = callback.scope.subject(member_id)
+        row["subject"] = told["subject"] = callback.scope.subject(member_id)
         _observe(callback, member_id)
     callback.parsed.rows.append(("silver.group_members", row))
-    told = {name: row[name] for name in ("subject", "join_scene") if name in row}
     add_stay(callback.parsed, record, row, change=JOINED if joined else "left", at_ms=at_ms, **told)
 
 

@@ -149,6 +149,21 @@ def test_members_who_leave_have_left() -> None:
     assert "joined_at" not in row
 
 
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [("<QuitScene>0</QuitScene>", "quit"), ("<QuitScene>1</QuitScene>", "removed"), ("", None)],
+)
+def test_a_leaving_says_whether_somebody_removed_the_member(scene: str, told: str | None) -> None:
+    change = one_row(members("del_member", EXTERNAL, scene=scene), "group_member_changes")
+    assert (change["change"], change["leave_scene"], "join_scene" in change) == ("left", told, False)
+
+
+def test_an_unknown_way_of_leaving_is_counted() -> None:
+    parsed = members("del_member", EXTERNAL, scene="<QuitScene>7</QuitScene>")
+    assert one_row(parsed, "group_member_changes")["leave_scene"] == "unknown"
+    assert parsed.unknown_values == [("QuitScene", "7")]
+
+
 @pytest.mark.parametrize("detail", ["change_owner", "change_name", "change_notice"])
 def test_other_changes_of_a_group_move_no_members(detail: str) -> None:
     assert rows(members(detail, EXTERNAL), "group_members") == []
