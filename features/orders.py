@@ -28,7 +28,7 @@ ORDERS = Fact(
 
 LINES = Fact(
     name="lines",
-    doc="Paid order lines that are no gifts and not refunded",
+    doc="Paid order lines that are no gifts and not wholly refunded",
     columns={
         "category": "The brand's category of the product",
         "product": "platform|product_id",

@@ -104,10 +104,27 @@ def order_facts(worth: DataFrame, owners: DataFrame) -> DataFrame:
     )
 
 
-def line_facts(lines: DataFrame, products: DataFrame, left_out: DataFrame, owners: DataFrame) -> DataFrame:
-    """The fact `lines`: paid lines with their category; without gifts, refunded lines and the orders `left_out`."""
-    bought = lines.where("is_paid AND NOT is_gift AND NOT (refund_state <=> 'success')").join(
-        left_out, ORDER, "left_anti"
+def line_facts(
+    lines: DataFrame, refunds: DataFrame, products: DataFrame, left_out: DataFrame, owners: DataFrame
+) -> DataFrame:
+    """The fact `lines`: paid lines with their category; without gifts, refunded lines and the orders `left_out`.
+
+    A line is refunded when all that was paid for it went back, or as it says itself where refunds do not name it alone:
+    after one of a part (a price protection, one piece of two) it stays bought.
+    """
+    given = refunds.where("status = 'success' AND amount_fen > 0")
+    back = (
+        given.join(given.where("line_id IS NULL").select(*ORDER), ORDER, "left_anti")
+        .groupBy(*ORDER, "line_id")
+        .agg(fn.expr("sum(amount_fen - coalesce(freight_fen, 0))").alias("back_fen"))
+    )
+    refunded = "coalesce(back_fen, CASE WHEN refund_state <=> 'success' THEN paid_fen END) >= coalesce(paid_fen, 0)"
+    said = f"coalesce({refunded}, refund_state <=> 'success')"
+    bought = (
+        lines.where("is_paid AND NOT is_gift")
+        .join(left_out, ORDER, "left_anti")
+        .join(back, [*ORDER, "line_id"], "left")
+        .where(f"NOT {said}")
     )
     by_sku = products.where("sku_id <> ''").select(
         "platform", "product_id", "sku_id", fn.col("category").alias("sku_category")

@@ -149,7 +149,7 @@ def test_a_line_takes_its_category_from_the_sku_then_from_the_product(rows: Rows
         "identifier_key AS subject_key", "one_id"
     )
     left_out = rows("silver.orders").select(*s4_facts.ORDER)
-    found = s4_facts.line_facts(lines, products, left_out, owners)
+    found = s4_facts.line_facts(lines, rows("silver.refunds"), products, left_out, owners)
     assert sorted(row["category"] for row in found.collect()) == ["cup", "tea"]
 
 
@@ -167,8 +167,31 @@ def test_gifts_refunded_lines_and_left_out_orders_are_no_line_facts(rows: Rows) 
     owners = rows("identity.oneid_map", {"identifier_key": 1, "one_id": "A"}).selectExpr(
         "identifier_key AS subject_key", "one_id"
     )
-    found = s4_facts.line_facts(lines, rows("silver.products"), left_out, owners)
+    found = s4_facts.line_facts(lines, rows("silver.refunds"), rows("silver.products"), left_out, owners)
     assert [row["quantity"] for row in found.collect()] == [7]
+
+
+def test_a_line_is_refunded_when_all_that_was_paid_for_it_went_back(rows: Rows) -> None:
+    said, silent = {"refund_state": "success"}, {"refund_state": None}
+    stated = {
+        ("o", "part"): (said, [refund("o", "1", amount_fen=300, line_id="part")]),
+        ("o", "freight"): (said, [refund("o", "2", amount_fen=300, freight_fen=300, line_id="freight")]),
+        ("o", "twice"): (silent, [refund("o", str(n), amount_fen=500, line_id="twice") for n in (3, 4)]),
+        ("o", "goods"): (said, [refund("o", "5", amount_fen=1_100, freight_fen=100, line_id="goods")]),
+        ("o", "closed"): (silent, [refund("o", "6", amount_fen=1_000, line_id="closed", status="closed")]),
+        ("o", "said"): (said, []),
+        ("p", "1"): (said, [refund("p", "7", amount_fen=300, line_id="1"), refund("p", "8", amount_fen=1_700)]),
+    }
+    owned = {"subject_key": 1, "product_id": "p", "paid_fen": 1_000}
+    lines = [line(*name, **owned, **state, quantity=number) for number, (name, (state, _)) in enumerate(stated.items())]
+    refunds = rows("silver.refunds", *(back for _, backs in stated.values() for back in backs))
+    owners = rows("identity.oneid_map", {"identifier_key": 1, "one_id": "A"}).selectExpr(
+        "identifier_key AS subject_key", "one_id"
+    )
+    nothing = rows("silver.orders").select(*s4_facts.ORDER)
+    found = s4_facts.line_facts(rows("silver.order_lines", *lines), refunds, rows("silver.products"), nothing, owners)
+    kept = {list(stated)[row["quantity"]][1] for row in found.collect()}
+    assert kept == {"part", "freight", "closed"}
 
 
 def test_of_one_identifier_the_latest_consent_counts(rows: Rows) -> None:

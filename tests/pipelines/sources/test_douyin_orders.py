@@ -238,6 +238,10 @@ def test_talent_samples_are_internal() -> None:
     assert one_row(parse(ORDERS, douyin_order(douyin_line(trade_type=8))), "orders")["is_internal"] is True
     mixed = douyin_order(douyin_line(trade_type=8), douyin_line(order_id="2"))
     assert one_row(parse(ORDERS, mixed), "orders")["is_internal"] is False
+    gift = douyin_line(order_id="2", given_product_type="FREE")
+    with_gift = douyin_order(douyin_line(trade_type=8), gift)
+    assert one_row(parse(ORDERS, with_gift), "orders")["is_internal"] is True
+    assert one_row(parse(ORDERS, douyin_order(gift)), "orders")["is_internal"] is False
 
 
 def test_unknown_states_are_kept_raw_and_counted() -> None:
