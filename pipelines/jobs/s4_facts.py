@@ -114,7 +114,7 @@ def line_facts(
     """
     given = refunds.where("status = 'success' AND amount_fen > 0")
     back = (
-        given.join(given.where("line_id IS NULL").select(*ORDER), ORDER, "left_anti")
+        given.join(given.where("line_id IS NULL OR line_amounts IS NOT NULL").select(*ORDER), ORDER, "left_anti")
         .groupBy(*ORDER, "line_id")
         .agg(fn.expr("sum(amount_fen - coalesce(freight_fen, 0))").alias("back_fen"))
     )

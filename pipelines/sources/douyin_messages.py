@@ -19,7 +19,7 @@ from pipelines.sources.douyin import MP_OPEN_ID, PLATFORM, aftersale_rank, after
 from pipelines.sources.evidence import first_known
 from pipelines.sources.fields import business_date, identifier, items, mapping, required, text
 from pipelines.sources.pages import split_pages
-from pipelines.sources.refunds import REFUNDS, refund_place
+from pipelines.sources.refunds import REFUNDS, line_alone, refund_place
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import observe_day, sighting_day, stable_id
 
@@ -114,12 +114,13 @@ def _refund_row(parsed: Parsed, record: Record, data: Mapping[str, Any], *, tag:
         return False
     status = aftersale_status(state or UNKNOWN, kind or UNKNOWN)
     succeeded = at if status == "success" else None
+    order_id = identifier(data.get("p_id"))
     parsed.row(
         REFUNDS,
         **refund_place(PLATFORM, identifier(data.get("shop_id")) or record.context.shop_id),
         refund_id=refund_id,
-        order_id=identifier(data.get("p_id")),
-        line_id=identifier(data.get("s_id")),
+        order_id=order_id,
+        line_id=line_alone(identifier(data.get("s_id")), order_id),
         status=status,
         status_raw=raw,
         refund_type=kind,

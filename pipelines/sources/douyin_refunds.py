@@ -12,7 +12,7 @@ from pipelines.sources.base import Context, FeedParser, Parsed, Record, version_
 from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.douyin import CIPHERS, PLATFORM, aftersale_rank, aftersale_status, split_answer
 from pipelines.sources.fields import business_date, identifier, mapping, objects, required, text
-from pipelines.sources.refunds import REFUNDS, refund_place
+from pipelines.sources.refunds import REFUNDS, line_alone, refund_place
 from pipelines.sources.shape import Shape
 
 PULLED = 1
@@ -49,7 +49,8 @@ def parse_refunds(record: Record) -> Parsed:
     order = mapping(value.get("order_info"), "order_info")
     applied = any_time(case.get("apply_time") or case.get("create_time"), "aftersale_info.apply_time")
     updated = any_time(case.get("update_time"), "aftersale_info.update_time") or applied
-    lines = _line_amounts(order)
+    lines, order_id = _line_amounts(order), identifier(order.get("shop_order_id"))
+    alone = line_alone(identifier(case.get("related_id")), order_id)
     kind = category(
         parsed, settings, "aftersale_type", case.get("aftersale_type"), path="aftersale_info.aftersale_type"
     )
@@ -61,8 +62,8 @@ def parse_refunds(record: Record) -> Parsed:
         REFUNDS,
         **refund_place(PLATFORM, record.context.shop_id),
         refund_id=required(identifier(case.get("aftersale_id")), "aftersale_info.aftersale_id"),
-        order_id=identifier(order.get("shop_order_id")),
-        line_id=next(iter(lines)) if len(lines) == 1 else None if lines else identifier(case.get("related_id")),
+        order_id=order_id,
+        line_id=next(iter(lines)) if len(lines) == 1 else None if lines else alone,
         line_amounts=orjson.dumps(lines, option=orjson.OPT_SORT_KEYS).decode() if len(lines) > 1 else None,
         status=status,
         status_raw=raw,

@@ -23,6 +23,15 @@ def made_number(order_id: str, line_id: str) -> str:
     return f"{order_id}{PART}{line_id}"
 
 
+def line_alone(line_id: str | None, order_id: str | None) -> str | None:
+    """The line that a refund is of; None where its number is the order's, which stands for the whole order.
+
+    >>> line_alone("6923456789012345679", "6923456789012345678"), line_alone("69", "69")
+    ('6923456789012345679', None)
+    """
+    return None if line_id == order_id else line_id
+
+
 def refund_place(platform: str, shop_id: str) -> dict[str, str | None]:
     """The columns of a refund's row that say where its number counts, and its shop where the record names one.
 

@@ -181,6 +181,7 @@ def test_a_line_is_refunded_when_all_that_was_paid_for_it_went_back(rows: Rows) 
         ("o", "closed"): (silent, [refund("o", "6", amount_fen=1_000, line_id="closed", status="closed")]),
         ("o", "said"): (said, []),
         ("p", "1"): (said, [refund("p", "7", amount_fen=300, line_id="1"), refund("p", "8", amount_fen=1_700)]),
+        ("q", "1"): (said, [refund("q", "9", amount_fen=900, line_id="1", line_amounts='{"1":500,"2":400}')]),
     }
     owned = {"subject_key": 1, "product_id": "p", "paid_fen": 1_000}
     lines = [line(*name, **owned, **state, quantity=number) for number, (name, (state, _)) in enumerate(stated.items())]

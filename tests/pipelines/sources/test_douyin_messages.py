@@ -188,3 +188,8 @@ def test_a_trade_message_happened_at_its_update_time() -> None:
 def test_a_single_line_of_a_message_is_a_list_of_one(lines: object, known: list[str] | None) -> None:
     event = one_row(parse(MESSAGES, message("101", {**PAID, "s_ids": lines})), "events")
     assert orjson.loads(event["properties"]).get("line_ids") == known
+
+
+def test_a_refund_of_the_orders_own_number_is_of_the_whole_order() -> None:
+    row = one_row(parse(MESSAGES, message(206, {**REFUND, "s_id": str(REFUND["p_id"])})), "refunds")
+    assert (row["order_id"], row["line_id"]) == (str(REFUND["p_id"]), None)

@@ -12,6 +12,7 @@ from tests.pipelines.sources.private_domain import one_row
 from tests.pipelines.sources.public_domain import parse, read
 
 (REFUNDS,) = PARSERS
+ORDER_ID = "6923456789012345678"
 
 
 def case(*lines: str, **facts: Any) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def case(*lines: str, **facts: Any) -> dict[str, Any]:
     made = {name: value for name, value in {**info, **facts}.items() if value is not ...}
     return {
         "aftersale_info": made,
-        "order_info": {"shop_order_id": "6923456789012345678", "related_order_info": related},
+        "order_info": {"shop_order_id": ORDER_ID, "related_order_info": related},
     }
 
 
@@ -144,3 +145,10 @@ def test_times_are_read_as_epoch_seconds_and_as_rfc_3339_texts_alike() -> None:
     told, known = (one_row(parse(REFUNDS, value), "refunds") for value in (texts, case()))
     assert (told["applied_at"], told["updated_at"]) == (known["applied_at"], known["updated_at"])
     assert told["version_key"] == known["version_key"]
+
+
+@pytest.mark.parametrize(("related", "line"), [("6923456789012345679", "6923456789012345679"), (ORDER_ID, None)])
+def test_a_case_of_its_orders_number_is_of_the_whole_order(related: str, line: str | None) -> None:
+    value = case(related_id=related)
+    value["order_info"]["related_order_info"] = []
+    assert one_row(parse(REFUNDS, value), "refunds")["line_id"] == line
