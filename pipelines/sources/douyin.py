@@ -112,6 +112,15 @@ def refund_state(info: Mapping[str, Any], states: Mapping[str, str]) -> tuple[st
     return state or "unknown", None if state else status
 
 
+def shown_refund_state(stated: str, main_code: str | None) -> str:
+    """The refund state of a line: as stated, or a success where only its main_status says that it was refunded.
+
+    >>> shown_refund_state("none", "22"), shown_refund_state("closed", "22"), shown_refund_state("none", "5")
+    ('success', 'closed', 'none')
+    """
+    return "success" if main_code in _REFUNDED and stated in ("none", "unknown") else stated
+
+
 def aftersale_status(stated: str, kind: str, *, money: str | None = None) -> str:
     """The state of an after-sale case in our words from its stated state, its kind, and the state of the money.
 

@@ -21,6 +21,7 @@ from pipelines.sources.douyin import (
     order_status,
     refund_state,
     refund_state_rank,
+    shown_refund_state,
     split_answer,
     unknown_states,
 )
@@ -197,7 +198,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "is_paid": paid is not None,
         "status": deposit_or(order_status(codes, maps, paid=paid is not None), held=order.deposit_held),
         "status_raw": _raw(codes),
-        "refund_state": state,
+        "refund_state": shown_refund_state(state, codes[1]),
         "created_at": order.created,
         "paid_at": paid,
         "updated_at": updated,

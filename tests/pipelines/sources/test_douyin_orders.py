@@ -182,6 +182,21 @@ def test_a_line_says_where_its_refund_stands(info: object, state: str) -> None:
     )
 
 
+@pytest.mark.parametrize("main", [21, "22", 39])
+@pytest.mark.parametrize(
+    ("info", "state"),
+    [
+        (None, "success"),
+        ({"after_sale_status": 0}, "success"),
+        ({"after_sale_status": 999}, "success"),
+        ({"after_sale_status": 28, "after_sale_type": 1, "refund_status": 1}, "closed"),
+    ],
+)
+def test_a_line_that_its_main_status_calls_refunded_is(main: object, info: object, state: str) -> None:
+    line = douyin_line(after_sale_info=info, order_status=4, main_status=main)
+    assert one_row(parse(ORDERS, douyin_order(line)), "order_lines")["refund_state"] == state
+
+
 def test_a_deposit_is_money_apart_until_the_final_payment() -> None:
     phases = [
         {"current_phase": 1, "pay_success": True, "phase_pay_time": 1735700510, "phase_pay_amount": 5000},
