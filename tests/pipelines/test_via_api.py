@@ -60,6 +60,7 @@ def test_what_was_paid_is_in_the_worlds_books_to_the_fen(brought: tuple[Path, Pl
     assert sum(books.values()) > 0
 
 
+@pytest.mark.e2e
 def test_a_bad_day_on_the_platforms_changes_nothing(
     brought: tuple[Path, PlayReport, list[Fact]], tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = Keys("11" * 32, "22" * 32, "33" * 32)
 POLICY = Policy.load(ROOT / "conf" / "identity.yaml")
+SOURCES = load_sources(ROOT / "conf")
 DAY1, DAY2, DAY3 = "2025-01-01", "2025-01-02", "2025-01-03"
 PHONE = "13912345678"
 NAME = "某某"
@@ -105,7 +106,7 @@ def land(home: Path, files: Files) -> None:
 
 def worker_setup(staging: Path) -> WorkerSetup:
     """What a task of a test is sent."""
-    return WorkerSetup(str(staging), POLICY, KEYS, {"shop": "demo_key"}, load_sources(ROOT / "conf"), 1 << 20)
+    return WorkerSetup(str(staging), POLICY, KEYS, {"shop": "demo_key"}, SOURCES, 1 << 20)
 
 
 def run_context(
