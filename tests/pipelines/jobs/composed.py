@@ -17,6 +17,8 @@ from pipelines.sources.config import load_sources
 from tests.pipelines.sources.public_domain import DOUYIN_ORDER, changed
 
 if TYPE_CHECKING:
+    import pytest
+
     from pipelines.jobs.context import RunContext
     from pipelines.store.lake import Lake
 
@@ -102,6 +104,14 @@ def land(home: Path, files: Files) -> None:
         target = home / "landing" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
+
+
+def write_gold_only(patch: pytest.MonkeyPatch, *tables: str) -> None:
+    """Runs write these tables of the star schema alone: on a cluster each further one costs seconds."""
+    from pipelines.jobs import s6_gold
+
+    patch.setattr(s6_gold, "PARTS", {name: s6_gold.PARTS[name] for name in tables})
+    patch.setattr(s6_gold, "AGGREGATES", {})
 
 
 def worker_setup(staging: Path) -> WorkerSetup:

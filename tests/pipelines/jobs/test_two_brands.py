@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.embedded import connected
-from pipelines.jobs import s6_gold
 from pipelines.jobs.s3_cluster_rows import observed
 from pipelines.jobs.s3_local_scope import read_evidence_rows
 from pipelines.publish import current
@@ -20,7 +19,7 @@ from pipelines.store.lake import Lake
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from serving.contract import SNAPSHOT_FILE
-from tests.pipelines.jobs.composed import DAY1, DAY2
+from tests.pipelines.jobs.composed import DAY1, DAY2, write_gold_only
 from tests.pipelines.jobs.two_brands import (
     BRANDS,
     ORDERS,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 FIRST, SECOND = RunRequest(DAY1, DAY1), RunRequest(DAY2, DAY2)
-FACTS = "gold.fact_points"
 Homes = dict[str, Path]
 """Homes by the order in which the brands came."""
 
@@ -143,11 +141,10 @@ def test_brands_may_say_the_same_words_on_one_day(tmp_path: Path) -> None:
 def test_the_cluster_adds_the_other_brands_day_alike(
     spark: SparkSession, begun: Homes, homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The jobs that write what is compared, and of the star schema that part: every further one costs seconds."""
+    """Run by the jobs that write what is compared: each further one costs a cluster seconds."""
     home = shutil.copytree(begun["b first"], tmp_path / "home")
     settings = settings_of(home, ingest={"in_process_bytes": 0, "in_process_rows": 0})
-    monkeypatch.setattr(s6_gold, "PARTS", {FACTS: s6_gold.PARTS[FACTS]})
-    monkeypatch.setattr(s6_gold, "AGGREGATES", {})
+    write_gold_only(monkeypatch, "gold.fact_points")
     asked: list[SparkSession] = []
 
     def cluster() -> SparkSession:
