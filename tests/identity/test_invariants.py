@@ -30,7 +30,7 @@ from tests.identity.histories import ACCOUNTS, NUMBERS, POLICIES, Row, day, deci
 from tests.properties import property_of
 
 Runs = list[tuple[str, list[Row]]]
-some = partial(property_of, few=5, many=25)  # more by hand: CDP_EXAMPLES=2000
+some = partial(property_of, few=5, many=15)  # more by hand: CDP_EXAMPLES=2000
 
 
 def partition(resolver: Resolver) -> list[list[str]]:

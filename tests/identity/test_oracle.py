@@ -67,7 +67,7 @@ def plain(batch: list[Row]) -> list[Row]:
     return [{k: v for k, v in row.items() if k != "valid_to"} for row in batch]
 
 
-@property_of(runs(), decisions(), st.sampled_from(sorted(POLICIES)), few=5, many=25)
+@property_of(runs(), decisions(), st.sampled_from(sorted(POLICIES)), few=5, many=15)
 def test_people_ids_redirects_hubs_and_rivals_are_those_of_the_rules_written_out_again(
     history: list[tuple[str, list[Row]]], decided: list[tuple[str, int, int, int]], name: str
 ) -> None:
