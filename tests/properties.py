@@ -26,14 +26,16 @@ def property_of(*cases: SearchStrategy[Any], few: int, many: int) -> Callable[[T
     ]
 
     def decorate(test: Test) -> Test:
-        fixtures = inspect.signature(given(*cases)(test)).parameters.values()
+        asked_for = list(inspect.signature(test).parameters.values())
+        fixtures, drawn = asked_for[: -len(cases)], asked_for[-len(cases) :]
+        named = {parameter.name: case for parameter, case in zip(drawn, cases, strict=True)}
 
-        @wraps(test)
+        @wraps(test, updated=())  # what `example` leaves on the test is for the test within
         def tried(examples: int, **found: Any) -> None:
-            settings(max_examples=examples)(given(*cases)(test))(**found)
+            settings(max_examples=examples)(given(**named)(test))(**found)
 
-        asked = inspect.Parameter("examples", inspect.Parameter.KEYWORD_ONLY)
-        tried.__signature__ = inspect.Signature([*fixtures, asked])  # type: ignore[attr-defined]  # pytest reads it
+        size = inspect.Parameter("examples", inspect.Parameter.KEYWORD_ONLY)
+        tried.__signature__ = inspect.Signature([*fixtures, size])  # type: ignore[attr-defined]  # pytest reads it
         return pytest.mark.parametrize("examples", sizes)(tried)
 
     return decorate

@@ -16,6 +16,7 @@ from pipelines.via_api import PULLED, PlayReport, bring_via_api
 from tests.pipelines.connectors.test_readable import Fact, facts_of, last_versions
 
 CONFIG = SimulationConfig(people=30, days=4, seed=5, dirt=Dirt.none(), avg_events_per_person=1.0)
+pytestmark = pytest.mark.e2e
 KEPT = ("shop_orders", "miniprogram_events", "wecom_events", "points_events")
 
 
@@ -60,7 +61,6 @@ def test_what_was_paid_is_in_the_worlds_books_to_the_fen(brought: tuple[Path, Pl
     assert sum(books.values()) > 0
 
 
-@pytest.mark.e2e
 def test_a_bad_day_on_the_platforms_changes_nothing(
     brought: tuple[Path, PlayReport, list[Fact]], tmp_path: Path
 ) -> None:
