@@ -37,7 +37,7 @@ def test_annotations_docstrings_and_what_only_the_type_checker_reads_are_left_al
 
 
 def test_every_mutant_of_the_rules_differs_from_them() -> None:
-    for mutant in choose(40, 3):
+    for mutant in choose(12, 3):
         assert mutant.module in RULES.split()
         source = source_of(mutant.module)
         assert ast.dump(mutate(source, mutant)) != ast.dump(ast.parse(source))

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity import Policy, Resolver
@@ -27,17 +27,17 @@ from identity.observation import NormalisedObservation, normalise_observation
 from identity.resolution import NOBODY, Resolution
 from identity.resolve import resolve_evidence
 from tests.identity.histories import ACCOUNTS, NUMBERS, POLICIES, Row, day, decisions, play, runs
+from tests.properties import property_of
 
 Runs = list[tuple[str, list[Row]]]
-some = settings(max_examples=int(os.environ.get("CDP_EXAMPLES", "15")))  # more by hand: CDP_EXAMPLES=2000
+some = partial(property_of, few=5, many=15)  # more by hand: CDP_EXAMPLES=2000
 
 
 def partition(resolver: Resolver) -> list[list[str]]:
     return sorted(sorted(group) for group in resolver.clusters().values())
 
 
-@some
-@given(runs(), decisions(), st.sampled_from(["hold", "last"]))
+@some(runs(), decisions(), st.sampled_from(["hold", "last"]))
 def test_no_oneid_ever_breaks_a_limit_a_cannot_link_or_the_size_cap(history: Runs, decided: Any, name: str) -> None:
     policy = POLICIES[name]
     resolver = play(history, policy, decided)
@@ -56,8 +56,7 @@ def test_no_oneid_ever_breaks_a_limit_a_cannot_link_or_the_size_cap(history: Run
         assert len(group) <= policy.size_cap or statuses == {"held"}, one_id
 
 
-@some
-@given(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
+@some(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
 def test_recomputing_everything_changes_nothing_and_redirects_end_at_the_living(
     history: Runs, decided: Any, name: str
 ) -> None:
@@ -71,8 +70,7 @@ def test_recomputing_everything_changes_nothing_and_redirects_end_at_the_living(
         assert retired not in living
 
 
-@some
-@given(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
+@some(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
 def test_what_was_resolved_run_by_run_is_what_everything_at_once_gives(history: Runs, decided: Any, name: str) -> None:
     """The whole result, every edge and refusal included, not only the partition."""
     resolver = play(history, POLICIES[name], decided)
@@ -83,8 +81,7 @@ def test_what_was_resolved_run_by_run_is_what_everything_at_once_gives(history: 
     assert resolver._engine.cache.resolved == 0
 
 
-@some
-@given(runs(), st.randoms(use_true_random=False), st.sampled_from(sorted(POLICIES)))
+@some(runs(), st.randoms(use_true_random=False), st.sampled_from(sorted(POLICIES)))
 def test_the_order_of_rows_inside_a_run_changes_nothing(history: Runs, rng: Any, name: str) -> None:
     shuffled = [(as_of, rng.sample(batch, len(batch))) for as_of, batch in history]
     one, other = play(history, POLICIES[name]), play(shuffled, POLICIES[name])
@@ -94,8 +91,7 @@ def test_the_order_of_rows_inside_a_run_changes_nothing(history: Runs, rng: Any,
     assert one.review_queue() == other.review_queue()
 
 
-@some
-@given(runs(), st.sampled_from(sorted(POLICIES)))
+@some(runs(), st.sampled_from(sorted(POLICIES)))
 def test_batches_do_not_matter_for_who_is_one_person(history: Runs, name: str) -> None:
     """Event times lie before every run's day, so nothing is clamped: one run, daily runs and runs backwards agree."""
     last = history[-1][0]
@@ -105,8 +101,7 @@ def test_batches_do_not_matter_for_who_is_one_person(history: Runs, name: str) -
     assert found[0] == found[1] == found[2]
 
 
-@some
-@given(runs(), st.sampled_from(["hold", "last"]))
+@some(runs(), st.sampled_from(["hold", "last"]))
 def test_undoing_a_row_restores_the_former_partition(history: Runs, name: str) -> None:
     resolver = play(history, POLICIES[name])
     last = history[-1][0]
@@ -124,8 +119,7 @@ def test_undoing_a_row_restores_the_former_partition(history: Runs, name: str) -
     assert partition(resolver) == before
 
 
-@some
-@given(runs(), decisions())
+@some(runs(), decisions())
 def test_a_policy_taken_back_restores_the_former_partition(history: Runs, decided: Any) -> None:
     resolver = play(history, POLICIES["hold"], decided)
     before = partition(resolver)
@@ -141,8 +135,7 @@ def test_a_policy_taken_back_restores_the_former_partition(history: Runs, decide
     assert partition(resolver) == before
 
 
-@some
-@given(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
+@some(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
 def test_every_linked_pair_is_explained_by_live_links_and_every_other_by_a_refused_one(
     history: Runs, decided: Any, name: str
 ) -> None:
@@ -168,8 +161,7 @@ def test_every_linked_pair_is_explained_by_live_links_and_every_other_by_a_refus
         assert found["path"] == []
 
 
-@some
-@given(runs())
+@some(runs())
 def test_without_guards_people_are_the_connected_components_of_what_stands(history: Runs) -> None:
     """An oracle that knows nothing of the engine: links only, no decisions, namespaces without limits or validity."""
     open_world = Policy.from_dict(
@@ -193,8 +185,7 @@ def test_without_guards_people_are_the_connected_components_of_what_stands(histo
     assert partition(play(links, open_world)) == sorted(sorted(part) for part in nx.connected_components(graph))
 
 
-@some
-@given(runs(), decisions(), st.integers(0, 400), st.sampled_from(sorted(POLICIES)))
+@some(runs(), decisions(), st.integers(0, 400), st.sampled_from(sorted(POLICIES)))
 def test_a_question_about_a_past_day_needs_only_the_rows_around_it(
     history: Runs, decided: Any, offset: int, name: str
 ) -> None:
@@ -246,8 +237,7 @@ def _decided(names: tuple[str, str], number: int) -> list[Decision]:
     return [Decision(f"d{number}", "must_link" if number % 2 else "cannot_link", a, b, (), "x", "y", "2025-01-01")]
 
 
-@some
-@given(runs(), runs(), st.integers(0, 1), st.sampled_from(sorted(POLICIES)))
+@some(runs(), runs(), st.integers(0, 1), st.sampled_from(sorted(POLICIES)))
 def test_groups_that_share_no_identifier_resolve_to_the_union_of_their_results(
     one: Runs, other: Runs, number: int, name: str
 ) -> None:
@@ -261,8 +251,7 @@ def test_groups_that_share_no_identifier_resolve_to_the_union_of_their_results(
     assert both == {key: apart[0][key] | apart[1][key] for key in both}
 
 
-@some
-@given(runs(), st.sampled_from(sorted(POLICIES)))
+@some(runs(), st.sampled_from(sorted(POLICIES)))
 def test_components_of_the_raw_pairs_can_be_resolved_one_by_one(history: Runs, name: str) -> None:
     policy = POLICIES[name]
     rows = [normalise_observation(row, policy, d) for d, batch in history for row in batch]
@@ -308,6 +297,7 @@ sys.stdout.write(json.dumps(out))
 """
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("script", [SCRIPT])
 def test_hash_seeds_change_nothing(script: str) -> None:
     root = Path(__file__).resolve().parents[2]

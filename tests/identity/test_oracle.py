@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity import DecisionRefused, Policy, Resolver
@@ -13,6 +11,7 @@ from identity.decision import Decision
 from identity.identifier import Identifier
 from tests.identity.histories import ACCOUNTS, NUMBERS, Row, decide, decisions, runs
 from tests.identity.oracle import Oracle, SlowRegistry
+from tests.properties import property_of
 
 SPACES: dict[str, Any] = {name: {"valid_days": None} for name in sorted({account[0] for account in ACCOUNTS})}
 GUARDS = {"hub": {"max_accounts": 3, "max_total": 5}, "reissue_days": 9999}
@@ -29,7 +28,6 @@ POLICIES = {
         | {"namespaces": SPACES | {"member_id": {"priority": 8, "policy": "last"}, "phone": {}}}
     ),
 }
-some = settings(max_examples=int(os.environ.get("CDP_EXAMPLES", "15")))
 
 
 class Pairing:
@@ -69,8 +67,7 @@ def plain(batch: list[Row]) -> list[Row]:
     return [{k: v for k, v in row.items() if k != "valid_to"} for row in batch]
 
 
-@some
-@given(runs(), decisions(), st.sampled_from(sorted(POLICIES)))
+@property_of(runs(), decisions(), st.sampled_from(sorted(POLICIES)), few=5, many=15)
 def test_people_ids_redirects_hubs_and_rivals_are_those_of_the_rules_written_out_again(
     history: list[tuple[str, list[Row]]], decided: list[tuple[str, int, int, int]], name: str
 ) -> None:

@@ -13,7 +13,7 @@ from pipelines.memory import reused_memory
 MANY = 16 * 1024 * 1024
 """Bytes of an array; whose pages are 4 KiB, in the worst case."""
 
-ROUNDS = 20
+ROUNDS = 8
 
 
 def faults() -> int:

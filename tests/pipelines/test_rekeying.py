@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -66,14 +67,21 @@ def held(lake: Path, table: Table) -> list[dict[str, Any]]:
     return LocalLake(lake).scan(table).sort(table.key).collect().to_dicts()
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def older_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake of the version before that knows a refund twice, another by its push alone, and three of own shops."""
-    fill(tmp_path, OLD_SILVER, [PULLED, PUSHED, ALONE, *OWN])
+    folder = tmp_path_factory.mktemp("older")
+    fill(folder, OLD_SILVER, [PULLED, PUSHED, ALONE, *OWN])
     fact = {"platform": "douyin", "refund_id": "7001", "status": "success", "refunded_fen": 300, "channel": "douyin"}
     pushed = {**fact, "shop_id": "", "shop_key": "douyin|", "order_known": False}
-    fill(tmp_path, OLD_GOLD, [pushed, {**fact, "shop_id": "s", "shop_key": "douyin|s", "order_known": True}])
-    return tmp_path
+    fill(folder, OLD_GOLD, [pushed, {**fact, "shop_id": "s", "shop_key": "douyin|s", "order_known": True}])
+    return folder
+
+
+@pytest.fixture
+def lake(older_lake: Path, tmp_path: Path) -> Path:
+    """A copy of that lake of the test's own."""
+    return shutil.copytree(older_lake, tmp_path, dirs_exist_ok=True)
 
 
 def test_two_rows_of_one_refund_become_the_newest_with_what_the_other_knew(lake: Path) -> None:

@@ -16,6 +16,7 @@ from pipelines.via_api import PULLED, PlayReport, bring_via_api
 from tests.pipelines.connectors.test_readable import Fact, facts_of, last_versions
 
 CONFIG = SimulationConfig(people=30, days=4, seed=5, dirt=Dirt.none(), avg_events_per_person=1.0)
+pytestmark = pytest.mark.e2e
 KEPT = ("shop_orders", "miniprogram_events", "wecom_events", "points_events")
 
 

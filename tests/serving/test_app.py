@@ -24,6 +24,7 @@ def send(api: Api, body: bytes | str, **headers: str) -> Any:
     return api.ask("POST", "/v1/profiles/lookup", content=body, headers={**JSON, **headers})
 
 
+@pytest.mark.e2e
 def test_the_api_loads_neither_spark_nor_its_own_writer() -> None:
     heavy = "{'pyspark', 'py4j', 'great_expectations', 'pyarrow', 'pandas', 'deltalake', 'pipelines'}"
     probe = f"import sys, serving.app, serving.run; print(sorted({heavy} & set(sys.modules)))"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example
 from hypothesis import strategies as st
 
 from serving.app import document_of
+from tests.properties import property_of
 from tests.serving.client import Api
 from tests.serving.sample import ANNA, BOB, CONTESTED, PHONE, RETIRED, token
 
@@ -39,7 +40,7 @@ CONDITIONS = st.recursive(
     ),
     max_leaves=8,
 )
-MANY = 40
+fuzzed = partial(property_of, few=12, many=40)
 
 
 def documented(api: Api, path: str, method: str, status: int) -> bool:
@@ -64,8 +65,7 @@ def post(api: Api, path: str, document: Any) -> None:
     check(api, "POST", path, template=path, content=body, headers={"Content-Type": "application/json"})
 
 
-@hypothesis_settings(max_examples=MANY)
-@given(document=DOCUMENTS)
+@fuzzed(DOCUMENTS)
 @example(document={"identifier": "\ud800"})
 @example(document={"identifier": "::"})
 @example(document={"identifiers": [[]]})
@@ -73,29 +73,25 @@ def test_any_document_is_answered_as_documented_by_look_ups(sample_api: Api, doc
     post(sample_api, "/v1/profiles/lookup", document)
 
 
-@hypothesis_settings(max_examples=MANY)
-@given(question=QUESTIONS, many=st.booleans())
+@fuzzed(QUESTIONS, st.booleans())
 def test_any_question_is_answered_as_documented(sample_api: Api, question: Any, many: bool) -> None:
     post(sample_api, "/v1/profiles/lookup", {"identifiers": [question]} if many else question)
 
 
-@hypothesis_settings(max_examples=MANY)
-@given(document=DOCUMENTS | st.fixed_dictionaries({"where": DOCUMENTS}))
+@fuzzed(DOCUMENTS | st.fixed_dictionaries({"where": DOCUMENTS}))
 def test_any_document_is_answered_as_documented_by_segments(sample_api: Api, document: Any) -> None:
     post(sample_api, "/v1/segments/preview", document)
 
 
-@hypothesis_settings(max_examples=MANY)
-@given(where=CONDITIONS, sample=st.integers(-2, 25))
+@fuzzed(CONDITIONS, st.integers(-2, 25))
 def test_any_condition_is_answered_as_documented(sample_api: Api, where: Any, sample: int) -> None:
     post(sample_api, "/v1/segments/preview", {"where": where, "sample": sample})
 
 
-@hypothesis_settings(max_examples=MANY)
-@given(
-    one_id=st.sampled_from([ANNA, BOB, RETIRED]) | st.text(min_size=1, max_size=80),
-    part=st.sampled_from(["", "/identities", "/tags", "/timeline"]),
-    query=st.dictionaries(
+@fuzzed(
+    st.sampled_from([ANNA, BOB, RETIRED]) | st.text(min_size=1, max_size=80),
+    st.sampled_from(["", "/identities", "/tags", "/timeline"]),
+    st.dictionaries(
         st.sampled_from(["cursor", "limit", "kind", "x"]), st.text(max_size=30) | st.integers(), max_size=3
     ),
 )

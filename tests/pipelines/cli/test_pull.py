@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from pipelines.cli import pull
+from pipelines.connectors.pull import PullOptions
 from pipelines.errors import ConfigurationError, ExitCode
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from tests.pipelines.connectors.trial import CONFIG, Now
@@ -26,6 +28,12 @@ def config(tmp_path: Path) -> Path:
     path.write_text(yaml.safe_dump({"home": str(tmp_path / "home"), "clock": "2025-01-05T00:00:00+08:00"}))
     (tmp_path / "home" / "keys").mkdir(parents=True)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for his turn to call: pacing is tested where the calls are."""
+    monkeypatch.setattr(pull, "PullOptions", partial(PullOptions, sleep=lambda _: None))
 
 
 def run(config: Path, *words: str) -> tuple[str, BaseException | None]:

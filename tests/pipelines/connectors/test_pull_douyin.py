@@ -391,7 +391,7 @@ def test_a_missing_right_costs_one_call_of_a_shop_and_pull_and_no_attempt(strict
 
 
 def test_a_quota_that_ends_in_the_middle_leaves_the_rest_to_the_next_days(strict: Trial) -> None:
-    strict.server.douyin.decryptions = 10
+    strict.server.douyin.decryptions = 15
     pulls = 0
     while phones_owed(strict) or not pulls:
         report = strict.pull()

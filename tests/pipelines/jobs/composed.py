@@ -17,12 +17,15 @@ from pipelines.sources.config import load_sources
 from tests.pipelines.sources.public_domain import DOUYIN_ORDER, changed
 
 if TYPE_CHECKING:
+    import pytest
+
     from pipelines.jobs.context import RunContext
     from pipelines.store.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = Keys("11" * 32, "22" * 32, "33" * 32)
 POLICY = Policy.load(ROOT / "conf" / "identity.yaml")
+SOURCES = load_sources(ROOT / "conf")
 DAY1, DAY2, DAY3 = "2025-01-01", "2025-01-02", "2025-01-03"
 PHONE = "13912345678"
 NAME = "某某"
@@ -103,9 +106,17 @@ def land(home: Path, files: Files) -> None:
         target.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
 
 
+def write_gold_only(patch: pytest.MonkeyPatch, *tables: str) -> None:
+    """Runs write these tables of the star schema alone: on a cluster each further one costs seconds."""
+    from pipelines.jobs import s6_gold
+
+    patch.setattr(s6_gold, "PARTS", {name: s6_gold.PARTS[name] for name in tables})
+    patch.setattr(s6_gold, "AGGREGATES", {})
+
+
 def worker_setup(staging: Path) -> WorkerSetup:
     """What a task of a test is sent."""
-    return WorkerSetup(str(staging), POLICY, KEYS, {"shop": "demo_key"}, load_sources(ROOT / "conf"), 1 << 20)
+    return WorkerSetup(str(staging), POLICY, KEYS, {"shop": "demo_key"}, SOURCES, 1 << 20)
 
 
 def run_context(

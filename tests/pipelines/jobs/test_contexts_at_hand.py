@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.jobs.records import record_digest, records_of_line
 from pipelines.jobs.wrapper import make_context
 from pipelines.sources.base import FeedParser, Parsed, RecordRefusedError, Settings
 from pipelines.sources.fields import rfc3339
+from tests.properties import property_of
 
 DAY = "2025-03-01"
 SETTINGS = Settings("things", context_defaults={"shop_id": "default"})
@@ -59,8 +59,7 @@ def alone(context: Any) -> tuple[object, ...]:
     return made, orjson.dumps(context, option=orjson.OPT_SORT_KEYS).decode(), None
 
 
-@given(st.lists(CONTEXTS, min_size=1, max_size=12))
-@settings(max_examples=300)
+@property_of(st.lists(CONTEXTS, min_size=1, max_size=12), few=60, many=300)
 def test_a_context_is_the_same_whatever_was_read_before_it(contexts: list[dict[str, Any]]) -> None:
     for context in contexts:
         assert read(orjson.dumps({"context": context, "payload": {}})) == alone(context)
@@ -118,8 +117,7 @@ def without(value: Any) -> Any:
     return {name: without(one) for name, one in kept.items()}
 
 
-@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5))
-@settings(max_examples=500)
+@property_of(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5), few=80, many=500)
 def test_a_digest_is_that_of_the_record_without_its_volatile_pairs(value: dict[str, Any]) -> None:
     texts = [text for text in _texts(value) if text.lstrip()[:1] in ("{", "[") or ",}" in text]
     if not texts:  # JSON texts are cleaned too, and a comma before a brace goes

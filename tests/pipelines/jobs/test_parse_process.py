@@ -45,7 +45,16 @@ def counts(results: Sequence[Result]) -> Counter[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("hands", [[ROWS[::2], ROWS[1::2]], [[row] for row in ROWS], [ROWS], []])
+MANY = pytest.mark.e2e
+
+
+@pytest.mark.parametrize(
+    "hands",
+    [
+        [ROWS[::2], ROWS[1::2]],
+        *(pytest.param(hands, marks=MANY) for hands in ([[row] for row in ROWS], [ROWS], [])),
+    ],
+)
 def test_processes_give_together_what_one_gives(tmp_path: Path, hands: list[list[dict[str, Any]]]) -> None:
     setup = worker_setup(tmp_path)
     rows = [row for hand in hands for row in hand]
@@ -54,6 +63,7 @@ def test_processes_give_together_what_one_gives(tmp_path: Path, hands: list[list
     assert counts(parse_in_processes(setup, read, hands, processes=2)) == alone
 
 
+@MANY
 def test_the_rows_are_shared(tmp_path: Path) -> None:
     setup = worker_setup(tmp_path)
     results = parse_in_processes(setup, share, dealt(tmp_path), processes=3)
@@ -67,11 +77,13 @@ def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
     assert told.value.errno == 28
 
 
+@MANY
 def test_a_process_that_is_killed_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with -9"):
         parse_in_processes(worker_setup(tmp_path), end, dealt(tmp_path), processes=2)
 
 
+@MANY
 def test_a_process_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
     helper = Helper(worker_setup(tmp_path), wait, deque([ROWS[:1]]))
     assert psutil.pid_exists(helper.process.pid)

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.jobs import worker as worker_module
@@ -20,6 +19,7 @@ from pipelines.jobs.worker import Result, Worker
 from pipelines.simulate import Dirt, SimulationConfig, simulate
 from pipelines.sources import FEED_PARSERS
 from tests.pipelines.jobs.composed import worker_setup
+from tests.properties import property_of
 
 FEED = "miniprogram_events"
 DAY = "2025-03-01"
@@ -175,8 +175,10 @@ KEYS = st.sampled_from([*event(), "login_id", "original_id", "time_free", "novel
 INNER = st.sampled_from(["$url_path", "$scene", "goods_id", "$event_duration", "$share_distinct_id", "$url_query", "x"])
 
 
-@settings(max_examples=60)
-@given(st.lists(st.tuples(st.dictionaries(KEYS, VALUES, max_size=2), st.dictionaries(INNER, VALUES)), max_size=4))
+EVENTS = st.lists(st.tuples(st.dictionaries(KEYS, VALUES, max_size=2), st.dictionaries(INNER, VALUES)), max_size=4)
+
+
+@property_of(EVENTS, few=10, many=60)
 def test_whatever_an_event_holds_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Event, Event]]
 ) -> None:

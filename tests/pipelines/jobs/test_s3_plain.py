@@ -188,7 +188,7 @@ def _number(rng: random.Random, person: int) -> Row:
     return {"namespace": "phone", "scope": "", "value": NUMBERS[person], "role": rng.choice(ROLES)}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(3, 8))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.e2e) for seed in range(1, 8))])
 def test_every_plain_group_is_what_the_rules_say_of_it(seed: int) -> None:
     policy = Policy.from_dict({})
     world = World(policy)

@@ -85,24 +85,30 @@ def built(home: Path) -> sqlite3.Connection:
     return sqlite3.connect(folder / SNAPSHOT_FILE)
 
 
+@pytest.fixture(scope="module")
+def serving(two_people: Path, tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+    """The serving file of the two; built once."""
+    return built(shutil.copytree(two_people, tmp_path_factory.mktemp("serving"), dirs_exist_ok=True))
+
+
 def people(rows: sqlite3.Connection) -> dict[int, str]:
     return dict(rows.execute("SELECT person, one_id FROM profiles"))
 
 
-def test_every_living_one_id_has_a_profile(home: Path) -> None:
-    assert sorted(people(built(home)).values()) == [ONE, TWO]
+def test_every_living_one_id_has_a_profile(serving: sqlite3.Connection) -> None:
+    assert sorted(people(serving).values()) == [ONE, TWO]
 
 
-def test_orders_know_their_buyer_and_what_was_given_back(home: Path) -> None:
-    rows = built(home)
+def test_orders_know_their_buyer_and_what_was_given_back(serving: sqlite3.Connection) -> None:
+    rows = serving
     names = people(rows)
     query = "SELECT order_id, person, paid_fen, refunded_fen, at_ms FROM orders ORDER BY order_id"
     found = [(name, names.get(person), *rest) for name, person, *rest in rows.execute(query)]
     assert found == [("o1", ONE, 1000, 500, AT), ("o2", None, 1000, 0, AT), ("o3", ONE, 0, 0, AT)]
 
 
-def test_the_timeline_shows_orders_and_refunds_of_their_person(home: Path) -> None:
-    rows = built(home)
+def test_the_timeline_shows_orders_and_refunds_of_their_person(serving: sqlite3.Connection) -> None:
+    rows = serving
     found = list(rows.execute("SELECT kind, ref, amount_fen FROM timeline ORDER BY kind, ref"))
     assert [(kind, ref.rpartition(":")[2], fen) for kind, ref, fen in found] == [
         ("order", "o1", 1000),
@@ -113,8 +119,8 @@ def test_the_timeline_shows_orders_and_refunds_of_their_person(home: Path) -> No
     ]
 
 
-def test_a_phone_is_found_by_token_and_by_the_forms_of_its_hashes_and_shown_masked(home: Path) -> None:
-    rows = built(home)
+def test_a_phone_is_found_by_token_and_by_the_forms_of_its_hashes_and_shown_masked(serving: sqlite3.Connection) -> None:
+    rows = serving
     (personal,) = list(rows.execute("SELECT value, personal FROM identifiers WHERE namespace = 'phone'"))
     assert personal == (TOKEN, 1)
     assert list(rows.execute("SELECT display FROM masks")) == [("139****5678",)]

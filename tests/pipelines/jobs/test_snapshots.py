@@ -169,7 +169,13 @@ ORDERS: dict[str, Callable[[list[Step]], list[Step]]] = {
 }
 
 
-@pytest.mark.parametrize("order", ORDERS)
+FAST = "in order"
+played = pytest.mark.parametrize(
+    "order", [name if name == FAST else pytest.param(name, marks=pytest.mark.e2e) for name in ORDERS]
+)
+
+
+@played
 def test_a_relation_ends_at_the_first_complete_listing_without_it(tmp_path: Path, order: str) -> None:
     lake = LocalLake(tmp_path)
     corps = [f"ww{number:02d}" for number in range(len(CASES))]
@@ -184,7 +190,7 @@ def test_a_relation_ends_at_the_first_complete_listing_without_it(tmp_path: Path
     )
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@played
 def test_how_a_relation_came_about_is_said_by_its_last_beginning_alone(tmp_path: Path, order: str) -> None:
     lake = LocalLake(tmp_path)
     first = {"state": "store", "add_way": "1", "oper_userid": "wmA"}

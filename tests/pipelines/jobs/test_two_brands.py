@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from pipelines.store.lake import Lake
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from serving.contract import SNAPSHOT_FILE
-from tests.pipelines.jobs.composed import DAY1, DAY2
+from tests.pipelines.jobs.composed import DAY1, DAY2, write_gold_only
 from tests.pipelines.jobs.two_brands import (
     BRANDS,
     ORDERS,
@@ -35,15 +36,35 @@ from tests.pipelines.jobs.two_brands import (
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-BY_DAY = (RunRequest(DAY1, DAY1), RunRequest(DAY2, DAY2))
+pytestmark = pytest.mark.e2e
+FIRST, SECOND = RunRequest(DAY1, DAY1), RunRequest(DAY2, DAY2)
+Homes = dict[str, Path]
+"""Homes by the order in which the brands came."""
 
 
-@pytest.fixture(scope="module", params=list(ORDERS))
-def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Homes:
+    """Homes that one brand's records reached on the first of two days; not to be changed."""
+    homes = {order: tmp_path_factory.mktemp("begun") for order in ORDERS}
+    for order, home in homes.items():
+        play(home, daily(order), FIRST)
+    return homes
+
+
+@pytest.fixture(scope="module")
+def homes(begun: Homes, tmp_path_factory: pytest.TempPathFactory) -> Homes:
+    """The same after the other brand's day, published; not to be changed."""
+    homes = {order: tmp_path_factory.mktemp("home") for order in ORDERS}
+    for order, home in homes.items():
+        shutil.copytree(begun[order], home, dirs_exist_ok=True)
+        play(home, {}, SECOND, publish=True)
+    return homes
+
+
+@pytest.fixture(params=list(ORDERS))
+def home(request: pytest.FixtureRequest, homes: Homes) -> Path:
     """A home that one brand's records reached on each of two days."""
-    home = tmp_path_factory.mktemp("home")
-    play(home, daily(request.param), *BY_DAY, publish=True)
-    return home
+    return homes[request.param]
 
 
 def numbered(found: Found, table: str) -> list[tuple[object, ...]]:
@@ -100,9 +121,9 @@ def test_one_run_over_both_days_gives_the_same(home: Path, tmp_path: Path) -> No
     assert kept(play(tmp_path, {}, RunRequest(DAY1, DAY2))) == kept(LocalLake(home / "lake"))
 
 
-@pytest.mark.parametrize("how", ["full", "reread"])
-def test_a_rebuild_changes_nothing(home: Path, tmp_path: Path, how: str) -> None:
-    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+@pytest.mark.parametrize(("order", "how"), [("a first", "full"), ("b first", "reread")])
+def test_a_rebuild_changes_nothing(homes: Homes, tmp_path: Path, order: str, how: str) -> None:
+    shutil.copytree(homes[order], tmp_path, dirs_exist_ok=True)
     lake = LocalLake(tmp_path / "lake")
     before, known = kept(lake), holders(lake)
     play(tmp_path, {}, RunRequest(DAY2, DAY2, full=how == "full", reread=how == "reread"))
@@ -117,18 +138,29 @@ def test_brands_may_say_the_same_words_on_one_day(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
-def test_the_cluster_keeps_both_too(spark: SparkSession, home: Path, tmp_path: Path) -> None:
-    shutil.copytree(home / "keys", tmp_path / "keys")
-    shutil.copytree(home / "landing", tmp_path / "landing")
-    settings = settings_of(tmp_path, ingest={"in_process_bytes": 0, "in_process_rows": 0})
-    for day in (DAY1, DAY2):
-        with connected(on=False):
-            run_pipeline(lambda: spark, settings, RunRequest(day, day), lambda text: None, publish=False)
-    assert kept(LocalLake(settings.lake)) == kept(LocalLake(home / "lake"))
+def test_the_cluster_adds_the_other_brands_day_alike(
+    spark: SparkSession, begun: Homes, homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run by the jobs that write what is compared: each further one costs a cluster seconds."""
+    home = shutil.copytree(begun["b first"], tmp_path / "home")
+    settings = settings_of(home, ingest={"in_process_bytes": 0, "in_process_rows": 0})
+    write_gold_only(monkeypatch, "gold.fact_points")
+    asked: list[SparkSession] = []
+
+    def cluster() -> SparkSession:
+        asked.append(spark)
+        return spark
+
+    run = replace(SECOND, only=("s1_bronze", "s2_silver", "s3_identity", "s6_gold"))
+    with connected(on=False):
+        run_pipeline(cluster, settings, run, lambda text: None, publish=False)
+    assert asked, "the day was the cluster's"
+    assert kept(LocalLake(settings.lake)) == kept(LocalLake(homes["b first"] / "lake"))
 
 
 @pytest.mark.spark
-def test_the_cluster_calls_the_evidence_of_claims_alike(spark: SparkSession, home: Path) -> None:
+def test_the_cluster_calls_the_evidence_of_claims_alike(spark: SparkSession, homes: Homes) -> None:
+    home = homes["a first"]
     own = read_evidence_rows(LocalLake(home / "lake"), None).rows.select("source", "observation_id").collect().rows()
     with connected(on=False):
         found = observed(Lake(spark, home / "lake"), None).rows.select("source", "observation_id").collect()

@@ -207,6 +207,7 @@ class Building:
         self.keys = KEYS
 
 
+@pytest.mark.e2e
 def test_planted_values_lie_in_raw_payloads_and_nowhere_else(world: tuple[Path, list[str]]) -> None:
     home, values = world
     found = scan(home / "lake", values)
@@ -215,6 +216,7 @@ def test_planted_values_lie_in_raw_payloads_and_nowhere_else(world: tuple[Path, 
     assert leaks(home_found) == []
 
 
+@pytest.mark.e2e
 def test_serving_file_manifest_and_copies_hold_no_planted_value(world: tuple[Path, list[str]]) -> None:
     home, values = world
     for folder in ("snapshots", "backup"):
@@ -222,6 +224,7 @@ def test_serving_file_manifest_and_copies_hold_no_planted_value(world: tuple[Pat
         assert scan(home / folder, values) == []
 
 
+@pytest.mark.e2e
 def test_the_scan_would_see_a_single_leak(world: tuple[Path, list[str]], tmp_path: Path) -> None:
     _, values = world
     (tmp_path / "log.json").write_text(f'{{"minValues": "{values[0]}"}}', encoding="utf-8")

@@ -36,6 +36,7 @@ def test_another_seed_gives_another_world(tmp_path: Path) -> None:
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
 
 
+@pytest.mark.e2e
 def test_the_order_of_hashes_changes_nothing(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pipelines.simulate import SimulationConfig, simulate;"
@@ -47,6 +48,7 @@ def test_the_order_of_hashes_changes_nothing(tmp_path: Path) -> None:
     assert digest(tmp_path / "1") == digest(tmp_path / "2")
 
 
+@pytest.mark.e2e
 def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = SimulationConfig(**{**SMALL, "people": 560})
     simulate(config, tmp_path / "one")
@@ -55,6 +57,7 @@ def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: py
     assert digest(tmp_path / "one") == digest(tmp_path / "many")
 
 
+@pytest.mark.e2e
 def test_a_part_that_fails_in_its_process_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ONE_PROCESS_UP_TO", 0)
     (tmp_path / "out").mkdir()

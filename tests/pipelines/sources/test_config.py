@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.errors import ConfigurationError
 from pipelines.sources import FEED_PARSERS
-from pipelines.sources.config import Bounds, load_bounds, load_mix_keys, load_sources
+from pipelines.sources.config import Bounds, feed_defaults, load_bounds, load_mix_keys, load_sources
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 STAFF = "source: staff\nowner: retail\ncadence: daily\nfeeds: [staff]\n"
@@ -29,6 +29,12 @@ def write(conf: Path, text: str, name: str = "staff") -> Path:
 def test_every_shipped_feed_has_settings() -> None:
     sources = load_sources(CONF)
     assert sorted({parser.source for parser in FEED_PARSERS.values()} - set(sources)) == []
+
+
+def test_every_feed_has_its_configured_context() -> None:
+    defaults = feed_defaults(CONF)
+    assert defaults["tmall_trades"] == {"platform": "tmall"}
+    assert set(defaults) >= {"points_events", "consents", "order_claims"}
 
 
 def test_shipped_bounds_are_of_known_feeds() -> None:

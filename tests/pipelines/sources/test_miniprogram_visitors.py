@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.sources.base import FeedParser, Parsed, Record, RecordRefusedError
 from pipelines.sources.miniprogram_events import PARSERS
 from tests.pipelines.sources.private_domain import records
+from tests.properties import property_of
 
 PARSER: FeedParser = PARSERS[0]
 IDS = st.sampled_from(
@@ -45,8 +45,7 @@ def told(record: Record) -> tuple[object, ...]:
     return parsed.rows, [dict(one) for one in parsed.observations], parsed.unknown, parsed.unknown_values
 
 
-@given(st.lists(st.tuples(EVENTS, APPS), min_size=1, max_size=10))
-@settings(max_examples=300)
+@property_of(st.lists(st.tuples(EVENTS, APPS), min_size=1, max_size=10), few=60, many=300)
 def test_an_event_says_the_same_whatever_was_read_before_it(
     events: list[tuple[dict[str, Any], tuple[str, str]]],
 ) -> None:

@@ -238,6 +238,7 @@ def test_a_broken_row_is_refused(row: dict[str, Any], rule: str) -> None:
 
 
 @pytest.mark.reference
+@pytest.mark.e2e
 def test_a_public_retailers_orders_lose_no_line_and_no_penny(shared_data: Path) -> None:
     retail = pytest.importorskip("pyarrow.parquet").read_table(shared_data / "orders" / "online_retail.parquet")
     names = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID")

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.sources.base import FeedParser
@@ -29,6 +28,7 @@ from tests.pipelines.sources.test_douyin_refunds import case
 from tests.pipelines.sources.test_shop_orders import ORDER
 from tests.pipelines.sources.test_tmall_messages import BACK, frame
 from tests.pipelines.sources.test_tmall_refunds import REFUND
+from tests.properties import property_of
 
 TABLE = ALL["silver.refunds"]
 NAMELESS = {"shop_id": "", "seller_nick": ""}
@@ -110,8 +110,10 @@ def ends(arrivals: Sequence[Sequence[Sequence[dict[str, Any]]]]) -> list[dict[st
     return [{**row, "refund_id": own} for row in found]
 
 
-@settings(max_examples=15)
-@given(st.lists(DOUYIN, min_size=2, max_size=3) | st.lists(TMALL, min_size=2, max_size=3), DIGESTS)
+VERSIONS = st.lists(DOUYIN, min_size=2, max_size=3) | st.lists(TMALL, min_size=2, max_size=3)
+
+
+@property_of(VERSIONS, DIGESTS, few=3, many=15)
 def test_any_arrival_of_a_refunds_versions_ends_in_the_same_one_row(versions: list[Told], digests: list[int]) -> None:
     rows = [row_of(told, digest) for told, digest in zip(versions, digests, strict=False)]
     (expected,) = stored(rows)

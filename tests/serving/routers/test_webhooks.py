@@ -274,6 +274,7 @@ def test_a_signature_of_odd_letters_is_refused_like_any_other(taken: World, sign
     assert api.ask("GET", "/webhooks/wecom/ww0000000000000001", params=query).status_code == 403
 
 
+@pytest.mark.e2e
 def test_a_push_waits_for_a_busy_queue_no_longer_than_the_platform_waits(taken: World) -> None:
     """WeCom gives up after five seconds; what it is told then nobody hears."""
     enqueue(taken.home, [Hint("wecom", "ww1", "contact", "wm0")])
