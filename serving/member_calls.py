@@ -142,10 +142,12 @@ class MemberDesk:
         at_ms = now_ms if call.stated_ms is None else min(call.stated_ms, now_ms)
         if call.unbind:
             return self._unbind(call, held, snapshot, at_ms)
-        if call.method == QUERY:
+        if call.method in (QUERY, BIND):
+            # Whoever became a member since the snapshot is in the store alone: taken goes before nobody.
             with_phone = self._store.of_phone(call.seller, token)
             if with_phone is not None and with_phone.ouid != call.ouid:
                 return NOT_BOUND
+        if call.method == QUERY:
             return DONE if bound or self._is_member(call, snapshot) else NOBODY
         if call.method == BIND and held is None and not self._is_member(call, snapshot):
             return NOBODY
