@@ -41,7 +41,7 @@ class Inbox:
 
 
 def wrapped(delivery: Delivery, now_ms: int) -> bytes:
-    """The landing line of a push, its payload byte for byte but for line breaks between tokens; its arrival to the ms."""
+    """The landing line of a push, its payload byte for byte but for line breaks between tokens; arrival to the ms."""
     # To the millisecond: of a member call that states no time, this alone says which of two came last.
     moment = datetime.fromtimestamp(now_ms // 1000, UTC).astimezone(SHANGHAI)
     received = moment.replace(microsecond=now_ms % 1000 * 1000).isoformat(timespec="milliseconds")
