@@ -119,9 +119,7 @@ def parse_orders(record: Record) -> Parsed:
     parsed = Parsed(unknown=unknown)
     order_id = required(identifier(value.get("order_id")), "order_id")
     if all(row.get(name) in (None, "") for row in rows for name in _TELLING):
-        raise RecordRefusedError(
-            "missing_field", "the order says nothing: no time, amount, quantity or state"
-        )
+        raise RecordRefusedError("missing_field", "the order says nothing: no time, amount, quantity or state")
     holds = list(items(value.get("holds"), "holds")) or ["orders", "lines"]
     sold, returned = _lines(rows, record, parsed), _returns(rows, order_id)
     order = _order(rows, order_id, record)
