@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass
 
 from identity.errors import IdentityError
 from identity.policy import Policy
-from pipelines.errors import CdpError
+from pipelines.errors import CdpError, ConfigurationError
 from pipelines.keys import load_keys
 from pipelines.migrate import refuse_other_schemas
 from pipelines.rebuilding import owed
 from pipelines.settings import Settings
 from pipelines.setup.jars import jar_paths
 from pipelines.setup.java import java_home
-from pipelines.sources.config import load_sources
+from pipelines.sources.config import MIX_KEYS_FILE, load_mix_keys, load_sources
 from pipelines.verify import refuse_damage
+from serving.contract.platforms import FILE as ACCOUNTS_FILE
+from serving.contract.platforms import ConfigRefusedError, read_platforms
 
 MIN_FREE_GIB = 2.0
 
@@ -46,6 +48,7 @@ def diagnose(settings: Settings) -> list[Finding]:
             "identity policy",
             lambda: f"{len(Policy.load(settings.conf / settings.identity.policy_file).namespaces)} namespaces",
         ),
+        _accounts(settings),
         _space(settings),
         _check("lake", lambda: _look_at_lake(settings)),
         _check("schemas", lambda: _look_at_schemas(settings)),
@@ -60,6 +63,32 @@ def _check(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, ok=False, detail=error.message, hint=error.hint)
     except (IdentityError, OSError) as error:
         return Finding(name, ok=False, detail=str(error), hint="correct the file it names")
+
+
+def _accounts(settings: Settings) -> Finding:
+    """The platform accounts are of the documented form, and nobody but their owner reads their secrets."""
+    files = [settings.keys / name for name in (ACCOUNTS_FILE, MIX_KEYS_FILE)]
+    open_ones = [path for path in files if path.is_file() and path.stat().st_mode & 0o077]
+    if open_ones:
+        return Finding(
+            "accounts", ok=False, detail=f"others can read {open_ones[0]}", hint=f"run `chmod 600 {open_ones[0]}`"
+        )
+    return _check("accounts", lambda: _look_at_accounts(settings))
+
+
+def _look_at_accounts(settings: Settings) -> str:
+    try:
+        platforms = read_platforms(settings.keys)
+    except ConfigRefusedError as error:
+        raise ConfigurationError(error.message, where=error.where, hint=error.hint) from None
+    merchants = load_mix_keys(settings.keys)
+    if platforms is None:
+        return f"no {ACCOUNTS_FILE}: nothing is pulled or received; docs/platforms.md shows the file"
+    shops = sum(len(app.shops) for app in platforms.douyin) + sum(len(app.shops) for app in platforms.tmall)
+    counted = f"{shops} shops, {len(platforms.douyin_open)} mini-programs, {len(platforms.wecom)} apps of WeCom corps"
+    if platforms.tmall and not merchants:
+        return f"{counted}; no {MIX_KEYS_FILE}, so nobody is found by Tmall's hash of a phone (docs/platforms.md)"
+    return counted
 
 
 def _look_at_lake(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """How each platform's push is checked and read: first the signature over the bytes as they came, then the content.
 
 Whatever is wrong with a push (forged, old, for another receiver, of another form) raises the same RefusedPush: a
-sender learns nothing from it.
+sender learns nothing from it. The reason it carries is for the log of the API: whoever sets a receiver up needs it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from serving.contract.decoding import object_of
 from serving.contract.platforms import DouyinApp, DouyinOpenApp, WecomCorp
 from serving.contract.pull_queue import Hint
 from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature, is_signed
-from serving.contract.wecom_crypto import CallbackKeys, CallbackRefusedError
+from serving.contract.wecom_crypto import WRONG_SIGNATURE, CallbackKeys, CallbackRefusedError
 from serving.inbox import Delivery
 
 FRESH_SECONDS = 600
 """How far a signed timestamp may lie from now; WeCom repeats a call within seconds."""
+
+FORGED = "the signature is wrong: compare the token or secret of the account in platforms.yaml with the platform's"
+OLD = "its timestamp is not within 10 minutes of now: look at the clock of this machine"
+NO_CALLBACKS = "the app takes no callbacks"
+CALLBACK_HELP = "; look at encoding_aes_key, corp_id and suite_id of the app in platforms.yaml"
+SHAPELESS = "the signature is right, the content is not of the documented form"
 
 _WELCOME = re.compile(r"(<WelcomeCode>\s*<!\[CDATA\[).*?(\]\]>)", re.DOTALL)
 _WELCOME_PLAIN = re.compile(r"(<WelcomeCode>)(?!\s*<!\[CDATA\[)[^<]*(</WelcomeCode>)")
@@ -31,7 +37,14 @@ _ENDED = frozenset({"del_external_contact", "del_follow_user"})
 
 
 class RefusedPush(Exception):  # noqa: N818 - an answer, not a failure
-    """The push is not the platform's, not for us, or too old; which of them is not told."""
+    """The push is not the platform's, not for us, or too old; which of them is `reason`, and not told to the sender.
+
+    The reason is one of a few fixed sentences: it repeats nothing of the push.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def wecom_echo(apps: Sequence[WecomCorp], query: Mapping[str, str], *, now_ms: int) -> str:
@@ -57,7 +70,7 @@ def wecom_delivery(apps: Sequence[WecomCorp], query: Mapping[str, str], body: by
 def douyin_shop_delivery(app: DouyinApp, signature: str, body: bytes) -> Delivery:
     """The pushed messages as they came: an array, or one object."""
     if not is_signed(douyin_event_sign(app.app_key, body, app.app_secret.get_secret_value()), signature):
-        raise RefusedPush
+        raise RefusedPush(FORGED)
     messages = _json(body)
     context = {"platform": "douyin", "app_key": app.app_key, "method": "push"}
     return Delivery("douyin_messages", context, body, tuple(_douyin_hints(app, messages)))
@@ -66,7 +79,7 @@ def douyin_shop_delivery(app: DouyinApp, signature: str, body: bytes) -> Deliver
 def douyin_open_delivery(app: DouyinOpenApp, signature: str, body: bytes, *, message_id: str) -> Delivery | Any:
     """The webhook as it came, or the challenge to answer when the platform checks the address."""
     if not is_signed(douyin_webhook_signature(app.client_secret.get_secret_value(), body), signature):
-        raise RefusedPush
+        raise RefusedPush(FORGED)
     event = _json(body)
     if isinstance(event, dict) and event.get("event") == "verify_webhook":
         return {"challenge": _challenge(event.get("content"))}
@@ -87,10 +100,10 @@ def xml_fields(document: bytes) -> dict[str, str]:
     try:
         text = document.decode("utf-8")
         if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
-            raise RefusedPush
+            raise RefusedPush("it has a document type or entities")
         root = fromstring(text.strip(), forbid_dtd=True)
     except (UnicodeDecodeError, DefusedXmlException, ParseError, ValueError):
-        raise RefusedPush from None
+        raise RefusedPush("it is no XML document in UTF-8") from None
     return {child.tag: child.text or "" for child in root}
 
 
@@ -102,9 +115,10 @@ def _opened(apps: Sequence[WecomCorp], query: Mapping[str, str], encrypt: str, *
     """
     timestamp = query.get("timestamp", "")
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
-        raise RefusedPush
+        raise RefusedPush(OLD)
     if abs(int(timestamp) - now_ms // 1000) > FRESH_SECONDS:
-        raise RefusedPush
+        raise RefusedPush(OLD)
+    reasons: list[str] = []
     for app in apps:
         try:
             message = _keys_of(app).open(
@@ -113,15 +127,18 @@ def _opened(apps: Sequence[WecomCorp], query: Mapping[str, str], encrypt: str, *
                 encrypt=encrypt,
                 msg_signature=query.get("msg_signature", ""),
             )
-        except CallbackRefusedError:
+        except CallbackRefusedError as error:
+            reasons.append(error.reason)
             continue
         return app, message
-    raise RefusedPush
+    # Of several apps of a corp the one whose token fits is meant: its own fault is the telling one.
+    others = [reason for reason in reasons if reason not in (WRONG_SIGNATURE, NO_CALLBACKS)]
+    raise RefusedPush(others[0] + CALLBACK_HELP if others else FORGED)
 
 
 def _keys_of(app: WecomCorp) -> CallbackKeys:
     if app.token is None or app.encoding_aes_key is None:
-        raise CallbackRefusedError("the app takes no callbacks")
+        raise CallbackRefusedError(NO_CALLBACKS)
     return CallbackKeys(app.token.get_secret_value(), app.encoding_aes_key.get_secret_value(), app.receive_id)
 
 
@@ -129,7 +146,7 @@ def _json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RefusedPush from None
+        raise RefusedPush(SHAPELESS) from None
 
 
 def _challenge(content: Any) -> Any:
@@ -141,7 +158,7 @@ def _challenge(content: Any) -> Any:
             return content
     challenge = content.get("challenge") if isinstance(content, dict) else content
     if challenge is None:
-        raise RefusedPush
+        raise RefusedPush(SHAPELESS)
     return challenge
 
 

@@ -24,7 +24,7 @@ from identity.identifier import Identifier
 from identity.namespace import PHONE
 from identity.phone import normalise_phone
 from identity.token import pii_token
-from serving.callbacks import FRESH_SECONDS, RefusedPush
+from serving.callbacks import FORGED, FRESH_SECONDS, OLD, SHAPELESS, RefusedPush
 from serving.contract.decoding import object_of
 from serving.contract.platforms import TmallApp
 from serving.contract.signatures import is_signed, top_spi_sign
@@ -79,8 +79,10 @@ def require_signed(app: TmallApp, request: Request, form: Mapping[str, str], *, 
     named = [name.strip().lower() for name in request.headers.get(SIGN_LIST, "").split(",") if name.strip()]
     signed = {**{name: request.headers.get(name, "") for name in named}, **request.query, **form}
     expected = top_spi_sign(app.app_secret.get_secret_value(), signed, b"" if form else request.body)
-    if not is_signed(expected, signed.get("sign", "")) or not _is_fresh(signed.get("timestamp", ""), now_ms):
-        raise RefusedPush
+    if not is_signed(expected, signed.get("sign", "")):
+        raise RefusedPush(FORGED)
+    if not _is_fresh(signed.get("timestamp", ""), now_ms):
+        raise RefusedPush(OLD)
     return signed
 
 
@@ -93,10 +95,10 @@ def read_call(app: TmallApp, request: Request, action: str, *, now_ms: int) -> M
     payload = {name: value for name, value in form.items() if name not in SYSTEM} if form else _object(request.body)
     method = signed.get("method") or METHODS.get(action, "")
     if method not in METHODS.values():
-        raise RefusedPush
+        raise RefusedPush(f"it names none of the calls that are answered: {', '.join(METHODS.values())}")
     seller, ouid = _text(payload.get("seller_name")), _text(payload.get("ouid"))
     if not ouid or (app.shops and seller not in {shop.seller_nick for shop in app.shops}):
-        raise RefusedPush
+        raise RefusedPush("it names no account (ouid), or a seller that is no shop of the app in platforms.yaml")
     mixed = _text(payload.get("mix_mobile")).lower()
     unbind = method == BIND and _text(payload.get("type")) == _UNBIND
     # An unbind repeats when the member joined; it happens now.
@@ -110,9 +112,9 @@ def message_delivery(app: TmallApp, request: Request, *, now_ms: int) -> Deliver
     try:
         document = orjson.loads(request.body)
     except orjson.JSONDecodeError:
-        raise RefusedPush from None
+        raise RefusedPush(SHAPELESS) from None
     if not isinstance(document, (dict, list)):
-        raise RefusedPush
+        raise RefusedPush(SHAPELESS)
     context = {"platform": "tmall", "app_key": app.app_key, "brand": app.brand, "method": "push"}
     sellers = [shop.seller_nick for shop in app.shops]
     hints = trade_hints(app.app_key, messages_of(document), sellers)
@@ -142,10 +144,12 @@ class MemberDesk:
         at_ms = now_ms if call.stated_ms is None else min(call.stated_ms, now_ms)
         if call.unbind:
             return self._unbind(call, held, snapshot, at_ms)
-        if call.method == QUERY:
+        if call.method in (QUERY, BIND):
+            # Whoever became a member since the snapshot is in the store alone: taken goes before nobody.
             with_phone = self._store.of_phone(call.seller, token)
             if with_phone is not None and with_phone.ouid != call.ouid:
                 return NOT_BOUND
+        if call.method == QUERY:
             return DONE if bound or self._is_member(call, snapshot) else NOBODY
         if call.method == BIND and held is None and not self._is_member(call, snapshot):
             return NOBODY
@@ -240,9 +244,9 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RefusedPush from None
+        raise RefusedPush(SHAPELESS) from None
     if not isinstance(found, dict):
-        raise RefusedPush
+        raise RefusedPush(SHAPELESS)
     return found
 
 

@@ -12,9 +12,11 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from serving.callbacks import RefusedPush
 from serving.errors import HTTP_STATUS, ServingError
 from serving.rates import RateExceeded
 from serving.security import RefusedCaller
+from serving.telemetry import log_refused_push
 
 MEDIA_TYPE = "application/problem+json"
 TITLES: Mapping[int, tuple[str, str]] = {
@@ -34,18 +36,26 @@ TITLES: Mapping[int, tuple[str, str]] = {
 
 @dataclass
 class Problem(Exception):  # noqa: N818 - an answer, not a failure
-    """A refusal to be sent: status, what is wrong, the next step, and the fields at fault."""
+    """A refusal to be sent: status, what is wrong, the next step, and the fields at fault; `title` is (slug, title)
+    where those of the status do not fit."""
 
     status: int
     detail: str
     hint: str | None = None
     errors: Sequence[Mapping[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    title: tuple[str, str] | None = None
+
+
+def refused_push(request: Request, refused: RefusedPush) -> Problem:
+    """The one answer to whatever is wrong with a platform's call; the log has what it was, by request id."""
+    log_refused_push(request_id_of(request), refused.reason)
+    return Problem(403, "the call was refused", title=("push-refused", "The call is not taken for the platform's"))
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:
     """The problem as `application/problem+json`."""
-    slug, title = TITLES.get(problem.status, TITLES[400 if problem.status < 500 else 500])
+    slug, title = problem.title or TITLES.get(problem.status, TITLES[400 if problem.status < 500 else 500])
     document: dict[str, object] = {
         "type": f"urn:oneid:problem:{slug}",
         "title": title,

@@ -50,6 +50,11 @@ def log_request(facts: dict[str, Any]) -> None:
     log.info("request", **facts)
 
 
+def log_refused_push(request_id: str, reason: str) -> None:
+    """Why a platform's call was refused, which its sender is not told; the reason repeats nothing of the call."""
+    log.warning("push refused", request_id=request_id, reason=reason)
+
+
 def log_failure(request_id: str, error: BaseException) -> None:
     """Class and place of an unforeseen exception; its text is left out, since it may hold a value."""
     place = ""

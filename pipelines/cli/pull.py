@@ -9,6 +9,7 @@ import typer
 from identity.business_time import day_start_ms
 from pipelines.cli.common import ConfigOption, JsonOption, say, settings_of, show
 from pipelines.clock import clock_of
+from pipelines.connectors.details import MOST_ATTEMPTS
 from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, waiting_lines
 from pipelines.connectors.pull import pull as pull_all
 from pipelines.errors import CdpError, ConfigurationError
@@ -70,8 +71,9 @@ def _text(report: PullReport) -> str:
     lines = [f"{feed:<20} {count:>9} records" for feed, count in sorted(report.records.items())]
     lines += gap_lines([vars(gap) for gap in report.gaps])
     lines += waiting_lines(report.waiting)
-    lines += [f"FAILED {source}: {error.message}" for source, error in report.failures]
+    lines += [f"FAILED {source}: {error.message}; {error.hint}" for source, error in report.failures]
     worked = report.details
+    lines += [f"NOT FETCHED {count} details: {reason}; {_again()}" for reason, count in worked.reasons.items()]
     lines.append(
         f"{report.calls} calls, {report.retries} retries, {report.pushes} files of pushes; "
         f"details: {worked.fetched} fetched, {worked.failed} failed, {worked.given_up} given up"
@@ -79,8 +81,13 @@ def _text(report: PullReport) -> str:
     return "\n".join(lines)
 
 
+def _again() -> str:
+    return f"the next pulls ask again, {MOST_ATTEMPTS} times in all"
+
+
 def _failure(report: PullReport) -> CdpError:
     """The first failure as the command's; the sources without one are in the landing all the same."""
     source, error = report.failures[0]
-    others = f" and {len(report.failures) - 1} other sources" if len(report.failures) > 1 else ""
+    more = len(report.failures) - 1
+    others = f", and {more} other {'sources' if more > 1 else 'source'} failed" if more else ""
     return CdpError(error.code, f"{error.message}{others}", where=source, hint=error.hint)

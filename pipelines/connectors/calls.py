@@ -12,6 +12,7 @@ import httpx
 import orjson
 
 from pipelines.connectors.errors import (
+    AwayError,
     PlatformError,
     RateLimitedError,
     RetryableError,
@@ -22,6 +23,15 @@ from pipelines.connectors.errors import (
 Sleep = Callable[[float], None]
 _PASSING = (408, 425)
 """Statuses below 500 of requests that were not worked on: too late, too early."""
+
+BRIEFLY = 3
+"""Attempts at a platform that did not answer however long it was asked."""
+
+UNREACHED = "see that this machine reaches the platform, then run `cdp pull` again: it continues where it stopped"
+CHANGED = (
+    "the mark stays and nothing is lost: run `cdp pull` again later; if it lasts, the platform changed the form of "
+    "this answer: look it up in the platform's documentation, and update this program"
+)
 
 Judge = Callable[[str, Mapping[str, Any]], None]
 """Raises the typed error that an answer to a method stands for; says nothing about a good one."""
@@ -57,6 +67,7 @@ class Caller:
         self._judge = judge
         self._sleep = sleep
         self._next_at = 0.0
+        self._away = False
 
     def ask(
         self, method: str, build: Callable[[], httpx.Request], *, renew: Callable[[], None] = lambda: None
@@ -64,7 +75,8 @@ class Caller:
         """The answer to a request, which is built anew for every attempt: signatures and tokens age.
 
         `renew` is called when the token was refused, before the next attempt. Raises the last RetryableError when
-        patience ends, any other PlatformError at once.
+        patience ends, any other PlatformError at once. A platform for which patience ended is asked `BRIEFLY` until it
+        answers again: an outage is waited for once, and not by every source anew.
         """
         wait = self._pace.first_wait
         for attempt in range(1, self._pace.attempts + 1):
@@ -73,7 +85,8 @@ class Caller:
             try:
                 return self._once(method, request)
             except RetryableError as error:
-                if attempt >= min(self._pace.attempts, error.most_attempts or self._pace.attempts):
+                if attempt >= self._patience(error):
+                    self._away = isinstance(error, AwayError)
                     raise
                 self.retries += 1
                 if isinstance(error, TokenRefusedError):
@@ -82,21 +95,27 @@ class Caller:
                 wait = min(wait * 2, self._pace.longest_wait)
         raise AssertionError("an attempt answers or raises")
 
+    def _patience(self, error: RetryableError) -> int:
+        """How often to ask in all, after such an error."""
+        most = BRIEFLY if self._away else self._pace.attempts
+        return min(self._pace.attempts, most, error.most_attempts or most)
+
     def _once(self, method: str, request: httpx.Request) -> Answer:
         self._throttle()
         self.calls += 1
         try:
             response = self._client.send(request)
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise RetryableError(self.platform, method, type(error).__name__) from None
+            raise AwayError(self.platform, method, type(error).__name__, hint=UNREACHED) from None
         if response.status_code != 200:
             raise self._status_error(method, response)
         try:
             value = orjson.loads(response.content)
         except orjson.JSONDecodeError:
-            raise RetryableError(self.platform, method, "the answer is cut or no JSON") from None
+            raise AwayError(self.platform, method, "the answer is cut or no JSON") from None
         if not isinstance(value, dict):
-            raise TerminalError(self.platform, method, "the answer is no object")
+            raise TerminalError(self.platform, method, "the answer is no object", hint=CHANGED)
+        self._away = False
         self._judge(method, value)
         return Answer(response.content, value)
 
@@ -108,7 +127,7 @@ class Caller:
             limited.wait = limited.wait if told is None else min(told, self._pace.longest_wait)
             return limited
         if response.status_code >= 500 or response.status_code in _PASSING:
-            return RetryableError(self.platform, method, reason)
+            return AwayError(self.platform, method, reason)
         return TerminalError(self.platform, method, reason)
 
     def _throttle(self) -> None:
@@ -132,7 +151,7 @@ def count_of(platform: str, method: str, total: object, rows: Sequence[object]) 
     if text.isascii() and text.isdigit():
         return int(text)
     if rows or text:
-        raise TerminalError(platform, method, "the answer states no total", hint="the platform changed its answers")
+        raise TerminalError(platform, method, "the answer states no total", hint=CHANGED)
     return 0
 
 
@@ -145,7 +164,7 @@ def rows_of(platform: str, method: str, rows: object) -> Sequence[Any]:
     if rows in (None, ""):
         return []
     if not isinstance(rows, list):
-        raise TerminalError(platform, method, "the answer holds no list", hint="the platform changed its answers")
+        raise TerminalError(platform, method, "the answer holds no list", hint=CHANGED)
     return rows
 
 

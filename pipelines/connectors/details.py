@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Worked:
-    """Tickets whose detail was fetched, that failed now, and that are given up for now; `refused` ones wait."""
+    """Tickets whose detail was fetched, that failed now, and that are given up for now; `refused` ones wait. `reasons`
+    counts the failures by what the platform answered, without their ids."""
 
     fetched: int = 0
     failed: int = 0
     given_up: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
 
 
@@ -48,6 +51,7 @@ def work_off(home: Path, detailers: Mapping[tuple[str, str, str], Detailer], sin
     given_up = tried(home, MOST_ATTEMPTS)
     fetched = failures = 0
     refused: list[Refusal] = []
+    reasons: Counter[str] = Counter()
     for kind, detailer in sorted(detailers.items()):
         wanted = waiting(home, kind=kind, below=MOST_ATTEMPTS)
         denied: dict[str, RightRefusedError] = {}
@@ -57,12 +61,13 @@ def work_off(home: Path, detailers: Mapping[tuple[str, str, str], Detailer], sin
             done(home, batch.good)
             failed(home, batch.bad)
             fetched, failures = fetched + len(batch.good), failures + len(batch.bad)
+            reasons.update(batch.reasons)
             if batch.away is not None:
                 postponed(home, batch.away)
                 failures += 1
                 break
         refused += [Refusal(kind, place, error, standing(home, kind, place)) for place, error in denied.items()]
-    return Worked(fetched, failures, given_up, tuple(refused))
+    return Worked(fetched, failures, given_up, dict(sorted(reasons.items())), tuple(refused))
 
 
 @dataclass
@@ -72,6 +77,7 @@ class _Batch:
     good: list[Ticket] = field(default_factory=list)
     bad: list[Ticket] = field(default_factory=list)
     away: Ticket | None = None
+    reasons: list[str] = field(default_factory=list)
 
 
 def _fetch(
@@ -85,13 +91,15 @@ def _fetch(
                 continue
             try:
                 detailer.fetch(ticket.hint, part)
-            except RetryableError:
+            except RetryableError as error:
                 batch.away = ticket
+                batch.reasons.append(error.message)
                 break
             except RightRefusedError as error:
                 denied[ticket.hint.place] = error
-            except PlatformError:
+            except PlatformError as error:
                 batch.bad.append(ticket)
+                batch.reasons.append(error.message)
             else:
                 batch.good.append(ticket)
     return batch

@@ -29,6 +29,10 @@ class RetryableError(PlatformError):
     most_attempts: int | None = None
 
 
+class AwayError(RetryableError):
+    """The platform gave no answer of its own: it was not reached, or something on the way answered instead."""
+
+
 class BriefError(RetryableError):
     """A failure that the platform wants to be asked about again three to five times within half a minute, no more."""
 

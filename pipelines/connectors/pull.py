@@ -82,8 +82,10 @@ class PullReport:
             "calls": self.calls,
             "retries": self.retries,
             "gaps": [vars(gap) for gap in self.gaps],
-            "failures": [{"source": source, "message": error.message} for source, error in self.failures],
-            "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up")},
+            "failures": [
+                {"source": source, "message": error.message, "hint": error.hint} for source, error in self.failures
+            ],
+            "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up", "reasons")},
             "waiting": self.waiting,
         }
 

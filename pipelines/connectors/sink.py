@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from typing import BinaryIO
 import orjson
 
 from serving.contract.spool import make_folder, sync_folder
+
+BEGUN = ".pull"
+"""Files that are not whole yet; the one pull that runs owns them all."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -44,6 +48,8 @@ class Sink:
 
     def __init__(self, landing: Path, *, interval: str, received_at: str) -> None:
         self._landing = landing
+        # What a killed pull had begun: raw answers that no mark counts, and that no retention or erasure would find.
+        shutil.rmtree(landing / BEGUN, ignore_errors=True)
         self._interval = interval
         self._received_at = received_at
         self.answers = 0
@@ -53,7 +59,7 @@ class Sink:
     def part(self, feed: str, name: str) -> Iterator[Part]:
         """A file of the feed, in the landing once the block ended well; after a failure nothing of it is there."""
         safe = f"pull-{_NO_NAME.sub('_', name)}"
-        beside = self._landing / ".pull" / f"{feed}-{safe}.part"
+        beside = self._landing / BEGUN / f"{feed}-{safe}.part"
         beside.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as handle:
             part = Part(self._received_at, handle)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from identity.business_time import business_day, day_start_ms
-from pipelines.connectors.calls import Answer, Caller, CallerOf, rows_of, unquoted
+from pipelines.connectors.calls import CHANGED, Answer, Caller, CallerOf, rows_of, unquoted
 from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
@@ -47,7 +47,7 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     if code == 0:
         return
     if code is None:
-        raise TerminalError(PLATFORM, method, "the errcode is no number", hint="the platform changed its answers")
+        raise TerminalError(PLATFORM, method, "the errcode is no number", hint=CHANGED)
     reason = f"errcode {code}"
     if code == 45009:
         limited = RateLimitedError(PLATFORM, method, reason)

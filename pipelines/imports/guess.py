@@ -93,7 +93,7 @@ def guess(path: Path, conf: Path) -> Guess:
         return Guess(ready, list(_described(columns, _used_by(ready, headings))), ready=ready.mapping)
     best = _best(columns, words)
     if best is None:
-        raise _untold(path, f"no column of {', '.join(headings)} is an order number or a member number")
+        raise _untold(path, _why_untold(columns, words))
     feed, fields = best
     return _proposed(path, columns, words, feed, fields)
 
@@ -257,6 +257,18 @@ def _heading_rule(words: Words) -> Callable[[Sequence[Any]], bool]:
         return sum(1 for one in known if one is not None) > 1
 
     return is_heading
+
+
+def _why_untold(columns: Mapping[str, list[Any]], words: Words) -> str:
+    """What the headings lack: a number, or beside an order's number whatever is worth counting."""
+    number = _fields(columns, words.orders).get("order_id")
+    if number is None:
+        return f"no column of {', '.join(columns)} is an order number or a member number"
+    others = ", ".join(name for name in columns if name != number) or "none"
+    return (
+        f"{number} is an order number, but no other column ({others}) is known for a price, an amount, a quantity, a "
+        "time of payment or a state"
+    )
 
 
 def _untold(path: Path, why: str) -> ConfigurationError:

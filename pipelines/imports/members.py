@@ -78,7 +78,9 @@ def _ids(row: Mapping[str, Any], context: Mapping[str, str]) -> list[dict[str, s
         if value is None:
             continue
         if scope and not context.get(scope):
-            raise RecordRefusedError("missing_field", f"{name} needs the context's {scope}")
+            raise RecordRefusedError(
+                "missing_field", f"{name} needs the context's {scope}: import the file again with --context {scope}=..."
+            )
         stated = {"namespace": namespace, "scope": context[scope] if scope else "", "value": value}
         found.append(stated | ({"role": role} if role else {}))
     if not any(one["namespace"] == "member_id" for one in found):

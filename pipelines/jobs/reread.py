@@ -88,8 +88,24 @@ def reread(context: RunContext, build: Callable[[RunContext], object]) -> list[W
     writes = lake.each(lambda name: _settle(lake, made, ALL[name]), [table.full_name for table in MADE])
     old, new = (_made_by_records(where.local.scan(REJECTIONS)).collect() for where in (lake, made))
     writes.append(lake.local.replace(REJECTIONS, old, new))
-    writes.append(lake.local.append_new(VAULT, made.local.scan(VAULT).collect(), order=["key_id"]))
+    writes.append(_settle_vault(lake.local, made.local))
     return writes
+
+
+def _settle_vault(held: LocalLake, made: LocalLake) -> WriteResult:
+    """New values are added; held ones get the hashed forms that the merchants' keys of today make of them."""
+    added = held.append_new(VAULT, made.scan(VAULT).collect(), order=["key_id"])
+    today = made.scan(VAULT).select("token", forms_now="forms")
+    both = held.scan(VAULT).join(today, on="token").collect()
+    other = both.filter(_as_text("forms") != _as_text("forms_now"))
+    new = other.drop("forms").rename({"forms_now": "forms"})
+    renewed = held.replace_keys(VAULT, new.select(VAULT.column_names), other.select("token"))
+    return WriteResult(VAULT.full_name, added.inserted, renewed.updated, version=held.version(VAULT))
+
+
+def _as_text(forms: str) -> pl.Expr:
+    """The forms as one comparable text."""
+    return pl.col(forms).list.eval(pl.element().struct.json_encode()).list.join("\n").fill_null("")
 
 
 def _seed(held: LocalLake, made: LocalLake) -> None:

@@ -327,6 +327,9 @@ def _say_balances(context: RunContext, balances: dict[BatchKey, Balance]) -> Non
             f"{name}: in {balance.records_in} = good {balance.good} + duplicate {balance.duplicate}"
             f" + quarantined {balance.quarantined} + suppressed {balance.suppressed}"
         )
+    refused = sorted({feed for (feed, _, _), balance in balances.items() if balance.quarantined})
+    for feed in refused:
+        context.say(f"refused records of {feed} wait with their reasons: `cdp quarantine list --feed {feed}`")
 
 
 def _write_ledger(context: RunContext, batches: list[Batch], balances: dict[BatchKey, Balance]) -> WriteResult:

@@ -34,7 +34,9 @@ def parse_youshu(record: Record) -> Parsed:
     """One behaviour row of the event and the sighting of its user; properties nobody named are kept as they are."""
     value: dict[str, Any] = record.value
     event = required(text(value.get("type")), "type")
-    props = mapping(value.get("props"), "props") or {name: inner for name, inner in value.items() if name != "type"}
+    # Either form, or parts of each: what stands beside `props` is said unless they say it too.
+    flat = {name: inner for name, inner in value.items() if name not in ("type", "props")}
+    props = {**flat, **mapping(value.get("props"), "props")}
     parsed = Parsed(unknown=SHAPE.unknown({"wx_user": props.get("wx_user")}, record.settings.ignored))
     ids = _identifiers(record, props)
     if not ids:

@@ -65,10 +65,12 @@ ID_FIELDS = (
 """Fields that a spreadsheet may have rounded."""
 SHAPE = Shape("order", ("order_id", "holds", *(f"rows[].{name}" for name in _FIELDS.split() if name != "order_id")))
 
+_COUNTED = ("order_paid", "order_list", "amount", "price", "line_total", "quantity", "refund_amount")
 _OF_ORDER = ("shop_id", "status", "currency", "province", "city", "internal")
 _COPIED = ("product_id", "sku_id", "brand_sku", "name", "gift")
 _SHOWN = ("talent_id", "room_id", "video_id")
 _TIMES = ("created_at", "paid_at", "shipped_at", "finished_at", "closed_at")
+_TELLING = (*_TIMES, "updated_at", "status", *_COUNTED)
 _PAID_STATUS = frozenset({"paid", "part_shipped", "shipped", "signed", "finished"})
 
 NEEDS_SHOP = "an order of {} without its shop would stand beside the pulled one"
@@ -116,6 +118,8 @@ def parse_orders(record: Record) -> Parsed:
         unknown |= _beside_fields(rows)
     parsed = Parsed(unknown=unknown)
     order_id = required(identifier(value.get("order_id")), "order_id")
+    if all(row.get(name) in (None, "") for row in rows for name in _TELLING):
+        raise RecordRefusedError("missing_field", "the order says nothing: no time, amount, quantity or state")
     holds = list(items(value.get("holds"), "holds")) or ["orders", "lines"]
     sold, returned = _lines(rows, record, parsed), _returns(rows, order_id)
     order = _order(rows, order_id, record)

@@ -175,9 +175,12 @@ def read_platforms(folder: Path) -> Platforms | None:
     try:
         return Platforms.model_validate(_filled(document, path))
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
+        # A key that is not known may be another one misspelt, which is then said to be missing: it is named first.
+        faults = error.errors(include_input=False, include_url=False)
+        fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
         place = ".".join(str(part) for part in fault["loc"])
-        raise ConfigRefusedError(f"{place}: {fault['msg']}", where=str(path), hint=HINT) from None
+        said = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+        raise ConfigRefusedError(f"{place}: {said}", where=str(path), hint=HINT) from None
 
 
 def _filled(value: Any, path: Path) -> Any:

@@ -22,11 +22,15 @@ LENGTH_BYTES = 4
 ENCODED_KEY_CHARACTERS = 43
 
 
+WRONG_SIGNATURE = "the signature is wrong"
+
+
 class CallbackRefusedError(Exception):
     """A callback that is not WeCom's, or not for us; the reason never repeats its content."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"callback refused: {reason}")
+        self.reason = reason
         self.reason = reason
 
 
@@ -65,7 +69,7 @@ class CallbackKeys:
     def open(self, *, timestamp: str, nonce: str, encrypt: str, msg_signature: str) -> str:
         """The message of a callback, or the echo text of an address check, after its signature was found right."""
         if not self.is_signed(timestamp=timestamp, nonce=nonce, encrypt=encrypt, msg_signature=msg_signature):
-            raise CallbackRefusedError("the signature is wrong")
+            raise CallbackRefusedError(WRONG_SIGNATURE)
         return self.decrypt(encrypt)
 
     def decrypt(self, encrypt: str) -> str:

@@ -17,7 +17,7 @@ from serving.inbox import Inbox
 from serving.member_calls import BUSY, MemberCall, MemberDesk, delivery, document, read_call
 from serving.member_calls import Request as CallRequest
 from serving.member_store import MemberStore
-from serving.problems import Problem
+from serving.problems import Problem, refused_push
 from serving.runtime import Runtime, answered
 
 ANSWER_SECONDS = 2.0
@@ -55,8 +55,8 @@ async def answer_member_call(app_key: str, request: Request, action: str = "") -
     now_ms = counter.wall()
     try:
         call = read_call(app, came, action, now_ms=now_ms)
-    except RefusedPush:
-        raise Problem(403, "the call was refused") from None
+    except RefusedPush as refused:
+        raise refused_push(request, refused) from None
     code = BUSY
     with anyio.move_on_after(ANSWER_SECONDS):
         code = await anyio.to_thread.run_sync(_settle, counter, app, call, now_ms, abandon_on_cancel=True)

@@ -24,7 +24,7 @@ from serving.contract.platforms import Platforms, read_platforms
 from serving.inbox import Delivery, Inbox
 from serving.member_calls import Request as CallRequest
 from serving.member_calls import message_delivery
-from serving.problems import Problem
+from serving.problems import Problem, refused_push
 from serving.routers.tmall import add_member_desk
 from serving.runtime import answered
 from serving.settings import ServingSettings
@@ -65,7 +65,7 @@ Taken = Annotated[Receivers, Depends(receivers_of)]
 async def check_wecom(receiver: str, request: Request, receivers: Taken) -> Response:
     """The decrypted echo text, which proves to WeCom that the keys are right."""
     apps = _accounts(receivers.platforms.wecom, "receive_id", receiver)
-    return PlainTextResponse(_checked(lambda: wecom_echo(apps, request.query_params, now_ms=receivers.wall())))
+    return PlainTextResponse(_checked(request, lambda: wecom_echo(apps, request.query_params, now_ms=receivers.wall())))
 
 
 @router.post("/wecom/{receiver}")
@@ -74,7 +74,7 @@ async def receive_wecom(receiver: str, request: Request, receivers: Taken) -> Re
     apps = _accounts(receivers.platforms.wecom, "receive_id", receiver)
     body = await request.body()
     now_ms = receivers.wall()
-    await _store(receivers, _checked(lambda: wecom_delivery(apps, request.query_params, body, now_ms=now_ms)))
+    await _store(receivers, _checked(request, lambda: wecom_delivery(apps, request.query_params, body, now_ms=now_ms)))
     return PlainTextResponse("success")
 
 
@@ -83,7 +83,7 @@ async def receive_douyin_shop(app_key: str, request: Request, receivers: Taken) 
     """The answer the shop platform takes for success, once its messages are on disk."""
     app = _account(receivers.platforms.douyin, "app_key", app_key)
     body, signature = await request.body(), request.headers.get("event-sign", "")
-    await _store(receivers, _checked(lambda: douyin_shop_delivery(app, signature, body)))
+    await _store(receivers, _checked(request, lambda: douyin_shop_delivery(app, signature, body)))
     return answered({"code": 0, "msg": "success"})
 
 
@@ -93,7 +93,7 @@ async def receive_douyin_open(client_key: str, request: Request, receivers: Take
     app = _account(receivers.platforms.douyin_open, "client_key", client_key)
     body, headers = await request.body(), request.headers
     signature, message_id = headers.get("x-douyin-signature", ""), headers.get("msg-id", "")[:128]
-    told = _checked(lambda: douyin_open_delivery(app, signature, body, message_id=message_id))
+    told = _checked(request, lambda: douyin_open_delivery(app, signature, body, message_id=message_id))
     if not isinstance(told, Delivery):
         return answered(told)
     await _store(receivers, told)
@@ -106,7 +106,7 @@ async def receive_tmall(app_key: str, request: Request, receivers: Taken) -> Res
     app = _account(receivers.platforms.tmall, "app_key", app_key)
     came = CallRequest(dict(request.query_params), dict(request.headers), await request.body())
     now_ms = receivers.wall()
-    await _store(receivers, _checked(lambda: message_delivery(app, came, now_ms=now_ms)))
+    await _store(receivers, _checked(request, lambda: message_delivery(app, came, now_ms=now_ms)))
     return answered({"code": 0, "msg": "success"})
 
 
@@ -122,11 +122,11 @@ def _accounts(accounts: tuple[Any, ...], name: str, asked: str) -> tuple[Any, ..
     return found
 
 
-def _checked(read: Callable[[], Any]) -> Any:
+def _checked(request: Request, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except RefusedPush:
-        raise Problem(403, "the push was refused") from None
+    except RefusedPush as refused:
+        raise refused_push(request, refused) from None
 
 
 async def _store(receivers: Receivers, delivery: Delivery) -> None:

@@ -41,6 +41,7 @@ def test_a_sound_machine_and_lake_have_no_fault(settings: Settings) -> None:
         "keys": True,
         "sources": True,
         "identity policy": True,
+        "accounts": True,
         "space": True,
         "lake": True,
         "schemas": True,
@@ -114,3 +115,41 @@ def test_rows_that_a_repair_could_not_bring_back_are_a_fault(settings: Settings)
     owe(settings.home, ["cdp run --full"])
     finding = found(settings)["repairs"]
     assert (finding.ok, finding.hint) == (False, "run `cdp run --full`")
+
+
+def accounts(settings: Settings, text: str, *, name: str = "platforms.yaml", mode: int = 0o600) -> Finding:
+    path = settings.keys / name
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return found(settings)["accounts"]
+
+
+TMALL = "tmall: [{app_key: '21', app_secret: s, brand: b, shops: [{seller_nick: n, session: s}]}]"
+
+
+def test_accounts_are_counted_and_a_missing_key_of_phone_hashes_is_named(settings: Settings) -> None:
+    before = accounts(settings, TMALL)
+    after = accounts(settings, "n: key", name="mix_keys.yaml")
+    assert before.ok
+    assert before.detail.startswith("1 shops, 0 mini-programs, 0 apps of WeCom corps; no mix_keys.yaml")
+    assert (after.ok, after.detail) == (True, "1 shops, 0 mini-programs, 0 apps of WeCom corps")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(TMALL.replace("brand: b", "brnd: b"), "tmall.0.brnd: unknown key"), ("tmall: [", "no valid YAML")],
+)
+def test_accounts_of_another_form_are_a_fault_before_anything_is_pulled(
+    settings: Settings, text: str, told: str
+) -> None:
+    finding = accounts(settings, text)
+    assert not finding.ok
+    assert told in finding.detail
+    assert finding.hint == "docs/platforms.md shows the form of the file"
+
+
+@pytest.mark.parametrize("name", ["platforms.yaml", "mix_keys.yaml"])
+def test_secrets_that_others_can_read_are_a_fault(settings: Settings, name: str) -> None:
+    finding = accounts(settings, "{}", name=name, mode=0o640)
+    assert not finding.ok
+    assert finding.hint == f"run `chmod 600 {settings.keys / name}`"

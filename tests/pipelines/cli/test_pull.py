@@ -15,6 +15,7 @@ from pipelines.cli import pull
 from pipelines.connectors.pull import PullOptions
 from pipelines.errors import ConfigurationError, ExitCode
 from pipelines.simulate.server import PlatformRules, PlatformServer
+from serving.contract.pull_queue import Hint, enqueue
 from tests.pipelines.connectors.trial import CONFIG, Now
 
 app = typer.Typer()
@@ -77,3 +78,30 @@ def test_what_waits_for_a_right_is_told_with_the_next_command_and_is_no_failure(
     told = [line for line in out.splitlines() if line.startswith("WAITING douyin/")]
     assert len(told) == 3
     assert all("30001 isv.no-permission" in line and "then run `cdp pull`" in line for line in told)
+
+
+def test_every_failed_source_is_told_with_what_to_do_about_it(config: Path) -> None:
+    with PlatformServer(CONFIG, Now()) as server:
+        accounts = server.accounts()
+        accounts["douyin"][1]["app_secret"] = "another one"
+        (config.parent / "home" / "keys" / "platforms.yaml").write_text(yaml.safe_dump(accounts), encoding="utf-8")
+        out, error = run(config, "--platform", "douyin", "--since", "2025-01-03")
+    told = [line for line in out.splitlines() if line.startswith("FAILED ")]
+    assert len(told) == 3
+    assert all(line.endswith("; check app key, secret and shop in platforms.yaml") for line in told)
+    assert ", and 2 other sources failed" in str(getattr(error, "message", ""))
+
+
+def test_details_that_failed_are_told_by_what_the_platform_answered(config: Path) -> None:
+    home = config.parent / "home"
+    with PlatformServer(CONFIG, Now()) as server:
+        accounts = server.accounts()
+        (home / "keys" / "platforms.yaml").write_text(yaml.safe_dump(accounts), encoding="utf-8")
+        app_key, shop = accounts["douyin"][0]["app_key"], accounts["douyin"][0]["shops"][0]["shop_id"]
+        enqueue(home, [Hint("douyin", app_key, "order", f"69000000000000000{one}", shop) for one in (11, 12)])
+        out, error = run(config, "--platform", "douyin", "--since", "2025-01-03")
+    assert error is None
+    [told] = [line for line in out.splitlines() if line.startswith("NOT FETCHED ")]
+    assert told.startswith("NOT FETCHED 2 details: douyin order.orderDetail: ")
+    assert "10 times in all" in told
+    assert "6900000000" not in told

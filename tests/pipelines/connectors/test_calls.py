@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.connectors.calls import Caller, Pace, count_of, rows_of
+from pipelines.connectors.calls import BRIEFLY, Caller, Pace, count_of, rows_of
 from pipelines.connectors.errors import (
+    AwayError,
     BriefError,
     PlatformError,
     RateLimitedError,
@@ -149,3 +150,42 @@ def test_rows_without_a_total_are_refused_and_not_taken_for_the_last_page(total:
 def test_rows_that_are_no_list_are_refused(rows: object) -> None:
     with pytest.raises(TerminalError, match="holds no list"):
         rows_of("p", "m", rows)
+
+
+def test_an_outage_is_waited_for_once_and_not_by_every_source_anew() -> None:
+    line = Line(*[httpx.Response(502) for _ in range(7)], good(), *[httpx.Response(502) for _ in range(4)])
+    with pytest.raises(RetryableError):
+        line.ask()
+    assert line.built == 4
+    with pytest.raises(RetryableError):
+        line.ask()
+    assert line.built == 4 + BRIEFLY
+    line.ask()
+    with pytest.raises(RetryableError):
+        line.ask()
+    assert line.built == 4 + BRIEFLY + 1 + 4
+
+
+def test_a_token_that_no_renewal_helps_is_no_outage() -> None:
+    def refuse(method: str, value: Mapping[str, Any]) -> None:
+        raise TokenRefusedError("p", method, "ended")
+
+    line = Line(*[good() for _ in range(8)], judge=refuse)
+    for _ in range(2):
+        with pytest.raises(TokenRefusedError):
+            line.ask()
+    assert line.built == 8
+
+
+def test_a_platform_out_of_reach_is_told_with_what_to_look_at() -> None:
+    line = Line(*[httpx.ConnectError("x") for _ in range(4)])
+    with pytest.raises(AwayError) as told:
+        line.ask()
+    assert "reaches the platform" in told.value.hint
+
+
+def test_an_answer_of_another_form_is_told_with_what_to_do() -> None:
+    with pytest.raises(TerminalError) as told:
+        Line(httpx.Response(200, content=b"[1]")).ask()
+    assert "`cdp pull`" in told.value.hint
+    assert "documentation" in told.value.hint

@@ -70,3 +70,11 @@ def test_new_folders_are_on_disk_by_name_too(tmp_path: Path, monkeypatch: pytest
         part.add({}, b"{}", records=1)
     landing = tmp_path / "landing"
     assert set(synced) >= {landing, landing / "f", landing / "f" / "2025-03-02"}
+
+
+def test_what_a_killed_pull_had_begun_does_not_stay(tmp_path: Path) -> None:
+    left = tmp_path / ".pull" / "douyin_orders-pull-x-1-2.part"
+    left.parent.mkdir()
+    left.write_bytes(b'{"context":{},"payload":{}}')
+    Sink(tmp_path, interval="2025-01-02", received_at="2025-01-02T00:00:00+08:00")
+    assert not left.exists()

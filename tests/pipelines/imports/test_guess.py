@@ -118,6 +118,12 @@ def test_a_file_that_says_neither_orders_nor_members_is_refused_with_the_next_co
     assert "cdp ingest --feed orders_file --mapping" in refusal.value.hint
 
 
+def test_an_order_number_without_anything_worth_counting_is_told_as_that(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        proposed(tmp_path, "order_no,amt,ordered\nJ1,12.5,2025-01-01\n")
+    assert "order_no is an order number, but no other column (amt, ordered) is known for" in refusal.value.message
+
+
 def test_refused_lines_do_not_disturb_a_guess(tmp_path: Path) -> None:
     made = proposed(tmp_path, CHINESE + "broken,line\n")
     assert len(rows(silver(tmp_path / "Unknown table.csv", made.mapping, tmp_path)[0][0], "order_lines")) == 1

@@ -59,7 +59,7 @@ def test_a_workbook_is_read_as_a_csv_is(tmp_path: Path) -> None:
             ["id", "name", "sum", "at"],
             ["'6923456789012345678", "x", 12.5, datetime(2025, 1, 1, 11, 2)],  # noqa: DTZ001  # sheets have no zone
             [6923456789012345678, "y", 1, None],
-            ["A", "z"],
+            ["A", "z", 2],
             ["B", "z", 1, 45658.5, "one too many"],
         ],
     )

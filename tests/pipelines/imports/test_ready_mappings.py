@@ -149,3 +149,8 @@ def test_a_receivers_phone_alone_names_no_buyer(tmp_path: Path) -> None:
     parsed, _ = silver(tmp_path / "a.csv", ready("tmall_orders_export"), tmp_path)
     assert [one.observations for one in parsed] == [[]] * len(parsed)
     assert "subject" not in one_row(parsed[0], "orders")
+
+
+def test_what_a_member_list_lacks_is_told_with_the_flag_that_gives_it() -> None:
+    _, refused = read("member_list")
+    assert "import the file again with --context brand=..." in refused[0]

@@ -164,6 +164,16 @@ def test_refused_records_wait_in_quarantine_with_reason_and_sealed_text(base: La
     assert NAME in unseal(KEYS.vault, broken["quarantine_id"], broken["cipher"])
 
 
+def test_who_brings_refused_records_is_told_where_they_wait(lake: Lake, home: Path) -> None:
+    told: list[str] = []
+    ingest(run_context(lake, home, DAYS, say=told.append))
+    feeds = sorted({feed for (feed, _), row in balances(lake).items() if row[3]})
+    assert feeds
+    assert [line for line in told if "cdp quarantine" in line] == [
+        f"refused records of {feed} wait with their reasons: `cdp quarantine list --feed {feed}`" for feed in feeds
+    ]
+
+
 def test_silver_holds_the_latest_version_of_each_order(base: Lake) -> None:
     rows = {row["order_id"][-1]: row for row in base.read(ALL["silver.orders"]).collect()}
     assert (rows["2"]["status"], rows["2"]["is_paid"]) == ("paid", True)

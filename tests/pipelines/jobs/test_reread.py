@@ -26,7 +26,7 @@ from pipelines.store.lake import Lake
 from pipelines.store.local import LocalLake
 from pipelines.store.marks import Marks
 from pipelines.tables import ALL, SILVER
-from tests.pipelines.jobs.composed import DAY1, DAY2, POLICY, ROOT, land, order, run_context
+from tests.pipelines.jobs.composed import DAY1, DAY2, POLICY, ROOT, land, order, run_context, worker_setup
 from tests.pipelines.jobs.test_ingest import DAYS, FILES, ingest, new_lake, state, versions
 from tests.pipelines.jobs.test_relation_history import Brand
 
@@ -244,6 +244,29 @@ def test_evidence_that_the_stitcher_drew_from_decrypted_phones_is_drawn_again(
     again(lake, tmp_path, run=3)
     assert len(drawn()) == 1
     assert drawn() != found
+
+
+def test_known_phones_get_the_hashed_forms_of_a_merchant_key_that_came_later(lake: Lake, tmp_path: Path) -> None:
+    def vault() -> dict[str, tuple[str, list[str]]]:
+        rows = lake.local.scan(ALL["silver.pii_vault"]).collect().to_dicts()
+        return {row["token"]: (row["cipher"], [form["namespace"] for form in row["forms"] or ()]) for row in rows}
+
+    def read(run: int, *merchants: str) -> None:
+        setup = worker_setup(tmp_path / "staging")
+        setup = replace(setup, mix_keys={**setup.mix_keys, **{name: f"key of {name}" for name in merchants}})
+        context = run_context(lake, tmp_path, DAYS[:1], batches=(), reread=True, run_id=f"r{run:06d}-{DAY1}")
+        s2_silver.run(replace(context, setup=setup))
+
+    before, mixed = vault(), "tmall_mix_mobile"
+    read(2, "another shop")
+    after = vault()
+    assert {token: cipher for token, (cipher, _) in after.items()} == {t: cipher for t, (cipher, _) in before.items()}
+    gained = {token: forms.count(mixed) - before[token][1].count(mixed) for token, (_, forms) in after.items() if forms}
+    assert gained
+    assert set(gained.values()) == {1}
+    version = versions(lake)["silver.pii_vault"]
+    read(3, "another shop")
+    assert versions(lake)["silver.pii_vault"] == version
 
 
 def test_behaviour_that_was_retired_before_its_records_does_not_come_back(tmp_path: Path) -> None:

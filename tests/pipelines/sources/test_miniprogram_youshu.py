@@ -55,6 +55,15 @@ def test_the_flat_form_says_the_same() -> None:
     assert {**flat_row, "event_id": "", "version_key": ""} == {**row, "event_id": "", "version_key": ""}
 
 
+def test_a_form_between_both_says_the_same() -> None:
+    inner = props()
+    outer = {name: inner.pop(name) for name in ("wx_user", "time")}
+    between = read_one(PARSER, {"type": "browse_sku_page", "props": inner, **outer})
+    assert between.observations == parse().observations
+    row, usual = one_row(between, "events"), one_row(parse(), "events")
+    assert {**row, "event_id": "", "version_key": ""} == {**usual, "event_id": "", "version_key": ""}
+
+
 def test_what_was_bought_is_kept_in_fen() -> None:
     order = {"order_id": "M1", "order_time": AT_MS, "order_status": "payed"}
     subs = [{"sub_order_id": "M1", "order_amt": 199.9, "pay_amt": 0.1 + 0.2}, {"order_amt": "0.10", "pay_amt": None}]

@@ -262,3 +262,9 @@ def test_a_public_retailers_orders_lose_no_line_and_no_penny(shared_data: Path) 
     assert sum(len(rows(one, "order_lines")) for one in parsed) == len(sample) > 10_000
     assert sum(one_row(one, "orders")["paid_fen"] for one in parsed) == pennies
     assert len({one_row(one, "orders")["subject"].value for one in parsed}) == len({row[4] for row in sample})
+
+
+@pytest.mark.parametrize("record", [{"order_id": "A1"}, {"order_id": "A1", "rows": [{"order_id": "A1", "price": ""}]}])
+def test_an_order_that_says_nothing_but_its_number_is_refused(record: dict[str, Any]) -> None:
+    with pytest.raises(RecordRefusedError, match="says nothing: no time, amount, quantity or state"):
+        parse(ORDERS, record)

@@ -18,6 +18,7 @@ from identity.business_time import SHANGHAI
 from identity.identifier import key64
 from identity.token import phone_forms, phone_hashes, pii_token
 from pipelines.sources import FEED_PARSERS
+from pipelines.sources.fields import rfc3339
 from serving.contract.signatures import top_spi_sign
 from serving.contract.spool import collect
 from serving.member_calls import ACTIVATE, BIND, QUERY, REGISTER, MemberCall, MemberDesk
@@ -157,6 +158,31 @@ def test_a_registration_makes_a_member_once(desk: World, method: str) -> None:
     assert [code(call(desk, api, method, STRANGER)) for _ in range(10)] == ["SUC"] * 10
     assert code(call(desk, api, QUERY, STRANGER)) == "SUC"
     assert code(call(desk, api, QUERY, {**STRANGER, "ouid": "AAother"})) == "E02"
+
+
+def test_a_phone_that_was_registered_since_the_snapshot_is_taken_for_a_bind_too(desk: World) -> None:
+    api = desk.api_with(None)
+    asked = [(REGISTER, STRANGER), (BIND, {**STRANGER, "ouid": "AAother"}), (BIND, STRANGER)]
+    assert [code(call(desk, api, *one)) for one in asked] == ["SUC", "E02", "SUC"]
+
+
+def test_of_calls_within_a_second_the_landing_says_which_came_last(desk: World) -> None:
+    api = desk.api_with(None)
+    steps: list[tuple[str, Mapping[str, Any]]] = [
+        (REGISTER, STRANGER),
+        (BIND, {**STRANGER, "type": 2}),
+        (BIND, {**STRANGER, "type": 1}),
+    ]
+    for step in steps:
+        desk.wall.forward(7)
+        assert code(call(desk, api, *step)) == "SUC"
+    parser, told = FEED_PARSERS["tmall_members"], []
+    for line in kept(desk.home):
+        arrived = rfc3339(line["context"]["received_at"], "received_at")
+        known = {"params": line["context"]["params"], "method": line["context"]["method"], "received_ms": arrived}
+        told.append(parser.parse(records(parser, line["payload"], **known)[0]).rows[0][1])
+    last = max(told, key=lambda row: str(row["version_key"]))
+    assert ([row["status"] for row in told], last["status"]) == (["member", "left", "member"], "member")
 
 
 def test_another_process_of_the_api_answers_the_same(desk: World) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from identity.business_time import SHANGHAI
+from serving.callbacks import FORGED, OLD
 from serving.contract.pull_queue import FILE, Hint, enqueue, waiting
 from serving.contract.signatures import douyin_event_sign, douyin_webhook_signature, top_spi_sign
 from serving.contract.spool import collect
@@ -207,6 +209,25 @@ def test_every_bad_callback_gets_the_same_answer_and_leaves_nothing(taken: World
     assert all({**body, "request_id": ""} == {**bodies[0], "request_id": ""} for body in bodies)
     assert stored(taken.home, "wecom_events") == []
     assert waiting(taken.home) == ()
+
+
+def test_the_log_says_why_a_callback_was_refused_and_its_sender_is_not_told(taken: World) -> None:
+    with capture_logs() as lines:
+        answers = refused_callbacks(taken, taken.api_with(None))
+    told = [str(line["reason"]) for line in lines if line["event"] == "push refused"]
+    assert len(told) == len(answers)
+    why = dict(zip(answers, told, strict=True))
+    assert [name for name, reason in why.items() if reason == FORGED] == ["forged", "another nonce"]
+    assert why["old"] == why["no time"] == OLD
+    assert why["another receiver"].startswith("it is for another receiver; look at encoding_aes_key, corp_id")
+    assert not any(reason in answer.text for reason, answer in zip(told, answers.values(), strict=True))
+    ids = {line["request_id"] for line in lines if line["event"] == "push refused"}
+    assert ids == {answer.json()["request_id"] for answer in answers.values()}
+
+
+def test_a_refused_push_is_no_matter_of_an_api_key(taken: World) -> None:
+    document = shop_post(taken.api_with(None), SHOP_BODY, "0" * 32).json()
+    assert (document["type"], "key" in document["title"]) == ("urn:oneid:problem:push-refused", False)
 
 
 def test_shop_messages_are_stored_as_they_came(taken: World) -> None:
