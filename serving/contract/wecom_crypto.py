@@ -31,7 +31,6 @@ class CallbackRefusedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(f"callback refused: {reason}")
         self.reason = reason
-        self.reason = reason
 
 
 def signature(token: str, timestamp: str, nonce: str, encrypt: str) -> str:
