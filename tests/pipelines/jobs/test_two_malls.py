@@ -130,6 +130,8 @@ def test_brands_may_say_the_same_words_on_one_day(tmp_path: Path) -> None:
     assert len(products_of(lake)) == 2 * 2 + 1
     crm = lake.scan(ALL["silver.identity_observations"]).collect()
     assert sorted(name for name in crm["observation_id"] if ":U1" in name) == ["brandA:U1", "brandB:U1"]
+    before = known(lake)
+    assert known(play(tmp_path, {}, RunRequest(DAY1, DAY1, reread=True))) == before
 
 
 def test_a_record_without_a_brand_and_evidence_of_a_feed_keep_their_ids(tmp_path: Path) -> None:
