@@ -31,7 +31,7 @@ LINES = Fact(
     doc="Paid order lines that are no gifts and not wholly refunded",
     columns={
         "category": "The brand's category of the product",
-        "product": "platform|product_id",
+        "product": "platform|product_id, of a brand's own channel platform|product_id|brand",
         "quantity": "Pieces",
         "paid_fen": "Buyer's payment without freight, fen",
     },

@@ -18,6 +18,7 @@ from pipelines.store.local_latest import changed_rows
 from pipelines.tables import ALL
 
 NO_DEFAULTS: Defaults = MappingProxyType({})
+EVERY = pl.lit(value=True)
 OP, TURN = "__op", "__turn"
 SILVER, GOLD = ALL["silver.refunds"], ALL["gold.fact_refund"]
 _BY_PLATFORM = pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
@@ -26,11 +27,12 @@ _BY_PLATFORM = pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
 @dataclass(frozen=True)
 class Rewriting:
     """How the rows of a table look since a schema version: `rows` makes them of those of the version before; `what` is
-    other about them, in words."""
+    other about them, in words. `only`: those that it may change, so that the others need not be read."""
 
     since: int
     what: str
     rows: Callable[[pl.DataFrame, Older], pl.DataFrame]
+    only: pl.Expr = EVERY
 
 
 def refunds(held: pl.DataFrame, _: Older) -> pl.DataFrame:
@@ -76,14 +78,21 @@ def _scoped(held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-KEY = "with another key"
+KEY, SYSTEMS = "with another key", "with the brand in names of other systems' records"
 REWRITTEN: Mapping[str, tuple[Rewriting, ...]] = {
     SILVER.full_name: (Rewriting(3, KEY, refunds), Rewriting(4, "with refunds told twice marked", standing)),
     GOLD.full_name: (Rewriting(2, KEY, refund_facts),),
     rescoping.LEDGER.full_name: (Rewriting(2, KEY, rescoping.movements),),
     rescoping.CONSENTS.full_name: (Rewriting(2, KEY, rescoping.consents),),
     rescoping.CLAIMS.full_name: (Rewriting(2, KEY, rescoping.claims),),
-    rescoping.EVIDENCE.full_name: (Rewriting(2, "with the brand in names of own records", rescoping.evidence),),
+    rescoping.LINES.full_name: (Rewriting(2, "with the brand of products", rescoping.lines, rescoping.OWN_CHANNEL),),
+    rescoping.PRODUCTS.full_name: (Rewriting(2, KEY, rescoping.products),),
+    rescoping.DIM_PRODUCT.full_name: (Rewriting(2, "with the brand of products", rescoping.product_dimension),),
+    rescoping.EVIDENCE.full_name: (
+        Rewriting(2, "with the brand in names of own records", rescoping.evidence),
+        Rewriting(3, SYSTEMS, rescoping.stated_evidence, ~rescoping.FROM_FEEDS),
+    ),
+    rescoping.REJECTIONS.full_name: (Rewriting(2, SYSTEMS, rescoping.stated_rejections, ~rescoping.FROM_FEEDS),),
     rescoping.VERDICTS.full_name: (Rewriting(2, KEY, rescoping.verdicts),),
     rescoping.FACTS.full_name: (Rewriting(2, KEY, rescoping.movement_facts),),
 }
@@ -101,7 +110,8 @@ def rewrite(lake: Path, full_name: str, before: int, defaults: Defaults = NO_DEF
     `defaults`: what the configuration says of lines without a wrapper, by feed.
     """
     local, table = LocalLake(lake), ALL[full_name]
-    rows = held = local.scan(table).collect()
-    for step in rewritings(full_name, before):
+    steps = rewritings(full_name, before)
+    rows = held = local.scan(table).filter(pl.any_horizontal([step.only for step in steps])).collect()
+    for step in steps:
         rows = step.rows(rows, Older(local, defaults))
     local.replace(table, held, rows)

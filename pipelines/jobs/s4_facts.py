@@ -12,6 +12,7 @@ from pyspark.sql import functions as fn
 from features.channels import identity_channel_sql, sales_channel_sql
 from features.days import business_day_sql
 from features.relations import PROGRAMMES
+from pipelines.jobs.product_listings import PRODUCT, SCOPE, with_listing
 
 ORDER = ["platform", "shop_id", "order_id"]
 
@@ -126,21 +127,20 @@ def line_facts(
         .join(back, [*ORDER, "line_id"], "left")
         .where(f"NOT {said}")
     )
-    by_sku = products.where("sku_id <> ''").select(
-        "platform", "product_id", "sku_id", fn.col("category").alias("sku_category")
-    )
-    by_product = products.groupBy("platform", "product_id").agg(
+    number = [*PRODUCT, SCOPE]
+    by_sku = products.where("sku_id <> ''").select(*number, "sku_id", fn.col("category").alias("sku_category"))
+    by_product = products.groupBy(*number).agg(
         fn.expr("min_by(category, sku_id) FILTER (WHERE category IS NOT NULL)").alias("product_category")
     )
     known = (
-        bought.join(owners, "subject_key")
-        .join(by_sku, ["platform", "product_id", "sku_id"], "left")
-        .join(by_product, ["platform", "product_id"], "left")
+        with_listing(bought.join(owners, "subject_key"), products)
+        .join(by_sku, [*number, "sku_id"], "left")
+        .join(by_product, number, "left")
     )
     return known.select(
         "one_id",
         fn.expr("coalesce(sku_category, product_category)").alias("category"),
-        fn.concat_ws("|", "platform", "product_id").alias("product"),
+        fn.expr("concat_ws('|', platform, product_id, nullif(product_scope, ''))").alias("product"),
         "quantity",
         "paid_fen",
     )

@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as fn
 
 from features.channels import SALES_CHANNELS, sales_channel_sql
-from pipelines.tables.gold_dims import DIM_CUSTOMER
+from pipelines.jobs.product_listings import PRODUCT, SCOPE, with_listing
+from pipelines.tables.gold_dims import DIM_CUSTOMER, PRODUCT_KEY
 
 CALENDAR_START = "2009-01-01"
 WEEKDAY = "((dayofweek(business_date) + 5) % 7 + 1)"
@@ -24,11 +25,6 @@ def key_sql(*parts: str) -> str:
     return f"concat({', $, '.join(parts)})".replace("$", "'|'")
 
 
-def product_key_sql() -> str:
-    """The SQL of product_key over columns platform, product_id and sku_id."""
-    return key_sql("platform", "product_id", "coalesce(sku_id, '')")
-
-
 def customers(features: DataFrame, oneids: DataFrame) -> DataFrame:
     """Rows of gold.dim_customer for the people in `features`."""
     minted = oneids.select("one_id", "minted_at")
@@ -37,13 +33,13 @@ def customers(features: DataFrame, oneids: DataFrame) -> DataFrame:
 
 def products(listed: DataFrame, lines: DataFrame) -> DataFrame:
     """Rows of gold.dim_product: all listed products, and those only the given order lines name."""
-    of_product = listed.groupBy("platform", "product_id").agg(
+    number = [*PRODUCT, SCOPE]
+    of_product = listed.groupBy(*number).agg(
         fn.expr("min_by(category, sku_id) FILTER (WHERE category IS NOT NULL)").alias("product_category")
     )
-    known = listed.join(of_product, ["platform", "product_id"], "left").select(
-        fn.expr(product_key_sql()).alias("product_key"),
-        "platform",
-        "product_id",
+    known = listed.join(of_product, number, "left").select(
+        fn.expr(PRODUCT_KEY).alias("product_key"),
+        *number,
         "sku_id",
         "brand_sku",
         "name",
@@ -52,17 +48,16 @@ def products(listed: DataFrame, lines: DataFrame) -> DataFrame:
         fn.lit(True).alias("is_listed"),
     )
     named = (
-        lines.where("product_id IS NOT NULL")
-        .groupBy("platform", "product_id", fn.expr("coalesce(sku_id, '')").alias("sku_id"))
+        with_listing(lines.where("product_id IS NOT NULL"), listed)
+        .groupBy(*number, fn.expr("coalesce(sku_id, '')").alias("sku_id"))
         .agg(
             fn.max("brand_sku").alias("brand_sku"),
             fn.expr("max_by(product_name, struct(version_key, product_name))").alias("name"),
         )
-        .join(of_product, ["platform", "product_id"], "left")
+        .join(of_product, number, "left")
         .select(
-            fn.expr(product_key_sql()).alias("product_key"),
-            "platform",
-            "product_id",
+            fn.expr(PRODUCT_KEY).alias("product_key"),
+            *number,
             "sku_id",
             "brand_sku",
             "name",

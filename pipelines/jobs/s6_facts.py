@@ -17,14 +17,16 @@ from features.spec import Tag
 from pipelines.jobs import s6_refunds
 from pipelines.jobs.refund_shops import with_shop
 from pipelines.jobs.s4_facts import ORDER
-from pipelines.jobs.s6_dims import key_sql, product_key_sql
+from pipelines.jobs.s6_dims import key_sql
+from pipelines.tables.gold_dims import PRODUCT_KEY
 
 OF_ORDER = ("subject_key", "business_date", "created_at", "paid_at", "status", "is_paid", "channel_origin")
 """Columns that both orders and lines have; the order's count."""
 
 
 def order_lines(orders: DataFrame, lines: DataFrame, refunds: DataFrame, owners: DataFrame) -> DataFrame:
-    """Rows of gold.fact_order_line of the given orders and all their lines and refunds, which know their shops.
+    """Rows of gold.fact_order_line of the given orders and all their lines, which know under which brand their product
+    is listed, and refunds, which know their shops.
 
     The order's payment is spread over its lines: each carries its own, the first (no gift, least line_id) the rest,
     which is freight and rounding. Of an order that names no amount, the lines' sum and the freight count.
@@ -68,6 +70,7 @@ def order_lines(orders: DataFrame, lines: DataFrame, refunds: DataFrame, owners:
 
 _LINE = (
     "product_id",
+    "product_scope",
     "sku_id",
     "quantity",
     "list_fen",
@@ -103,7 +106,7 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
         "one_id",
         fn.expr(key_sql("platform", "shop_id")).alias("shop_key"),
         fn.expr(sales_channel_sql("platform")).alias("channel"),
-        fn.expr(product_key_sql()).alias("product_key"),
+        fn.expr(PRODUCT_KEY).alias("product_key"),
         *("business_date", "created_at", "paid_at", "status", "refund_state", "channel_origin"),
         *("room_id", "video_id", "talent_id", "ad_creative_id", "province", "city", "currency"),
         *("is_paid", "is_gift"),

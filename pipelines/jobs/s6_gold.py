@@ -21,6 +21,7 @@ from features.spec import Tag
 from pipelines.jobs import s5_tags, s6_aggregates, s6_dims, s6_facts, s6_sessions
 from pipelines.jobs.context import JobOutcome, RunContext
 from pipelines.jobs.holding import holding
+from pipelines.jobs.product_listings import with_listing
 from pipelines.jobs.refund_shops import NUMBER, with_shop
 from pipelines.jobs.s4_facts import ORDER, living_people, owners_of
 from pipelines.jobs.s4_relations import layer_changes, relation_spans
@@ -191,6 +192,7 @@ def order_line_part(scope: Scope) -> Part:
         told = refunds.where(scope.is_new() & fn.col("order_id").isNotNull())
         wanted = scope.hold(scope.numbers(scope.due(orders), scope.due(lines), told))
         orders, lines, refunds = (frame.join(wanted, NUMBER, "left_semi") for frame in (orders, lines, refunds))
+    lines = with_listing(lines, scope.read("silver.products"))
     return _keyed(scope, s6_facts.order_lines(orders, lines, with_shop(refunds, orders), scope.owners), *ORDER)
 
 

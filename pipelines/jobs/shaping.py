@@ -6,6 +6,7 @@ The same code runs in Spark's Arrow batches and in the API's receivers; it reads
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipelines.sources.base import (
     Subject,
     content_digest,
 )
+from pipelines.sources.scopes import WITHIN, own_record
 from pipelines.tables import ALL
 
 Row = dict[str, Any]
@@ -58,6 +60,13 @@ class Shaped(msgspec.Struct):
             self.rows[table] = [row]
         else:
             rows.append(row)
+
+
+def signature_of(row: Mapping[str, Any]) -> int:
+    """The signature of a row of silver.identity_observations: rows that state the same share it."""
+    ids = [(stated["key"], stated["role"], stated["linking"]) for stated in row["ids"]]
+    digest = content_digest([row["source"], row["kind"], ids, row["retracts"], row["valid_to_ms"]])
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 class Shaper:
@@ -172,10 +181,17 @@ class Shaper:
         return node.namespace, node.scope, kept, key64(node.namespace, node.scope, kept)
 
     def _normalised(self, raw: Mapping[str, Any], record: Record) -> NormalisedObservation:
+        brand = raw.get(WITHIN)
+        # Its content is what the system stated: the digest must not tell how ids are written here.
+        stated = raw if brand is None else {name: value for name, value in raw.items() if name != WITHIN}
         try:
-            return normalise_observation(raw, self.policy, record.context.interval, read=self._reading)
+            found = normalise_observation(stated, self.policy, record.context.interval, read=self._reading)
         except ObservationError as error:
             raise RecordRefusedError("bad_observation", str(error)) from None
+        if brand is None:
+            return found
+        retracts = found.retracts and own_record(brand, found.retracts)
+        return replace(found, observation_id=own_record(brand, found.observation_id), retracts=retracts)
 
     def _observe(self, observation: NormalisedObservation, record: Record, into: Shaped) -> None:
         ids = []
@@ -202,9 +218,7 @@ class Shaper:
             "valid_to_ms": observation.valid_to_ms,
             "clamped": observation.clamped,
         }
-        seen_ids = [(stated["key"], stated["role"], stated["linking"]) for stated in ids]
-        signature = content_digest([row["source"], row["kind"], seen_ids, row["retracts"], row["valid_to_ms"]])
-        row["signature"] = int.from_bytes(signature[:8], "big", signed=True)
+        row["signature"] = signature_of(row)
         row["content_hash"] = self.token("observation", observation.content)
         into.add(OBSERVATIONS, row)
         for rejection in observation.rejections:

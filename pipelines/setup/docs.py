@@ -17,6 +17,7 @@ from typer.core import TyperGroup, TyperOption
 from pipelines.settings import Settings
 from pipelines.spec import Column, Table, TableSet
 from pipelines.tables import ALL
+from pipelines.tables.numbers import ALONE, NUMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
 ADR_FOLDER = Path("docs/adr")
@@ -40,7 +41,19 @@ def render_tables(tables: TableSet) -> str:
     for layer, words in LAYERS.items():
         parts += [f"\n## {layer}\n", words]
         parts += [_table(table) for table in tables.layer(layer)]
-    return "\n".join(parts) + "\n"
+    return "\n".join((*parts, *_numbers())) + "\n"
+
+
+def _numbers() -> Iterable[str]:
+    """Within what the numbers in keys count."""
+    yield "\n## keys\n"
+    yield "Brands, shops, corps and mini-programs may number alike: within what each column of a key is unique.\n"
+    yield _row("column", "within", "why")
+    yield _row("---", "---", "---")
+    for name, number in NUMBERS.items():
+        yield _row(f"`{name}`", ", ".join(f"`{one}`" for one in number.within), number.why)
+    for (table, name), why in ALONE.items():
+        yield _row(f"`{name}` of `{table}`", "", why)
 
 
 def render_settings() -> str:

@@ -41,6 +41,7 @@ from pipelines.sources.evidence import first_known, named, observe
 from pipelines.sources.fields import flag, identifier, items, mapping, objects, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.refunds import NUMBERED_BY_PLATFORM, REFUNDS, made_number
+from pipelines.sources.scopes import product_scope
 from pipelines.sources.shape import Shape
 from pipelines.sources.shop_orders import LINES, ORDERS, RANK, add_refund, line_amounts, order_amounts, order_facts
 from pipelines.sources.sightings import Id
@@ -182,6 +183,7 @@ def _add(parsed: Parsed, record: Record, order: dict[str, Any], rows: Sequence[R
         for line, origin in zip(order["lines"], origins, strict=False):
             counts = paid or (len(holds) == 1 and facts["status"] in _PAID_STATUS)
             own = {"channel_origin": origin, "is_paid": counts, "refund_state": line["refund_state"]}
+            own["product_scope"] = product_scope(order["platform"], record.context)
             if counts and _unknown(line):
                 own["paid_fen"] = None
                 parsed.unknown_values.append(("rows[].amount", "paid, without an amount"))
@@ -355,5 +357,6 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_orders,
         parse=parse_orders,
         tables=(ORDERS, LINES, REFUNDS),
+        hash_context=("platform", "shop_id", "seller_nick", "brand"),
     ),
 )

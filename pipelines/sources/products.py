@@ -2,6 +2,7 @@
 
 One record is one platform SKU: `platform`, `product_id`, `sku_id` (empty: the product itself), `brand_sku`, `name`,
 `category`, `price_fen` (list price, whole fen), `updated_at` (epoch ms or RFC 3339; else the receiving time).
+Numbers of the brand's own channels count within the brand of the context.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pipelines.sources.categories import as_object
 from pipelines.sources.evidence import first_known
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.pages import split_pages
+from pipelines.sources.scopes import product_scope
 from pipelines.sources.shape import Shape
 
 PRODUCTS = "silver.products"
@@ -32,9 +34,11 @@ def parse_products(record: Record) -> Parsed:
     value = as_object(record.value, "product")
     parsed = Parsed(unknown=SHAPE.unknown(value, record.settings.ignored))
     at = first_known(record.context, any_time(value.get("updated_at"), "updated_at"))
+    platform = required(text(value.get("platform")), "platform")
     parsed.row(
         PRODUCTS,
-        platform=required(text(value.get("platform")), "platform"),
+        platform=platform,
+        product_scope=product_scope(platform, record.context) or "",
         product_id=required(identifier(value.get("product_id")), "product_id"),
         sku_id=identifier(value.get("sku_id")) or "",
         brand_sku=text(value.get("brand_sku")),
@@ -53,5 +57,6 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_products,
         parse=parse_products,
         tables=(PRODUCTS,),
+        hash_context=("brand",),
     ),
 )

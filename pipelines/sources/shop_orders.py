@@ -1,7 +1,7 @@
 """Orders of the brand's own mini-program mall and its tills (POS), in the brand's own form.
 
 One record is one order in its latest state. Amounts are whole fen, times epoch ms (RFC 3339 and local texts are read
-too), ids text:
+too), ids text; numbers of products count within the context's brand:
 
 - `order_id`, `channel` (`mall`, `pos`), `shop_id`;
 - the buyer, as far as known: `member_id` (of the context's brand), `unionid`, `openid` (of `app_id`, else the context's
@@ -29,6 +29,7 @@ from pipelines.sources.evidence import first_known, named, observe, subject_of
 from pipelines.sources.fields import business_date, flag, identifier, objects, required, text
 from pipelines.sources.pages import split_pages
 from pipelines.sources.refunds import REFUNDS, refund_place
+from pipelines.sources.scopes import product_scope
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import Id
 
@@ -85,8 +86,9 @@ def add_order(
     if paid:
         say_unstated(parsed, value.get("paid_fen"), "paid_fen")
     parsed.rows.append((ORDERS, shared | facts | order_amounts(value, paid=paid)))
+    product = {"product_scope": product_scope(shared["platform"], record.context)}
     for line in objects(value.get("lines"), "lines"):
-        made = line_amounts(line, paid=paid)
+        made = line_amounts(line, paid=paid) | product
         if paid and not made["is_gift"]:
             say_unstated(parsed, line.get("paid_fen"), "lines[].paid_fen")
         parsed.rows.append((LINES, shared | facts | made))
@@ -219,5 +221,7 @@ PARSERS: tuple[FeedParser, ...] = (
         split=split_orders,
         parse=parse_orders,
         tables=(ORDERS, LINES, REFUNDS),
+        # What an order leaves to its context is part of it: two tills may sell alike under one number.
+        hash_context=("brand", "shop_id"),
     ),
 )

@@ -9,6 +9,9 @@ from pipelines.spec import Check, Column, Table, columns
 LAYER_NAMES = ", ".join(f"'{layer}'" for layer in LAYERS)
 """The relation layers as the checks of several tables name them."""
 
+PRODUCT_KEY = "concat(concat_ws('@', platform, nullif(product_scope, '')), '|', product_id, '|', coalesce(sku_id, ''))"
+"""The SQL of product_key over its parts; null without a product."""
+
 CHANNEL = Column("channel", "string", "Sales channel: douyin, tmall, mall, pos or other", required=True)
 
 DIM_CUSTOMER = Table(
@@ -56,11 +59,11 @@ DIM_PRODUCT = Table(
     layer="gold",
     name="dim_product",
     doc="Platform products and SKUs, those only seen in orders included.",
-    grain="one SKU of one platform",
+    grain="one SKU of one platform, or of one brand's own channel",
     key=("product_key",),
     published=True,
     columns=(
-        Column("product_key", "string", "platform|product_id|sku_id", required=True),
+        Column("product_key", "string", "platform|product_id|sku_id, of a brand platform@brand|...", required=True),
         Column("platform", "string", "Platform", required=True),
         Column("product_id", "string", "Platform product id", required=True),
         Column("sku_id", "string", "Platform SKU id; empty for the product itself", required=True),
@@ -69,8 +72,10 @@ DIM_PRODUCT = Table(
         Column("category", "string", "The brand's category, of the product where the SKU names none"),
         Column("price_fen", "bigint", "List price, fen"),
         Column("is_listed", "boolean", "Whether the product feed names it", required=True),
+        Column("product_scope", "string", "As in silver.products", required=True),
     ),
-    checks=(Check("key_of_parts", "product_key = concat(platform, '|', product_id, '|', sku_id)"),),
+    checks=(Check("key_of_parts", f"product_key = {PRODUCT_KEY}"),),
+    schema_version=2,
 )
 
 DIM_SHOP = Table(

@@ -29,7 +29,7 @@ FACT_ORDER_LINE = Table(
         ONE_ID,
         SHOP,
         CHANNEL,
-        Column("product_key", "string", "platform|product_id|sku_id, joins dim_product"),
+        Column("product_key", "string", "platform|product_id|sku_id, of a brand platform@brand|..., joins dim_product"),
         Column("business_date", "date", "Business day: paid, else created"),
         Column("created_at", "timestamp", "When the order was placed"),
         Column("paid_at", "timestamp", "When the final payment was made"),

@@ -131,8 +131,14 @@ ORDER_LINES = Table(
         Column("talent_id", "string", "Talent (author) id"),
         Column("ad_creative_id", "string", "Ad creative id"),
         LINEAGE,
+        Column(
+            "product_scope",
+            "string",
+            "Brand within which product_id and sku_id count; null on Douyin and Tmall, and where no brand is known",
+        ),
     ),
     checks=(PAID_NOT_NEGATIVE, Check("gift_counts_nothing", "NOT is_gift OR coalesce(paid_fen, 0) = 0")),
+    schema_version=2,
 )
 
 REFUNDS = Table(

@@ -212,8 +212,8 @@ PRODUCTS = Table(
     layer="silver",
     name="products",
     doc="Platform products with the brand's SKU and category.",
-    grain="one platform SKU",
-    key=("platform", "product_id", "sku_id"),
+    grain="one SKU of one platform, or of one brand's own channel",
+    key=("platform", "product_scope", "product_id", "sku_id"),
     version="version_key",
     columns=columns(
         Column("platform", "string", "As in silver.orders", required=True),
@@ -224,8 +224,16 @@ PRODUCTS = Table(
         Column("category", "string", "The brand's category"),
         Column("price_fen", "bigint", "List price, fen"),
         LINEAGE,
+        Column(
+            "product_scope",
+            "string",
+            "Brand within which the number of a product of its own channels counts; empty on Douyin and Tmall, whose"
+            " numbers are unique, and of a product listed for whichever brand has none of its own",
+            required=True,
+        ),
     ),
     checks=(Check("price_not_negative", "price_fen IS NULL OR price_fen >= 0"),),
+    schema_version=2,
 )
 
 STAFF = Table(
@@ -285,7 +293,12 @@ IDENTITY_OBSERVATIONS = Table(
     key=("source", "observation_id"),
     columns=columns(
         Column("source", "string", "Feed or system that observed it", required=True),
-        Column("observation_id", "string", "Id of the observation inside its source", required=True),
+        Column(
+            "observation_id",
+            "string",
+            "Id of the observation inside its source; of another system's record BRAND:ID, where its brand is known",
+            required=True,
+        ),
         Column("kind", "string", "link, unlink, bind, unbind or replace", required=True),
         Column(
             "event_ms",
@@ -311,7 +324,7 @@ IDENTITY_OBSERVATIONS = Table(
         ),
     ),
     checks=(Check("known_kind", "kind IN ('link','unlink','bind','unbind','replace')"),),
-    schema_version=2,
+    schema_version=3,
 )
 
 PII_VAULT = Table(

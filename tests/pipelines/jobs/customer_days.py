@@ -65,7 +65,8 @@ DAY_ONE = {
     "silver.orders": [FIRST, SECOND, OF_HUB, INTERNAL],
     "silver.order_lines": [line(FIRST), line(SECOND), line(OF_HUB), line(INTERNAL)],
     "silver.products": [
-        {"platform": name, "product_id": "p", "sku_id": "", "category": f"{name}-tea"} for name in ("douyin", "tmall")
+        {"platform": name, "product_id": "p", "product_scope": "", "sku_id": "", "category": f"{name}-tea"}
+        for name in ("douyin", "tmall")
     ],
     "silver.events": [{**EVENT, "subject_key": V}],
     "silver.contact_follows": [FOLLOW],

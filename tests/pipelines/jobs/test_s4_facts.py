@@ -142,8 +142,8 @@ def test_a_line_takes_its_category_from_the_sku_then_from_the_product(rows: Rows
     )
     products = rows(
         "silver.products",
-        {"platform": "tmall", "product_id": "p", "sku_id": "", "category": "tea"},
-        {"platform": "tmall", "product_id": "p", "sku_id": "k", "category": "cup"},
+        {"platform": "tmall", "product_scope": "", "product_id": "p", "sku_id": "", "category": "tea"},
+        {"platform": "tmall", "product_scope": "", "product_id": "p", "sku_id": "k", "category": "cup"},
     )
     owners = rows("identity.oneid_map", {"identifier_key": 1, "one_id": "A"}).selectExpr(
         "identifier_key AS subject_key", "one_id"

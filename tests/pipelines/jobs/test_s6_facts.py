@@ -157,7 +157,8 @@ def test_a_refund_counts_when_it_succeeded_unless_its_order_was_never_paid(rows:
 
 def test_products_only_orders_name_are_in_the_dimension(rows: Rows) -> None:
     listed = rows(
-        "silver.products", {"platform": "tmall", "product_id": "p", "sku_id": "", "category": "tea", "name": "Tea"}
+        "silver.products",
+        {"platform": "tmall", "product_scope": "", "product_id": "p", "sku_id": "", "category": "tea", "name": "Tea"},
     )
     seen = rows(
         "silver.order_lines",

@@ -6,6 +6,7 @@ Every number is used by both. The subjects differ, but for the consent `n3`, whi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ def play(home: Path, files: Files, *runs: RunRequest, publish: bool = False) -> 
     return LocalLake(settings.lake)
 
 
-def kept(lake: LocalLake) -> Found:
+def kept(lake: LocalLake, tables: Sequence[str] = KEPT) -> Found:
     """What the lake knows, but for when it came."""
     arrival = {"interval", "version_key", "record_hash"}
     return {
@@ -103,7 +104,7 @@ def kept(lake: LocalLake) -> Found:
             {key: value for key, value in row.items() if key not in arrival}
             for row in lake.scan(ALL[name]).sort(ALL[name].key).collect().to_dicts()
         ]
-        for name in KEPT
+        for name in tables
     }
 
 

@@ -30,6 +30,12 @@ def test_a_product_without_sku_is_the_product_itself() -> None:
     assert one_row(parse(PRODUCTS, changed(PRODUCT, sku_id=...)), "products")["sku_id"] == ""
 
 
+def test_numbers_of_own_channels_count_within_the_brand() -> None:
+    own = changed(PRODUCT, platform="mall")
+    made = [parse(PRODUCTS, one, brand=brand) for one in (PRODUCT, own) for brand in ("brandA", "")]
+    assert [one_row(parsed, "products")["product_scope"] for parsed in made] == ["", "", "brandA", ""]
+
+
 def test_a_list_of_products_is_one_record_each() -> None:
     assert len(read(PRODUCTS, {"products": [PRODUCT, PRODUCT]})) == 2
 
