@@ -78,7 +78,7 @@ def _scoped(held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-KEY, SYSTEMS = "with another key", "with the brand in names of other systems' records"
+KEY = "with another key"
 REWRITTEN: Mapping[str, tuple[Rewriting, ...]] = {
     SILVER.full_name: (Rewriting(3, KEY, refunds), Rewriting(4, "with refunds told twice marked", standing)),
     GOLD.full_name: (Rewriting(2, KEY, refund_facts),),
@@ -88,11 +88,7 @@ REWRITTEN: Mapping[str, tuple[Rewriting, ...]] = {
     rescoping.LINES.full_name: (Rewriting(2, "with the brand of products", rescoping.lines, rescoping.OWN_CHANNEL),),
     rescoping.PRODUCTS.full_name: (Rewriting(2, KEY, rescoping.products),),
     rescoping.DIM_PRODUCT.full_name: (Rewriting(2, "with the brand of products", rescoping.product_dimension),),
-    rescoping.EVIDENCE.full_name: (
-        Rewriting(2, "with the brand in names of own records", rescoping.evidence),
-        Rewriting(3, SYSTEMS, rescoping.stated_evidence, ~rescoping.FROM_FEEDS),
-    ),
-    rescoping.REJECTIONS.full_name: (Rewriting(2, SYSTEMS, rescoping.stated_rejections, ~rescoping.FROM_FEEDS),),
+    rescoping.EVIDENCE.full_name: (Rewriting(2, "with the brand in names of own records", rescoping.evidence),),
     rescoping.VERDICTS.full_name: (Rewriting(2, KEY, rescoping.verdicts),),
     rescoping.FACTS.full_name: (Rewriting(2, KEY, rescoping.movement_facts),),
 }

@@ -14,25 +14,20 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from pipelines.brands import OWN_SCOPE
-from pipelines.jobs.shaping import signature_of
 from pipelines.sources.refunds import NUMBERED_BY_PLATFORM
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
-from pipelines.tables.bronze import FEEDS
 
 Defaults = Mapping[str, Mapping[str, str]]
 """What lines without a wrapper take as their context, by feed."""
 LEDGER, CONSENTS, CLAIMS = ALL["silver.points_ledger"], ALL["silver.consents"], ALL["silver.order_claims"]
 EVIDENCE, VERDICTS, FACTS = ALL["silver.identity_observations"], ALL["identity.claims"], ALL["gold.fact_points"]
 LINES, PRODUCTS, DIM_PRODUCT = ALL["silver.order_lines"], ALL["silver.products"], ALL["gold.dim_product"]
-REJECTIONS = ALL["identity.rejections"]
 RAW = ["interval", "record_hash"]
 NUMBER = ["platform", "product_id"]
 OWN_CHANNEL = ~pl.col("platform").is_in(sorted(NUMBERED_BY_PLATFORM))
 """Rows whose platform is one of the brand's own channels or files: their product numbers are the brand's."""
 SOLD_BY = ("shop_orders", "orders_file")
-FROM_FEEDS = pl.col("source").is_in(sorted(FEEDS))
-"""Observations that the platform's own parsers made; others are stated by a system under its name."""
 NUMBERED = {
     "points_events": ("record_id", "ledger", "^ledger:(.+)$"),
     "consents": ("consent_id", "consent", r"^consent:(.+):\d+$"),
@@ -147,64 +142,6 @@ def evidence(held: pl.DataFrame, older: Older) -> pl.DataFrame:
     return rows.with_columns(
         observation_id=pl.coalesce("named", "observation_id"), retracts=pl.coalesce("retracts_named", "retracts")
     ).drop("named", "retracts_named")
-
-
-def stated_evidence(held: pl.DataFrame, older: Older) -> pl.DataFrame:
-    """Observations of other systems, named within the brand whose record stated them.
-
-    Where the raw record is past its time, that is the brand of the members and log-ins it names, if it is one, else the
-    configured one; without either the id stays as it is. What an unlink withdraws is named as it is called now.
-    """
-    rest, rows = held.filter(FROM_FEEDS), _of_systems(held, older)
-    own = pl.col("ids").list.eval(_own_scopes()).list.unique()
-    rows = rows.with_columns(own=pl.when(own.list.len() == 1).then(own.list.first()))
-    told = pl.when(pl.col("said").list.contains(pl.col("own"))).then("own").otherwise(pl.col("said").list.first())
-    rows = rows.with_columns(brand=pl.coalesce(told, "own", older.configured("observations")))
-    rows = rows.with_columns(named=_within("observation_id"))
-    others = rows.filter(pl.col("kind") != "unlink").with_columns(observation_id="named")
-    return pl.concat([rest, others.select(held.columns), _unlinks(rows).select(held.columns)])
-
-
-def _unlinks(rows: pl.DataFrame) -> pl.DataFrame:
-    """The unlinks among the rows, named and naming as the rows are `named`; what is withdrawn is in their signature."""
-    now = rows.select("source", retracts="observation_id", target="named")
-    unlinks = rows.filter(pl.col("kind") == "unlink").join(now, on=["source", "retracts"], how="left")
-    within = pl.when(pl.col("brand") != "").then(_within("retracts"))
-    renamed = unlinks.with_columns(observation_id="named", retracts=pl.coalesce(within, "target", "retracts"))
-    signatures = [signature_of(row) for row in renamed.iter_rows(named=True)]
-    return renamed.with_columns(signature=pl.Series(signatures, dtype=pl.Int64))
-
-
-def stated_rejections(held: pl.DataFrame, older: Older) -> pl.DataFrame:
-    """Refusals of what other systems stated, named within the brand that the raw record or the configuration names."""
-    rest, rows = held.filter(FROM_FEEDS), _of_systems(held, older)
-    rows = rows.with_columns(brand=pl.coalesce(pl.col("said").list.first(), older.configured("observations")))
-    return pl.concat([rest, rows.with_columns(observation_id=_within("observation_id")).select(held.columns)])
-
-
-def _of_systems(held: pl.DataFrame, older: Older) -> pl.DataFrame:
-    """The rows about observations of other systems with `said`: the brands, in order, whose raw records stated one so
-    on the day; null past their time."""
-    record = list(EVIDENCE.key)
-    rows = held.filter(~FROM_FEEDS)
-    raw = older.raw("observations").join(rows.lazy().select("interval").unique(), on="interval", how="semi")
-    names = {name: pl.col("payload").str.json_path_match(f"$.{name}").str.strip_chars() for name in record}
-    stated = raw.select("interval", **names, brand=older.stated("observations", "brand")).collect()
-    done = stated.with_columns(observation_id=_within("observation_id"))
-    said = pl.concat([stated, done]).group_by("interval", *record).agg(said=pl.col("brand").unique().sort())
-    return rows.join(said, on=["interval", *record], how="left", maintain_order="left")
-
-
-def _own_scopes() -> pl.Expr:
-    one = pl.element().struct.field
-    return one("scope").filter(one("namespace").is_in(OWN_SCOPE) & (one("scope") != ""))
-
-
-def _within(name: str) -> pl.Expr:
-    """The id that a column holds as `own_record` gives it within the row's brand."""
-    number, lead = pl.col(name), pl.concat_str("brand", pl.lit(":"))
-    bare = (pl.col("brand") == "") | number.str.starts_with(lead)
-    return pl.when(bare).then(number).otherwise(pl.concat_str(lead, number)).alias(name)
 
 
 def _renamed(held: pl.DataFrame, older: Older, feed: str) -> pl.DataFrame:

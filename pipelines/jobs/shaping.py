@@ -6,7 +6,6 @@ The same code runs in Spark's Arrow batches and in the API's receivers; it reads
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,7 +30,6 @@ from pipelines.sources.base import (
     Subject,
     content_digest,
 )
-from pipelines.sources.scopes import WITHIN, own_record
 from pipelines.tables import ALL
 
 Row = dict[str, Any]
@@ -60,13 +58,6 @@ class Shaped(msgspec.Struct):
             self.rows[table] = [row]
         else:
             rows.append(row)
-
-
-def signature_of(row: Mapping[str, Any]) -> int:
-    """The signature of a row of silver.identity_observations: rows that state the same share it."""
-    ids = [(stated["key"], stated["role"], stated["linking"]) for stated in row["ids"]]
-    digest = content_digest([row["source"], row["kind"], ids, row["retracts"], row["valid_to_ms"]])
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 class Shaper:
@@ -181,17 +172,10 @@ class Shaper:
         return node.namespace, node.scope, kept, key64(node.namespace, node.scope, kept)
 
     def _normalised(self, raw: Mapping[str, Any], record: Record) -> NormalisedObservation:
-        brand = raw.get(WITHIN)
-        # Its content is what the system stated: the digest must not tell how ids are written here.
-        stated = raw if brand is None else {name: value for name, value in raw.items() if name != WITHIN}
         try:
-            found = normalise_observation(stated, self.policy, record.context.interval, read=self._reading)
+            return normalise_observation(raw, self.policy, record.context.interval, read=self._reading)
         except ObservationError as error:
             raise RecordRefusedError("bad_observation", str(error)) from None
-        if brand is None:
-            return found
-        retracts = found.retracts and own_record(brand, found.retracts)
-        return replace(found, observation_id=own_record(brand, found.observation_id), retracts=retracts)
 
     def _observe(self, observation: NormalisedObservation, record: Record, into: Shaped) -> None:
         ids = []
@@ -218,7 +202,9 @@ class Shaper:
             "valid_to_ms": observation.valid_to_ms,
             "clamped": observation.clamped,
         }
-        row["signature"] = signature_of(row)
+        seen_ids = [(stated["key"], stated["role"], stated["linking"]) for stated in ids]
+        signature = content_digest([row["source"], row["kind"], seen_ids, row["retracts"], row["valid_to_ms"]])
+        row["signature"] = int.from_bytes(signature[:8], "big", signed=True)
         row["content_hash"] = self.token("observation", observation.content)
         into.add(OBSERVATIONS, row)
         for rejection in observation.rejections:

@@ -97,7 +97,7 @@ class Parsed(msgspec.Struct):
     strings, money fen; `subject` holds a `Subject`, personal columns a `Clear`; lineage columns are added later, except
     `version_key`, which the parser sets with `version_key()`.
     `observations`: dicts in the shape of identity.md (`observation_id`, `source`, `kind`, `event_time` in epoch ms,
-    `ids`), where the id counts within a brand with that brand (`scopes.WITHIN`).
+    `ids`).
     `unknown`: full paths of fields that are neither used nor ignored with a reason, with their values.
     `unknown_values`: (path, value) of categories outside their value map, kept raw in the row and counted.
     """

@@ -1,9 +1,4 @@
-"""Identity observations of any other system, in the documented form; registrations of the CRM also become members.
-
-The id of a record counts within the brand of the context: two brands may each have a system of one name. `retracts`
-names a record of the same brand and system. Observations under the name of one of the platform's own feeds are about
-that feed's, which are named the same whoever speaks of them.
-"""
+"""Identity observations of any other system, in the documented form; registrations of the CRM also become members."""
 
 from __future__ import annotations
 
@@ -15,10 +10,8 @@ from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, R
 from pipelines.sources.categories import as_object, refuse_stated
 from pipelines.sources.fields import integer, required, text
 from pipelines.sources.pages import split_pages
-from pipelines.sources.scopes import WITHIN
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import moment
-from pipelines.tables.bronze import FEEDS
 
 FEED = "observations"
 LEAST_IDS = {"link": 1, "unlink": 0, "bind": 2, "unbind": 2, "replace": 2}
@@ -48,14 +41,14 @@ def parse(record: Record) -> Parsed:
     if isinstance(beside, Mapping):  # columns of a member list that its mapping does not name
         unknown |= {f"rest.{heading}": cell for heading, cell in beside.items()}
     parsed = Parsed(unknown=unknown)
-    stated = _stated(value, record.context)
+    stated = _stated(value)
     parsed.observations.append(stated)
     if stated["kind"] == "link" and stated["source"] in record.settings.options.get("member_sources", ()):
         _add_member(parsed, record, stated)
     return parsed
 
 
-def _stated(value: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _stated(value: Mapping[str, Any]) -> dict[str, Any]:
     kind = required(text(value.get("kind")), "kind")
     if kind not in LEAST_IDS:
         raise RecordRefusedError("bad_value", f"kind: expected one of {', '.join(LEAST_IDS)}")
@@ -71,8 +64,6 @@ def _stated(value: Mapping[str, Any], context: Context) -> dict[str, Any]:
     }
     if kind == "unlink":
         stated["retracts"] = required(text(value.get("retracts")), "retracts")
-    if context.brand and stated["source"] not in FEEDS:
-        stated[WITHIN] = context.brand
     valid_to = moment(value.get("valid_to"), "valid_to")
     if valid_to is not None:
         stated["valid_to"] = valid_to
@@ -127,12 +118,5 @@ def _add_member(parsed: Parsed, record: Record, stated: Mapping[str, Any]) -> No
 
 
 PARSERS: tuple[FeedParser, ...] = (
-    FeedParser(
-        feed=FEED,
-        source="observations",
-        split=split,
-        parse=parse,
-        tables=("silver.members",),
-        hash_context=("brand",),
-    ),
+    FeedParser(feed=FEED, source="observations", split=split, parse=parse, tables=("silver.members",)),
 )

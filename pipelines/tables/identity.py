@@ -49,7 +49,6 @@ REJECTIONS = Table(
         Column("interval", "date", "Arrival interval", required=True),
     ),
     checks=(Check("has_rule", "length(rule) > 0"),),
-    schema_version=2,
 )
 
 ONEID_MAP = Table(

@@ -43,7 +43,7 @@ NUMBERS: Mapping[str, Number] = {
     "member_id": Number("external_userid or userid, of the corp", ("corp_id", "chat_id")),
     "detail": Number("origin, campaign, scene or channel state as written, of the one person", ("one_id",)),
     "tag_id": Number("of the corp", ("corp_id",)),
-    "source": Number("a feed or system; of two systems of one name the brand stands in the number"),
+    "source": Number("a feed or system; two brands' systems have names of their own"),
     "record_scope": Number("the brand; empty on Tmall and WeChat, which number each movement once", ("source",)),
     "record_id": Number("of the brand's ledger, or of the platform", ("source", "record_scope")),
     "claim_scope": Number("WeChat names each mini-program once; without one the brand"),

@@ -293,12 +293,7 @@ IDENTITY_OBSERVATIONS = Table(
     key=("source", "observation_id"),
     columns=columns(
         Column("source", "string", "Feed or system that observed it", required=True),
-        Column(
-            "observation_id",
-            "string",
-            "Id of the observation inside its source; of another system's record BRAND:ID, where its brand is known",
-            required=True,
-        ),
+        Column("observation_id", "string", "Id of the observation inside its source", required=True),
         Column("kind", "string", "link, unlink, bind, unbind or replace", required=True),
         Column(
             "event_ms",
@@ -324,7 +319,7 @@ IDENTITY_OBSERVATIONS = Table(
         ),
     ),
     checks=(Check("known_kind", "kind IN ('link','unlink','bind','unbind','replace')"),),
-    schema_version=3,
+    schema_version=2,
 )
 
 PII_VAULT = Table(

@@ -1,22 +1,19 @@
-"""A lake in which products and other systems' records were numbered over all brands comes up to what it had been within
-them from the start; what was withdrawn stays so, and can be withdrawn."""
+"""A lake in which products were numbered over all brands comes up to what it had been within them from the start."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipelines.jobs import worker
-from pipelines.jobs.shaping import signature_of
 from pipelines.migrate import migrate, planned
 from pipelines.rekeying import rewrite
-from pipelines.rescoping import DIM_PRODUCT, EVIDENCE, LINES, PRODUCTS, REJECTIONS
+from pipelines.rescoping import DIM_PRODUCT, LINES, PRODUCTS
 from pipelines.runner import RunRequest
 from pipelines.sources import FEED_PARSERS
 from pipelines.sources.base import FeedParser, Parsed, Record
@@ -25,13 +22,13 @@ from pipelines.store.local import LocalLake
 from pipelines.store.versions import table_path
 from pipelines.tables import ALL
 from tests.pipelines.jobs.composed import DAY1, DAY2, Files
-from tests.pipelines.jobs.test_two_malls import known, lines_of, products_of, together
+from tests.pipelines.jobs.test_two_malls import known, lines_of, products_of
 from tests.pipelines.jobs.two_brands import holders, play
-from tests.pipelines.jobs.two_malls import daily, landed, of_mall, stated, withdrawn
+from tests.pipelines.jobs.two_malls import daily, of_mall
 
-FEEDS = ("products", "shop_orders", "observations")
+FEEDS = ("products", "shop_orders")
 SCOPED = {LINES.full_name: None, PRODUCTS.full_name: ""}
-BEFORE = {LINES: 1, PRODUCTS: 1, DIM_PRODUCT: 1, EVIDENCE: 2, REJECTIONS: 1}
+BEFORE = {LINES: 1, PRODUCTS: 1, DIM_PRODUCT: 1}
 FEATURES = ALL["features.customer_features"]
 FIRST, SECOND = RunRequest(DAY1, DAY1), RunRequest(DAY2, DAY2)
 
@@ -43,9 +40,6 @@ def unscoped(parser: FeedParser) -> FeedParser:
         parsed = parser.parse(record)
         parsed.rows[:] = [
             (name, {**row, "product_scope": SCOPED[name]} if name in SCOPED else row) for name, row in parsed.rows
-        ]
-        parsed.observations[:] = [
-            {name: value for name, value in one.items() if name != "within"} for one in parsed.observations
         ]
         return parsed
 
@@ -77,11 +71,9 @@ def aged(home: Path, files: Files, *runs: RunRequest) -> LocalLake:
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of the program before, which one brand's day reached; a number that cannot be is among its records."""
+    """A home of the program before, which one brand's day reached."""
     home = tmp_path_factory.mktemp("older")
-    files = dict(of_mall("brandA", DAY1))
-    files[f"observations/{DAY1}/refused.jsonl"] = landed(DAY1, "brandA", stated("brandA", "R3", "K3", "12345"))
-    aged(home, files, FIRST)
+    aged(home, of_mall("brandA", DAY1), FIRST)
     return home
 
 
@@ -98,30 +90,17 @@ def fresh_like(home: Path, to: Path, *runs: RunRequest) -> LocalLake:
     return play(to, {}, *runs)
 
 
-def evidence(lake: LocalLake) -> list[tuple[Any, ...]]:
-    return lake.scan(EVIDENCE).select("source", "observation_id", "retracts").sort("observation_id").collect().rows()
-
-
 def no_raw(lake: LocalLake) -> None:
     """The raw records are past their time."""
     for feed in FEEDS:
         lake.replace_all(ALL[f"bronze.{feed}"], lake.scan(ALL[f"bronze.{feed}"]).head(0).collect())
 
 
-def refused(lake: LocalLake) -> list[tuple[Any, ...]]:
-    return lake.scan(REJECTIONS).select(REJECTIONS.key).sort(REJECTIONS.key).collect().rows()
-
-
-def test_rows_and_evidence_are_of_the_brand_that_the_raw_records_name(home: Path, tmp_path: Path) -> None:
+def test_rows_are_of_the_brand_that_the_raw_records_name(home: Path, tmp_path: Path) -> None:
     lake = LocalLake(home / "lake")
-    assert {row[1] for row in evidence(lake) if row[0] == "crm"} == {"R1", "R2", "R3", "U1"}
     assert {one.table for one in migrate(home / "lake")} == {table.full_name for table in BEFORE}
     fresh = fresh_like(home, tmp_path / "new", FIRST)
     assert products_of(lake) == products_of(fresh)
-    assert (evidence(lake), refused(lake)) == (evidence(fresh), refused(fresh))
-    assert refused(lake)[0][1] == "brandA:R3"
-    rows = lake.scan(EVIDENCE).collect().to_dicts()
-    assert [row["signature"] for row in rows] == [signature_of(row) for row in rows]
     assert lake.scan(LINES).collect()["product_scope"].to_list() == ["brandA"] * 3
     assert planned(home / "lake") == []
 
@@ -146,8 +125,6 @@ def test_it_goes_on_as_if_it_had_been_so_from_the_start(home: Path, tmp_path: Pa
     lake = play(home, of_mall(again, DAY2), SECOND)
     fresh = fresh_like(home, tmp_path / "new", FIRST, SECOND)
     assert known(lake) == known(fresh)
-    assert together(lake) == together(fresh)
-    assert refused(lake) == refused(fresh)
     assert owned.items() <= holders(lake).items()
 
 
@@ -159,22 +136,10 @@ def test_what_another_brand_had_replaced_comes_back_from_bronze(tmp_path: Path) 
     assert known(lake) == known(fresh_like(tmp_path / "old", tmp_path / "new", FIRST, SECOND))
 
 
-def test_a_record_of_an_older_lake_is_withdrawn_by_its_id(tmp_path: Path) -> None:
-    lake = aged(tmp_path, of_mall("brandA", DAY1, unlink=False), FIRST)
-    migrate(tmp_path / "lake")
-    assert len(together(lake)) == 2
-    play(tmp_path, {f"observations/{DAY2}/u.jsonl": landed(DAY2, "brandA", withdrawn("U1", "R2"))}, SECOND)
-    assert together(lake) == [["brandA:K1", "phone"]]
-
-
-def test_past_the_time_of_raw_records_the_members_and_orders_say_the_brand(home: Path) -> None:
+def test_past_the_time_of_raw_records_the_orders_say_the_brand(home: Path) -> None:
     lake = LocalLake(home / "lake")
     no_raw(lake)
     migrate(home / "lake")
-    assert [row[1:] for row in evidence(lake) if row[0] == "crm"] == [
-        ("U1", "brandA:R2"),  # it names nobody, and withdraws what it did
-        *((f"brandA:R{number}", "") for number in (1, 2, 3)),
-    ]
     assert lake.scan(LINES).collect()["product_scope"].to_list() == ["brandA"] * 3
     assert {scope for platform, scope, _ in products_of(lake) if platform == "mall"} == {"brandA"}
 
@@ -183,8 +148,7 @@ def test_past_it_the_configured_brand_counts_for_what_names_none(home: Path) -> 
     lake = LocalLake(home / "lake")
     no_raw(lake)
     lake.replace_all(LINES, lake.scan(LINES).head(0).collect())
-    migrate(home / "lake", {"observations": {"brand": "brandA"}, "products": {"brand": "brandC"}})
-    assert ("crm", "brandA:U1", "brandA:R2") in evidence(lake)
+    migrate(home / "lake", {"products": {"brand": "brandC"}})
     assert {scope for platform, scope, _ in products_of(lake) if platform == "mall"} == {"brandC"}
 
 

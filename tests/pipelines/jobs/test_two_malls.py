@@ -1,4 +1,4 @@
-"""Products and records of other systems stay each brand's own though they are numbered alike, in whatever order."""
+"""Products stay each brand's own though they are numbered alike, in whatever order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.runner import RunRequest, run_pipeline
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from tests.pipelines.jobs.composed import DAY1, DAY2
-from tests.pipelines.jobs.two_brands import ORDERS, PHONES, Found, holders, kept, play, settings_of
+from tests.pipelines.jobs.two_brands import ORDERS, Found, holders, kept, play, settings_of
 from tests.pipelines.jobs.two_malls import (
     BRANDS,
     CATEGORY,
@@ -25,8 +25,6 @@ from tests.pipelines.jobs.two_malls import (
     landed,
     of_mall,
     product,
-    stated,
-    withdrawn,
 )
 
 if TYPE_CHECKING:
@@ -46,11 +44,8 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def known(lake: LocalLake) -> tuple[Found, list[tuple[Any, ...]]]:
-    """What the lake knows of products, members and lines, and which evidence it has."""
-    facts = lake.scan(ALL[FACTS]).drop("one_id").sort(ALL[FACTS].key).collect().rows()
-    record = ["source", "observation_id", "retracts", "signature"]
-    evidence = lake.scan(ALL["silver.identity_observations"]).select(record).sort(record[:2]).collect().rows()
-    return kept(lake, KEPT), [*facts, *evidence]
+    """What the lake knows of products and lines."""
+    return kept(lake, KEPT), lake.scan(ALL[FACTS]).drop("one_id").sort(ALL[FACTS].key).collect().rows()
 
 
 def products_of(lake: LocalLake) -> dict[tuple[str, str, str], str]:
@@ -61,14 +56,6 @@ def products_of(lake: LocalLake) -> dict[tuple[str, str, str], str]:
 def lines_of(lake: LocalLake) -> dict[tuple[str, str], str]:
     rows = lake.scan(ALL[FACTS]).collect().to_dicts()
     return {(row["order_id"], row["line_id"]): row["product_key"] for row in rows}
-
-
-def together(lake: LocalLake) -> list[list[str]]:
-    """Identifiers that one person holds, phones by their number's place, for those with more than one."""
-    people: dict[str, list[str]] = {}
-    for (namespace, scope, value), one_id in sorted(holders(lake).items()):
-        people.setdefault(one_id, []).append("phone" if namespace == "phone" else f"{scope}:{value}")
-    return sorted(held for held in people.values() if len(held) > 1)
 
 
 def test_each_brands_products_are_kept_and_the_platforms_are_its_own(home: Path) -> None:
@@ -94,26 +81,11 @@ def test_features_know_what_each_brand_sold(home: Path) -> None:
     assert sorted(set(rows["favourite_category"].drop_nulls())) == sorted(CATEGORY.values())
 
 
-def test_each_brands_records_are_evidence_and_withdrawn_by_the_brand(home: Path) -> None:
-    lake = LocalLake(home / "lake")
-    rows = lake.scan(ALL["silver.identity_observations"]).collect().to_dicts()
-    named = {row["observation_id"]: row["retracts"] for row in rows if row["source"] == "crm"}
-    unlinks = {f"{brand}:U1": f"{brand}:R2" for brand in BRANDS}
-    assert named == {**{f"{brand}:{number}": "" for brand in BRANDS for number in ("R1", "R2")}, **unlinks}
-    assert together(lake) == [[f"{brand}:K1", "phone"] for brand in BRANDS]
-    assert lake.scan(ALL["identity.rejections"]).collect().is_empty()
-    members = lake.scan(ALL["silver.members"]).collect()
-    assert sorted(members.select("programme_scope", "member_value").rows()) == [
-        (brand, number) for brand in BRANDS for number in ("K1", "K2")
-    ]
-
-
 def test_one_run_over_both_days_gives_the_same(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "keys", tmp_path / "keys")
     shutil.copytree(home / "landing", tmp_path / "landing")
     lake = play(tmp_path, {}, RunRequest(DAY1, DAY2))
     assert known(lake) == known(LocalLake(home / "lake"))
-    assert together(lake) == together(LocalLake(home / "lake"))
 
 
 @pytest.mark.parametrize("how", ["full", "reread"])
@@ -128,24 +100,8 @@ def test_a_rebuild_changes_nothing(home: Path, tmp_path: Path, how: str) -> None
 def test_brands_may_say_the_same_words_on_one_day(tmp_path: Path) -> None:
     lake = play(tmp_path, {**of_mall("brandA", DAY1), **of_mall("brandB", DAY1)}, RunRequest(DAY1, DAY1))
     assert len(products_of(lake)) == 2 * 2 + 1
-    crm = lake.scan(ALL["silver.identity_observations"]).collect()
-    assert sorted(name for name in crm["observation_id"] if ":U1" in name) == ["brandA:U1", "brandB:U1"]
     before = known(lake)
     assert known(play(tmp_path, {}, RunRequest(DAY1, DAY1, reread=True))) == before
-
-
-def test_a_record_without_a_brand_and_evidence_of_a_feed_keep_their_ids(tmp_path: Path) -> None:
-    bare = [stated("brandA", "R1", "K1", PHONES["brandA"]), withdrawn("U1", "R1")]
-    of_feed = {**withdrawn("U2", "consent@brandA:n1:0"), "source": "consents"}
-    again = withdrawn("U3", "brandA:R1")  # as the lake names it
-    files = {f"observations/{DAY1}/a.jsonl": [*landed(DAY1, "", *bare), *landed(DAY1, "brandA", of_feed, again)]}
-    rows = play(tmp_path, files, RunRequest(DAY1, DAY1)).scan(ALL["silver.identity_observations"]).collect().to_dicts()
-    assert {row["observation_id"]: row["retracts"] for row in rows} == {
-        "R1": "",
-        "U1": "R1",
-        "U2": "consent@brandA:n1:0",
-        "brandA:U3": "brandA:R1",
-    }
 
 
 def test_a_list_that_comes_after_the_orders_is_joined_by_them(tmp_path: Path) -> None:

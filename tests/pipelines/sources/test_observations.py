@@ -28,10 +28,9 @@ def parse(**known: Any) -> Parsed:
     return read_one(PARSER, {key: value for key, value in (stated | known).items() if value is not None})
 
 
-def test_an_observation_passes_as_it_was_stated_within_its_brand() -> None:
+def test_an_observation_passes_as_it_was_stated() -> None:
     (seen,) = parse().observations
     assert seen == {
-        "within": "brandA",
         "observation_id": "pos-2025-03-01-0001",
         "source": "pos",
         "kind": "link",
@@ -58,11 +57,6 @@ def test_an_unlink_names_what_it_withdraws_and_may_have_no_ids() -> None:
 def test_an_observation_without_a_mandatory_field_is_refused(field: str) -> None:
     with pytest.raises(RecordRefusedError, match=f"missing_field: {field}"):
         parse(**{field: None})
-
-
-def test_what_is_stated_of_a_feed_of_the_platform_is_within_no_brand() -> None:
-    (seen,) = parse(kind="unlink", source="consents", retracts="consent@brandA:n1:0", ids=None).observations
-    assert "within" not in seen
 
 
 def test_an_unlink_of_nothing_is_refused() -> None:
