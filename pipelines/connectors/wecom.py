@@ -16,7 +16,14 @@ import httpx
 
 from identity.business_time import business_day, day_start_ms
 from pipelines.connectors.calls import Answer, Caller, CallerOf, rows_of, unquoted
-from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
+from pipelines.connectors.errors import (
+    CodedError,
+    RateLimitedError,
+    RetryableError,
+    TerminalError,
+    TokenRefusedError,
+    WindowError,
+)
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule
@@ -38,6 +45,15 @@ BLOCKED_SECONDS = 60.0
 _CODE = re.compile(r"-?[0-9]{1,9}")
 TOKEN_CODES = frozenset({40001, 40014, 42001})
 PASSING_CODES = frozenset({-1, 45033})
+FOREIGN_ADDRESS = 60020
+NOBODY = 84061
+"""None of the guides asked for has a customer."""
+
+GROUP_GONE = frozenset({40050, 49008, 86001, 86003})
+"""The group was dissolved, or is not known (any more)."""
+
+CURSOR_ENDED = frozenset({40058, 50100})
+"""A parameter is wrong: of a page after the first, all of whose other parameters were good, it is the cursor."""
 
 
 def judge(method: str, value: Mapping[str, Any]) -> None:
@@ -57,7 +73,13 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
         raise TokenRefusedError(PLATFORM, method, reason)
     if code in PASSING_CODES:
         raise RetryableError(PLATFORM, method, reason)
-    raise TerminalError(PLATFORM, method, reason, hint="check corp id, secret and the app's rights in WeCom")
+    raise CodedError(PLATFORM, method, code, hint=_hint(code))
+
+
+def _hint(code: int) -> str:
+    if code == FOREIGN_ADDRESS:
+        return "add this machine's address to those that the app trusts, then run `cdp pull`"
+    return "check corp id, secret and the app's rights in WeCom"
 
 
 @dataclass
@@ -123,15 +145,27 @@ class WecomClient:
         part.add(self.context(STAFF, complete=True), answer.raw, records=1 if staff else 0)
         for begin in range(0, len(staff), STAFF_AT_ONCE):
             body = {"userid_list": staff[begin : begin + STAFF_AT_ONCE], "limit": PAGE}
-            for answer, rows in self.pages(CONTACTS, body, "external_contact_list"):
-                part.add(self.context(CONTACTS), answer.raw, records=len(rows))
+            try:
+                for answer, rows in self.pages(CONTACTS, body, "external_contact_list"):
+                    part.add(self.context(CONTACTS), answer.raw, records=len(rows))
+            except CodedError as error:
+                if error.errcode != NOBODY:
+                    raise
 
     def _groups(self, _: Window, part: Part) -> None:
         for answer, rows in self.pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
             part.add(self.context(GROUPS), answer.raw, records=len(rows))
             for chat_id in (row.get("chat_id") for row in rows if isinstance(row, dict)):
                 if chat_id:
-                    self.group(str(chat_id), part)
+                    self._listed_group(str(chat_id), part)
+
+    def _listed_group(self, chat_id: str, part: Part) -> None:
+        """The group, unless it is gone since it was listed: that keeps no other back."""
+        try:
+            self.group(chat_id, part)
+        except CodedError as error:
+            if error.errcode not in GROUP_GONE:
+                raise
 
     def _tags(self, _: Window, part: Part) -> None:
         answer = self.call(TAGS, {})
@@ -150,29 +184,35 @@ class WecomClient:
             part.add(self.context(FIGURES, userid=userid), answer.raw, records=len(rows))
 
     def pages(self, method: str, body: Mapping[str, object], field: str) -> Iterator[tuple[Answer, Sequence[Any]]]:
-        """Every page, by cursor; a cursor that comes back is an error of the platform and not an endless loop."""
+        """Every page, by cursor. WindowError begins anew where one ends in the middle or comes back."""
         cursor, seen = "", {""}
         while True:
-            answer = self.call(method, {**body, "cursor": cursor})
+            try:
+                answer = self.call(method, {**body, "cursor": cursor})
+            except CodedError as error:
+                if not cursor or error.errcode not in CURSOR_ENDED:
+                    raise
+                raise WindowError(PLATFORM, method, error.reason) from None
             yield answer, rows_of(PLATFORM, method, answer.value.get(field))
             cursor = str(answer.value.get("next_cursor") or "")
             if not cursor:
                 return
             if cursor in seen:
-                raise TerminalError(PLATFORM, method, "the cursor repeats")
+                raise WindowError(PLATFORM, method, "the cursor repeats")
             seen.add(cursor)
 
     def contact(self, external_userid: str, part: Part) -> None:
         """A contact with all its guides, however many pages they fill."""
-        cursor = ""
-        seen: set[str] = set()
-        while cursor not in seen:
+        cursor, seen = "", {""}
+        while True:
             answer = self.call(CONTACT, external_userid=external_userid, cursor=cursor)
             part.add(self.context(CONTACT, external_userid=external_userid), answer.raw, records=1)
-            seen.add(cursor)
             cursor = str(answer.value.get("next_cursor") or "")
             if not cursor:
                 return
+            if cursor in seen:
+                raise TerminalError(PLATFORM, CONTACT, "the cursor repeats")
+            seen.add(cursor)
 
     def group(self, chat_id: str, part: Part) -> None:
         """A group with its members."""

@@ -9,6 +9,7 @@ import pytest
 from pipelines.connectors import douyin, tmall, wecom
 from pipelines.connectors.errors import (
     BriefError,
+    CodedError,
     PlatformError,
     RateLimitedError,
     RetryableError,
@@ -117,7 +118,7 @@ def test_codes_of_tmall(error: dict[str, Any], kind: type[PlatformError]) -> Non
         ({"errcode": 45033}, RetryableError),
         ({"errcode": 45009}, RateLimitedError),
         ({"errcode": 42001}, TokenRefusedError),
-        ({"errcode": 48002}, TerminalError),
+        ({"errcode": 48002}, CodedError),
         ({"errcode": "odd"}, TerminalError),
         ({"errcode": [1]}, TerminalError),
     ],
