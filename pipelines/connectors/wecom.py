@@ -8,7 +8,7 @@ last days are asked for again: early in the morning they are still zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,12 @@ from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule
 from serving.contract.platforms import WecomCorp
+from serving.contract.pull_queue import Hint
 
 PLATFORM = "wecom"
+Owe = Callable[[Sequence[Hint]], None]
+"""Puts hints on the durable queue of details."""
+
 STAFF_AT_ONCE = 100
 PAGE = 100
 LIST_PAGE = 1_000
@@ -48,6 +52,9 @@ PASSING_CODES = frozenset({-1, 45033})
 FOREIGN_ADDRESS = 60020
 NOBODY = 84061
 """None of the guides asked for has a customer."""
+
+REFUSED_AT_FIRST = 5
+"""So many groups refused before any is answered: it is not about these groups."""
 
 GROUP_GONE = frozenset({40050, 49008, 86001, 86003})
 """The group was dissolved, or is not known (any more)."""
@@ -89,6 +96,7 @@ class WecomClient:
     corp: WecomCorp
     caller: Caller
     endpoint: str
+    owe: Owe
     token: str = ""
 
     def call(self, method: str, body: Mapping[str, object] | None = None, **query: str) -> Answer:
@@ -155,17 +163,23 @@ class WecomClient:
     def _groups(self, _: Window, part: Part) -> None:
         for answer, rows in self.pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
             part.add(self.context(GROUPS), answer.raw, records=len(rows))
-            for chat_id in (row.get("chat_id") for row in rows if isinstance(row, dict)):
-                if chat_id:
-                    self._listed_group(str(chat_id), part)
+            self._listed_groups(
+                [str(row["chat_id"]) for row in rows if isinstance(row, dict) and row.get("chat_id")], part
+            )
 
-    def _listed_group(self, chat_id: str, part: Part) -> None:
-        """The group, unless it is gone since it was listed: that keeps no other back."""
-        try:
-            self.group(chat_id, part)
-        except CodedError as error:
-            if error.errcode not in GROUP_GONE:
-                raise
+    def _listed_groups(self, chat_ids: Sequence[str], part: Part) -> None:
+        """The groups that are still there; which are refused by themselves are owed. Refusals of all are the app's."""
+        refused: list[str] = []
+        answered = False
+        for chat_id in chat_ids:
+            try:
+                self.group(chat_id, part)
+                answered = True
+            except CodedError as error:
+                refused += [] if error.errcode in GROUP_GONE else [chat_id]
+                if refused and not answered and len(refused) >= min(REFUSED_AT_FIRST, len(chat_ids)):
+                    raise
+        self.owe([Hint(PLATFORM, self.corp.corp_id, "group", chat_id) for chat_id in refused])
 
     def _tags(self, _: Window, part: Part) -> None:
         answer = self.call(TAGS, {})
@@ -238,6 +252,6 @@ def whole_days(window: Window) -> range:
     return range(midnight(window.start), midnight(window.end), DAY)
 
 
-def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str) -> WecomClient:
+def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str, *, owe: Owe) -> WecomClient:
     """The client of a corp, with a pace of its own."""
-    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint)
+    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint, owe)

@@ -95,6 +95,42 @@ def test_a_group_that_is_gone_since_it_was_listed_keeps_no_other_back(
     assert len(groups) == len({group.chat_id for corp in range(2) for group in platform.groups(corp)}) - 1 > 1
 
 
+def test_a_group_that_is_refused_by_itself_is_owed_and_keeps_no_other_back(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, asked = calm.server.wecom, calm.server.wecom.answer
+    all_groups = {group.chat_id for corp in range(2) for group in platform.groups(corp)}
+    refused = min(all_groups)
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        mine = called == wecom.GROUP and orjson.loads(body)["chat_id"] == refused
+        return {"errcode": 90500, "errmsg": "x"} if mine else asked(called, query, body)
+
+    monkeypatch.setattr(platform, "answer", answer)
+    report = calm.pull()
+    assert (report.failures, report.details.failed) == ([], 1)
+    groups = {p["group_chat"]["chat_id"] for _, p in calm.lines("wecom_group_chats") if "group_chat" in p}
+    assert groups == all_groups - {refused} != set()
+    assert [ticket.hint.object_id for ticket in waiting(calm.home)] == [refused]
+
+
+def test_an_app_that_may_ask_for_no_group_is_told_so_after_a_few(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform, asked = calm.server.wecom, calm.server.wecom.answer
+    monkeypatch.setattr(wecom, "REFUSED_AT_FIRST", 1)
+    refused: list[str] = []
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        if called != wecom.GROUP:
+            return asked(called, query, body)
+        refused.append(orjson.loads(body)["chat_id"])
+        return {"errcode": 48002, "errmsg": "x"}
+
+    monkeypatch.setattr(platform, "answer", answer)
+    report = calm.pull()
+    assert {source.split("/")[1] for source, _ in report.failures} == {"groups"}
+    assert (len(refused), waiting(calm.home)) == (2, ())
+
+
 def test_guides_without_customers_keep_no_others_back(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wecom, "STAFF_AT_ONCE", 1)
     silent: list[str] = []
