@@ -9,7 +9,7 @@ import typer
 from identity.business_time import day_start_ms
 from pipelines.cli.common import ConfigOption, JsonOption, say, settings_of, show
 from pipelines.clock import clock_of
-from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, waiting_lines
+from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, missed_lines, waiting_lines
 from pipelines.connectors.pull import pull as pull_all
 from pipelines.errors import CdpError, ConfigurationError
 from pipelines.jobs.landing import check_interval
@@ -70,7 +70,8 @@ def _text(report: PullReport) -> str:
     lines = [f"{feed:<20} {count:>9} records" for feed, count in sorted(report.records.items())]
     lines += gap_lines([vars(gap) for gap in report.gaps])
     lines += waiting_lines(report.waiting)
-    lines += [f"FAILED {source}: {error.message}" for source, error in report.failures]
+    lines += missed_lines(report.missed)
+    lines += [f"FAILED {source}: {error.message}; {error.hint}" for source, error in report.failures]
     worked = report.details
     lines.append(
         f"{report.calls} calls, {report.retries} retries, {report.pushes} files of pushes; "
@@ -82,5 +83,5 @@ def _text(report: PullReport) -> str:
 def _failure(report: PullReport) -> CdpError:
     """The first failure as the command's; the sources without one are in the landing all the same."""
     source, error = report.failures[0]
-    others = f" and {len(report.failures) - 1} other sources" if len(report.failures) > 1 else ""
+    others = f" and {len(report.failures) - 1} more" if len(report.failures) > 1 else ""
     return CdpError(error.code, f"{error.message}{others}", where=source, hint=error.hint)

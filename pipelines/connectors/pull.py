@@ -73,6 +73,14 @@ class PullReport:
             for refusal in self.details.refused
         ]
 
+    @property
+    def missed(self) -> list[dict[str, Any]]:
+        """Which details were asked for in vain, how many, and why."""
+        return [
+            {"source": miss.source, "failed": miss.failed, "message": miss.error.message}
+            for miss in self.details.missed
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain values; times are epoch seconds."""
         return {
@@ -82,8 +90,11 @@ class PullReport:
             "calls": self.calls,
             "retries": self.retries,
             "gaps": [vars(gap) for gap in self.gaps],
-            "failures": [{"source": source, "message": error.message} for source, error in self.failures],
+            "failures": [
+                {"source": source, "message": error.message, "hint": error.hint} for source, error in self.failures
+            ],
             "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up")},
+            "missed": self.missed,
             "waiting": self.waiting,
         }
 
@@ -157,6 +168,11 @@ def gap_lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
         f"LOST {gap['source']}: {_local(gap['start'])} to {_local(gap['end'])} is older than the platform keeps"
         for gap in gaps
     ]
+
+
+def missed_lines(missed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Details that were asked for in vain as sentences; they stand on the queue and are asked for again."""
+    return [f"MISSED {one['source']}: {one['failed']}, {one['message']}" for one in missed]
 
 
 def waiting_lines(waiting: Iterable[Mapping[str, Any]]) -> list[str]:
