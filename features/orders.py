@@ -18,7 +18,7 @@ ORDERS = Fact(
         "paid_fen": "Paid by the buyer, freight included, fen; 0 unless `paid`",
         "refunded_fen": "Successfully refunded, freight included, each refund once, fen; 0 unless `paid`",
         "refund_pending": "The platform says refunded, but no successful refund is known",
-        "deposit_fen": "Deposit while the final payment is open, fen",
+        "deposit_fen": "Deposit while the final payment is open, less what was given back, fen",
         "is_internal": "Staff, test or reseller order",
         "currency": "Currency of the amounts",
         "province": "Receiver's province",
@@ -28,7 +28,7 @@ ORDERS = Fact(
 
 LINES = Fact(
     name="lines",
-    doc="Paid order lines that are no gifts and not refunded",
+    doc="Paid order lines that are no gifts and not wholly refunded",
     columns={
         "category": "The brand's category of the product",
         "product": "platform|product_id",
@@ -122,7 +122,7 @@ THEME = Theme(
         Feature(
             "deposit_fen",
             "bigint",
-            "Deposits with an open final payment, fen; outside every revenue",
+            "Deposits with an open final payment, less what was given back, fen; outside every revenue",
             "orders",
             "sum(deposit_fen)",
             "0",

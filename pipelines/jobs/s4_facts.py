@@ -49,11 +49,16 @@ def order_worth(orders: DataFrame, lines: DataFrame, refunds: DataFrame, *, incl
 
     Added: `channel`, `paid` (paid and counted), `kept` (paid, with goods, not wholly refunded), `worth_fen` (paid by
     the buyer, freight included; the sum of the lines where the order names no amount), `refunded_fen`,
-    `refund_pending`.
+    `refund_pending`, `held_fen` (what is left of a deposit whose final payment is open).
+
+    A closed order is wholly refunded once a refund of it is known, or if nothing was paid: freight may stay with the
+    seller when all goods go back.
     """
     by_line = lines.groupBy(*ORDER).agg(
         fn.expr("bool_or(NOT is_gift)").alias("has_goods"),
-        fn.expr("bool_or(NOT is_gift AND refund_state <=> 'success')").alias("said_refunded"),
+        fn.expr("bool_or(NOT is_gift AND refund_state <=> 'success' AND coalesce(paid_fen, 1) > 0)").alias(
+            "said_refunded"
+        ),
         fn.expr("sum(paid_fen) FILTER (WHERE NOT is_gift)").alias("lines_fen"),
     )
     by_refund = refunds.where("status = 'success'").groupBy(*ORDER).agg(fn.sum("amount_fen").alias("success_fen"))
@@ -67,11 +72,14 @@ def order_worth(orders: DataFrame, lines: DataFrame, refunds: DataFrame, *, incl
         fn.expr("coalesce(paid_fen, lines_fen + coalesce(freight_fen, 0), 0)").alias("worth_fen"),
         fn.expr("coalesce(success_fen, 0)").alias("refunded_fen"),
         fn.expr("is_paid AND success_fen IS NULL AND (coalesce(said_refunded, false) OR status = 'closed')").alias(
-            "refund_pending"
+            "said_back"
         ),
     )
-    return amounts.withColumn(
-        "kept", fn.expr("paid AND has_goods AND NOT (refunded_fen > 0 AND refunded_fen >= worth_fen)")
+    given_back = "(refunded_fen > 0 AND refunded_fen >= worth_fen) OR (status = 'closed' AND NOT refund_pending)"
+    return (
+        amounts.withColumn("refund_pending", fn.expr("said_back AND worth_fen > 0"))
+        .withColumn("kept", fn.expr(f"paid AND has_goods AND NOT ({given_back})"))
+        .withColumn("held_fen", fn.expr("CASE WHEN is_paid THEN 0 ELSE greatest(deposit_fen - refunded_fen, 0) END"))
     )
 
 
@@ -88,7 +96,7 @@ def order_facts(worth: DataFrame, owners: DataFrame) -> DataFrame:
         fn.expr("CASE WHEN paid THEN worth_fen ELSE 0 END").alias("paid_fen"),
         fn.expr("CASE WHEN paid THEN refunded_fen ELSE 0 END").alias("refunded_fen"),
         "refund_pending",
-        "deposit_fen",
+        fn.col("held_fen").alias("deposit_fen"),
         "is_internal",
         "currency",
         "province",
@@ -96,10 +104,27 @@ def order_facts(worth: DataFrame, owners: DataFrame) -> DataFrame:
     )
 
 
-def line_facts(lines: DataFrame, products: DataFrame, left_out: DataFrame, owners: DataFrame) -> DataFrame:
-    """The fact `lines`: paid lines with their category; without gifts, refunded lines and the orders `left_out`."""
-    bought = lines.where("is_paid AND NOT is_gift AND NOT (refund_state <=> 'success')").join(
-        left_out, ORDER, "left_anti"
+def line_facts(
+    lines: DataFrame, refunds: DataFrame, products: DataFrame, left_out: DataFrame, owners: DataFrame
+) -> DataFrame:
+    """The fact `lines`: paid lines with their category; without gifts, refunded lines and the orders `left_out`.
+
+    A line is refunded when all that was paid for it went back, or as it says itself where refunds do not name it alone:
+    after one of a part (a price protection, one piece of two) it stays bought.
+    """
+    given = refunds.where("status = 'success' AND amount_fen > 0")
+    back = (
+        given.join(given.where("line_id IS NULL").select(*ORDER), ORDER, "left_anti")
+        .groupBy(*ORDER, "line_id")
+        .agg(fn.expr("sum(amount_fen - coalesce(freight_fen, 0))").alias("back_fen"))
+    )
+    refunded = "coalesce(back_fen, CASE WHEN refund_state <=> 'success' THEN paid_fen END) >= coalesce(paid_fen, 0)"
+    said = f"coalesce({refunded}, refund_state <=> 'success')"
+    bought = (
+        lines.where("is_paid AND NOT is_gift")
+        .join(left_out, ORDER, "left_anti")
+        .join(back, [*ORDER, "line_id"], "left")
+        .where(f"NOT {said}")
     )
     by_sku = products.where("sku_id <> ''").select(
         "platform", "product_id", "sku_id", fn.col("category").alias("sku_category")

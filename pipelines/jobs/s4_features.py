@@ -140,7 +140,7 @@ def _groups(of: Population) -> tuple[DataFrame, DataFrame]:
 def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame]:
     orders, lines, refunds = of["silver.orders"], of["silver.order_lines"], of["silver.refunds"]
     left_out = orders.where("is_internal" if not include_internal else "false").select(*s4_facts.ORDER)
-    bought = s4_facts.line_facts(lines, of["silver.products"], left_out, of.owners)
+    every = lines
     if of.people is not None:
         orders = of.hold(orders.join(of.owners, "subject_key", "left_semi"))
         keys = orders.select(*s4_facts.ORDER)
@@ -148,6 +148,7 @@ def _purchases(of: Population, *, include_internal: bool) -> dict[str, DataFrame
         refunds = refunds.join(keys.select(*NUMBER).distinct(), NUMBER, "left_semi")
     shopped = with_shop(refunds, of["silver.orders"])
     worth = s4_facts.order_worth(orders, lines, shopped, include_internal=include_internal)
+    bought = s4_facts.line_facts(every, shopped, of["silver.products"], left_out, of.owners)
     return {"orders": s4_facts.order_facts(worth, of.owners), "lines": bought}
 
 

@@ -95,7 +95,9 @@ def _spread(joined: DataFrame) -> DataFrame:
 def _finished_lines(spread: DataFrame) -> DataFrame:
     back = "CASE WHEN is_paid THEN coalesce(refunded_fen, 0) ELSE 0 END"
     on_first = "CASE WHEN is_first THEN coalesce({0}, 0) ELSE 0 END"
-    return spread.select(
+    held = "CASE WHEN is_paid THEN 0 ELSE greatest(o_deposit_fen - coalesce(order_back_fen, 0), 0) END"
+    whole = Window.partitionBy(*ORDER)
+    return spread.withColumn("order_back_fen", fn.sum("refunded_fen").over(whole)).select(
         *ORDER,
         "line_id",
         "one_id",
@@ -111,10 +113,12 @@ def _finished_lines(spread: DataFrame) -> DataFrame:
         fn.col("rest_fen").alias("order_rest_fen"),
         fn.expr("paid_fen + rest_fen").alias("revenue_fen"),
         fn.expr(on_first.format("o_platform_subsidy_fen")).alias("subsidy_fen"),
-        fn.expr(on_first.format("o_deposit_fen")).alias("deposit_fen"),
+        fn.expr(on_first.format(f"({held})")).alias("deposit_fen"),
         fn.expr(back).alias("refunded_fen"),
         fn.expr(f"paid_fen + rest_fen - {back}").alias("net_fen"),
-        fn.expr(f"is_paid AND NOT is_gift AND refund_state <=> 'success' AND {back} = 0").alias("refund_pending"),
+        fn.expr(
+            f"is_paid AND NOT is_gift AND refund_state <=> 'success' AND paid_fen + rest_fen > 0 AND {back} = 0"
+        ).alias("refund_pending"),
     )
 
 

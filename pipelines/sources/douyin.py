@@ -30,6 +30,9 @@ _REFUNDED = frozenset({"21", "22", "39"})
 _REFUND_STATE_RANK = {"none": 0, "unknown": 1, "open": 2, "closed": 3, "success": 4}
 _CASE_RANK = {"unknown": 0, "applied": 1, "processing": 2, "exchange": 3, "failed": 4, "closed": 5, "success": 6}
 _MONEYLESS = frozenset({"exchange", "resend", "repair"})
+_MONEYLESS_TYPES = frozenset({"3", "7", "8"})
+"""The same as the platform writes them: exchange, re-send, repair."""
+
 _MONEY_BACK = "3"
 _MONEY_FAILED = "4"
 
@@ -91,35 +94,48 @@ def order_rank(codes: Codes) -> int:
 def refund_state(info: Mapping[str, Any], states: Mapping[str, str]) -> tuple[str, str | None]:
     """The refund state of a line from its after_sale_info, and the status code when no map knows it.
 
-    Money counts: refund_status 3 is a success whatever the case's status, an exchange that went well is closed.
+    Money counts: refund_status 3 is a success whatever the case's status. An exchange, re-send or repair that went well
+    is closed: the goods stay bought.
     """
     status = text(info.get("after_sale_status"))
     money = text(info.get("refund_status"))
+    moneyless = text(info.get("after_sale_type")) in _MONEYLESS_TYPES
     if status is None:
         return "none", None
     state = states.get(status)
-    if state is None:
-        return ("success" if money == _MONEY_BACK else "unknown"), status
-    if state in ("none", "exchange"):
-        return ("closed" if state == "exchange" else "none"), None
-    if money == _MONEY_BACK:
-        return "success", None
-    if state == "success" and (money == _MONEY_FAILED or text(info.get("after_sale_type")) == "3"):
+    if state == "none":
+        return "none", None
+    if money == _MONEY_BACK and not moneyless:
+        return "success", None if state else status
+    if state == "exchange" or (state == "success" and (moneyless or money == _MONEY_FAILED)):
         return "closed", None
-    return state, None
+    return state or "unknown", None if state else status
+
+
+def shown_refund_state(stated: str, main_code: str | None) -> str:
+    """The refund state of a line: as stated, or a success where only its main_status says that it was refunded.
+
+    >>> shown_refund_state("none", "22"), shown_refund_state("closed", "22"), shown_refund_state("none", "5")
+    ('success', 'closed', 'none')
+    """
+    return "success" if main_code in _REFUNDED and stated in ("none", "unknown") else stated
 
 
 def aftersale_status(stated: str, kind: str, *, money: str | None = None) -> str:
     """The state of an after-sale case in our words from its stated state, its kind, and the state of the money.
 
-    A case of exchange, re-send or repair that ends well is no success of a refund; money that went back is one. A case
-    that ended well but whose money did not go through has failed.
+    A case of exchange, re-send or repair that ends well is no success of a refund. Of any other, money that went back
+    is one whatever the case's state: the platform may refund before the seller agrees, or although the seller refused.
+    A case that ended well but whose money did not go through has failed.
+
+    >>> aftersale_status("applied", "refund_only", money="3"), aftersale_status("success", "resend", money="3")
+    ('success', 'exchange')
     """
     if kind in _MONEYLESS:
         return "exchange" if stated == "success" else stated
-    if stated == "success" and money == _MONEY_FAILED:
-        return "failed"
-    return "success" if money == _MONEY_BACK and stated in ("unknown", "processing") else stated
+    if money == _MONEY_BACK:
+        return "success"
+    return "failed" if stated == "success" and money == _MONEY_FAILED else stated
 
 
 def aftersale_rank(status: str) -> int:

@@ -21,6 +21,7 @@ from pipelines.sources.douyin import (
     order_status,
     refund_state,
     refund_state_rank,
+    shown_refund_state,
     split_answer,
     unknown_states,
 )
@@ -156,7 +157,7 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
         "province": _name(address, "province"),
         "city": _name(address, "city"),
         "phone_tail": mask_tail(value.get("mask_post_tel")),
-        "is_internal": _is_internal(trades, record.settings),
+        "is_internal": _is_internal(order.lines, lines, record.settings),
         "version_key": version_key(
             order.updated,
             record.digest,
@@ -168,7 +169,8 @@ def _order_row(order: _Order, record: Record, lines: Sequence[Mapping[str, Any]]
 
 def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed) -> dict[str, Any]:
     get, maps = line.get, record.settings.value_maps
-    codes = (text(get("order_status")) or order.codes[0], text(get("main_status")) or order.codes[1])
+    own = (text(get("order_status")), text(get("main_status")))
+    codes = own if any(own) else order.codes
     unknown_states(codes, maps, parsed, "sku_order_list[].")
     state, strange = refund_state(mapping(get("after_sale_info"), "after_sale_info"), maps.get("after_sale_state", {}))
     if strange is not None:
@@ -176,6 +178,8 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
     gift = _is_gift(text(get("given_product_type")), maps.get("given_product_type", {}), parsed)
     paid = order.paid and (epoch_s(get("pay_time"), "pay_time") or order.paid)
     updated = epoch_s(get("update_time"), "update_time") or order.updated
+    # Whichever changed last: a refund of a line leaves the order's time as it was, a change of the order its lines'.
+    version = max(updated or 0, order.updated or 0)
     talent, room, video, creative = _attribution(line)
     if paid is not None and not gift:
         say_unstated(parsed, get("pay_amount"), "sku_order_list[].pay_amount")
@@ -194,7 +198,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "is_paid": paid is not None,
         "status": deposit_or(order_status(codes, maps, paid=paid is not None), held=order.deposit_held),
         "status_raw": _raw(codes),
-        "refund_state": state,
+        "refund_state": shown_refund_state(state, codes[1]),
         "created_at": order.created,
         "paid_at": paid,
         "updated_at": updated,
@@ -205,7 +209,7 @@ def _line(line: Mapping[str, Any], order: _Order, record: Record, parsed: Parsed
         "talent_id": talent,
         "ad_creative_id": creative,
         "version_key": version_key(
-            updated, record.digest, rank=order_rank(codes), refund_rank=refund_state_rank(state)
+            version, record.digest, rank=order_rank(codes), refund_rank=refund_state_rank(state)
         ),
     }
 
@@ -272,8 +276,10 @@ def _is_gift(kind: str | None, kinds: Mapping[str, str], parsed: Parsed) -> bool
     return known == "gift"
 
 
-def _is_internal(trades: set[str | None], settings: Settings) -> bool:
-    """Samples that talents receive are no customers' purchases: the trade types the source's YAML names."""
+def _is_internal(lines: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], settings: Settings) -> bool:
+    """Samples that talents receive are no customers' purchases: the trade types the source's YAML names. Gifts among
+    them have types of their own."""
+    trades = {text(line.get("trade_type")) for line, row in zip(lines, rows, strict=True) if not row["is_gift"]}
     return bool(trades) and trades <= set(settings.options.get("internal_trade_types", ()))
 
 

@@ -2,8 +2,8 @@
 
 A call names the member's ouid (per shop), omid (per brand) and the phone's hash under the merchant's key, and happened
 at `extend.flightJoinTime`, else on receipt. Queries are evidence like binds; an unbind (type 2) ends the membership and
-the phone's link, not the link of ouid and omid. A call that was answered otherwise than `SUC` (`params.answer`) only
-asked. The customer list shows buyers, members or not.
+the phone's link, not the link of ouid and omid. A call that was answered otherwise than `SUC` (`params.answer`), or
+whose type nobody knows, only asked. The customer list shows buyers, members or not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.sources.amounts import any_time, fen, yuan
 from pipelines.sources.base import Clear, Context, FeedParser, Parsed, Record, version_key
-from pipelines.sources.categories import as_object
+from pipelines.sources.categories import UNKNOWN, as_object, category
 from pipelines.sources.evidence import first_known, listed, member_rank, named, observe, subject_of
 from pipelines.sources.fields import identifier, required, text
 from pipelines.sources.shape import Shape
@@ -35,7 +35,6 @@ _PATHS = (
     ("members", "crm_member"),
     ("members",),
 )
-_UNBIND = "2"
 _CHANGES = ("crm.bind", "member.register", "member.activate")
 """Endings of the calls that change a membership; any other one only asks."""
 
@@ -62,10 +61,11 @@ def _parse_call(value: Mapping[str, Any], record: Record, method: str) -> Parsed
     ouid = required(identifier(value.get("ouid")), "ouid")
     shop = seller_of(value, record.context)
     at = first_known(record.context, any_time(extend.get("flightJoinTime"), "extend.flightJoinTime"))
-    kind = text(value.get("type"))
+    change = category(parsed, record.settings, "member_change", value.get("type"), path="type")
     refused = text(record.context.params.get("answer")) not in (None, "SUC")
-    asked = refused or "query" in method or (kind is None and not method.endswith(_CHANGES))
-    left = kind == _UNBIND and not asked
+    unclear = change == UNKNOWN or (change is None and not method.endswith(_CHANGES))
+    asked = refused or unclear or "query" in method
+    left = change == "unbind" and not asked
     status = "seen" if asked else "left" if left else "member"
     joined = {} if asked or left else {"joined_at": at}
     accounts, phones = buyer_ids(value, record.context, shop), phone_ids(value)

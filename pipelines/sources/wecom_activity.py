@@ -16,7 +16,7 @@ from pipelines.sources.categories import category, known_code
 from pipelines.sources.fields import epoch_ms, epoch_s, flag, identifier, items, required, text
 from pipelines.sources.shape import Shape
 from pipelines.sources.sightings import day_of, day_start_ms, observe_day, sighting_day, stable_id
-from pipelines.sources.wecom_scope import is_external, scope_of
+from pipelines.sources.wecom_scope import WecomScope, scope_of
 
 EVENTS = "silver.events"
 MOMENT = Shape("moment", ["moment_id", "creator", "create_time", "create_type", "visible_type"])
@@ -91,17 +91,19 @@ def parse_message(value: Mapping[str, Any], record: Record) -> Parsed:
     sender = identifier(value.get("from")) or required(identifier(value.get("user")), "from")
     to = sorted({found for one in items(value.get("tolist"), "tolist") if (found := identifier(one))})
     room, form = identifier(value.get("roomid")), text(value.get("msgtype"))
-    external, staff = _parties(sender, to, alone=room is None)
-    way = "in" if is_external(sender) else "out" if external or room else "inner"
+    scope = scope_of(record.context)
+    external, staff = _parties(scope, sender, to, alone=room is None)
+    way = "in" if scope.is_customer(sender) else "out" if external or room else "inner"
     kept = {"chat_id": room, "form": form, "way": way, "receivers": len(to)}
     return _told(parsed, record, _Deed(("wecom_message", message_id), f"message.{action}", at, staff, external, kept))
 
 
-def _parties(sender: str, to: list[str], *, alone: bool) -> tuple[str | None, str | None]:
+def _parties(scope: WecomScope, sender: str, to: list[str], *, alone: bool) -> tuple[str | None, str | None]:
     """The customer and the guide of a message; of many receivers none is the one who was meant."""
-    if is_external(sender):
-        return sender, to[0] if alone and len(to) == 1 and not is_external(to[0]) else None
-    return (to[0] if alone and len(to) == 1 and is_external(to[0]) else None), sender
+    receiver = to[0] if alone and len(to) == 1 else ""
+    if scope.is_customer(sender):
+        return sender, receiver if receiver and not scope.is_customer(receiver) else None
+    return (receiver if scope.is_customer(receiver) else None), sender
 
 
 def _told(parsed: Parsed, record: Record, deed: _Deed) -> Parsed:

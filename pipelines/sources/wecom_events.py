@@ -20,7 +20,7 @@ from pipelines.sources.pages import split_pages
 from pipelines.sources.sightings import day_of, observe_day, sighting_day, stable_id
 from pipelines.sources.wecom_activity import parse_message
 from pipelines.sources.wecom_relations import BEGAN, CHANGES, JOINED, STAYS, add_change, add_stay
-from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, is_external, scope_of, wecom_error
+from pipelines.sources.wecom_scope import RANK_BEGUN, RANK_ENDED, WecomScope, scope_of, wecom_error
 from pipelines.sources.wecom_xml import Fields, read_xml
 
 FEED = "wecom_events"
@@ -189,8 +189,12 @@ def _changed_members(fields: Fields) -> list[str]:
 
 
 def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bool) -> None:
+    """Of somebody whose id does not say whether it is a customer's, the next listing tells, who they are and since
+    when: taken for a customer, a guide would become a person."""
     record, at_ms = callback.record, callback.at_ms
-    external = is_external(member_id)
+    external = callback.scope.is_customer(member_id)
+    if external is None:
+        return
     row: dict[str, Any] = {
         "corp_id": callback.scope.tenant,
         "chat_id": chat_id,
@@ -200,17 +204,20 @@ def _add_member(callback: _Callback, chat_id: str, member_id: str, *, joined: bo
         "updated_at": at_ms,
         "version_key": version_key(at_ms, record.digest, rank=RANK_BEGUN if joined else RANK_ENDED),
     }
+    told: dict[str, Any] = {}
     if joined:
         scene = callback.fields.get("JoinScene")
         row["joined_at"] = at_ms
         row["join_scene"] = category(callback.parsed, record.settings, "event_join_scene", scene, path="JoinScene")
+        told["join_scene"] = row["join_scene"]
     else:
+        scene = callback.fields.get("QuitScene")
         row["left_at"] = at_ms
+        told["leave_scene"] = category(callback.parsed, record.settings, "event_quit_scene", scene, path="QuitScene")
     if external:
-        row["subject"] = callback.scope.subject(member_id)
+        row["subject"] = told["subject"] = callback.scope.subject(member_id)
         _observe(callback, member_id)
     callback.parsed.rows.append(("silver.group_members", row))
-    told = {name: row[name] for name in ("subject", "join_scene") if name in row}
     add_stay(callback.parsed, record, row, change=JOINED if joined else "left", at_ms=at_ms, **told)
 
 

@@ -10,6 +10,9 @@ from pipelines.sources.base import Context, Subject
 from pipelines.sources.fields import integer
 from pipelines.sources.sightings import IdKey
 
+ISV = "wecom_isv_external_userid"
+"""Namespace of the ids that a service provider sees."""
+
 RANK_BEGUN, RANK_ENDED = 1, 2
 """Of what is told for one instant, an event outranks a pull (0), and an end outranks a beginning."""
 
@@ -24,6 +27,15 @@ class WecomScope:
     def contact_key(self, external_userid: str) -> IdKey:
         """The external user as an identifier."""
         return self.namespace, self.tenant, external_userid
+
+    def is_customer(self, member_id: str) -> bool | None:
+        """Whether an id without a stated type is a customer's and not a guide's; None where its form does not tell.
+
+        Towards a service provider guides have ids like those of customers who use WeCom themselves (`wo...`).
+        """
+        if self.namespace == ISV and member_id.startswith("wo") and is_external(member_id):
+            return None
+        return is_external(member_id)
 
     def subject(self, external_userid: str) -> Subject:
         """The external user as the one a fact belongs to."""
@@ -46,7 +58,7 @@ def scope_of(context: Context, *, corp_id: str = "", suite_id: str = "") -> Weco
     """
     suite = suite_id or ("" if corp_id else context.suite_id)
     if suite:
-        return WecomScope("wecom_isv_external_userid", suite)
+        return WecomScope(ISV, suite)
     return WecomScope("wecom_external_userid", corp_key(corp_id or context.corp_id))
 
 

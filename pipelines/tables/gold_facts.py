@@ -60,7 +60,7 @@ FACT_ORDER_LINE = Table(
         Column(
             "deposit_fen",
             "bigint",
-            "On the first line: deposit with an open final payment, fen; outside the revenue",
+            "On the first line: deposit with an open final payment, less what was given back, fen; outside the revenue",
             required=True,
         ),
         Column(
@@ -72,7 +72,8 @@ FACT_ORDER_LINE = Table(
         Column(
             "refund_pending",
             "boolean",
-            "Whether the line calls itself refunded and no refund of it is known: net_fen lacks what went back",
+            "Whether a line that cost something calls itself refunded and no refund of it is known: net_fen lacks what"
+            " went back",
         ),
     ),
     checks=(

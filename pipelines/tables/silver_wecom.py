@@ -185,7 +185,7 @@ GROUP_MEMBER_CHANGES = Table(
     grain="one joining or leaving of one member of one group chat",
     key=("corp_id", "chat_id", "member_id", "change", "changed_at"),
     version="version_key",
-    fill=("join_scene", "invitor_userid", "state"),
+    fill=("join_scene", "invitor_userid", "state", "leave_scene"),
     columns=columns(
         Column("corp_id", "string", "As in silver.contacts", required=True),
         Column("chat_id", "string", "Group chat id", required=True),
@@ -198,6 +198,8 @@ GROUP_MEMBER_CHANGES = Table(
         Column("state", "string", "Of a joining: channel state"),
         LINEAGE,
         FILLED,
+        Column("leave_scene", "string", "Of a leaving: quit (by themselves), removed or unknown, where a message told"),
     ),
     checks=(Check("known_change", "change IN ('joined','left')"),),
+    schema_version=2,
 )

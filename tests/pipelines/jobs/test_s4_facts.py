@@ -38,6 +38,14 @@ ORDERS = {
     "closed_and_known": {"status": "closed"},
     "internal": {"is_internal": True},
     "no_amount": {"paid_fen": None, "freight_fen": 10},
+    "goods_back": {"status": "closed", "freight_fen": 800},
+    "price_protected": {"status": "finished"},
+    "nothing_to_pay": {"paid_fen": 0},
+    "nothing_to_pay_closed": {"paid_fen": 0, "status": "closed"},
+    "free_line_back": {},
+    "deposit": {"is_paid": False, "paid_fen": 0, "deposit_fen": 500, "status": "deposit_paid"},
+    "deposit_back": {"is_paid": False, "paid_fen": 0, "deposit_fen": 500, "status": "closed"},
+    "deposit_then_paid": {"deposit_fen": 0},
 }
 LINES = [
     line("gifts", "g", is_gift=True),
@@ -45,12 +53,20 @@ LINES = [
     line("no_amount", "a", paid_fen=400),
     line("no_amount", "b", paid_fen=500),
     line("no_amount", "g", is_gift=True),
+    line("nothing_to_pay", "l", paid_fen=0),
+    line("nothing_to_pay_closed", "l", paid_fen=0, refund_state="success"),
+    line("free_line_back", "l", paid_fen=0, refund_state="success"),
+    line("free_line_back", "m", paid_fen=10_000),
 ]
 REFUNDS = [
     refund("part_refunded", "a", amount_fen=300),
     refund("part_refunded", "b", amount_fen=700, status="applied"),
     refund("refunded", "c", amount_fen=10_000),
     refund("closed_and_known", "d", amount_fen=10_000),
+    refund("goods_back", "e", amount_fen=9_200),
+    refund("price_protected", "f", amount_fen=9_200, refund_type="price_protection"),
+    refund("deposit_back", "g", amount_fen=500),
+    refund("deposit_then_paid", "h", amount_fen=500),
 ]
 
 
@@ -93,6 +109,24 @@ def test_a_closed_paid_order_is_pending_until_its_refund_is_known(worths: Worths
     assert (worths["closed"]["refund_pending"], worths["closed_and_known"]["refund_pending"]) == (True, False)
 
 
+def test_a_closed_order_whose_freight_the_seller_keeps_is_no_purchase_kept(worths: Worths) -> None:
+    assert (worths["goods_back"]["kept"], worths["goods_back"]["refunded_fen"]) == (False, 9_200)
+    assert worths["price_protected"]["kept"] is True
+    assert (worths["closed"]["kept"], worths["closed_and_known"]["kept"]) == (True, False)
+
+
+def test_of_an_order_without_anything_to_pay_nothing_is_pending(worths: Worths) -> None:
+    assert (worths["nothing_to_pay"]["kept"], worths["nothing_to_pay"]["refund_pending"]) == (True, False)
+    closed = worths["nothing_to_pay_closed"]
+    assert (closed["paid"], closed["kept"], closed["refund_pending"]) == (True, False, False)
+    assert worths["free_line_back"]["refund_pending"] is False
+
+
+def test_a_deposit_that_was_given_back_is_no_longer_held(worths: Worths) -> None:
+    held = [worths[name]["held_fen"] for name in ("deposit", "deposit_back", "deposit_then_paid")]
+    assert held == [500, 0, 0]
+
+
 def test_an_internal_order_is_left_out_unless_configured(worths: Worths) -> None:
     assert (worths["internal"]["paid"], worths["internal_counted"]["paid"]) == (False, True)
 
@@ -115,7 +149,7 @@ def test_a_line_takes_its_category_from_the_sku_then_from_the_product(rows: Rows
         "identifier_key AS subject_key", "one_id"
     )
     left_out = rows("silver.orders").select(*s4_facts.ORDER)
-    found = s4_facts.line_facts(lines, products, left_out, owners)
+    found = s4_facts.line_facts(lines, rows("silver.refunds"), products, left_out, owners)
     assert sorted(row["category"] for row in found.collect()) == ["cup", "tea"]
 
 
@@ -133,8 +167,31 @@ def test_gifts_refunded_lines_and_left_out_orders_are_no_line_facts(rows: Rows) 
     owners = rows("identity.oneid_map", {"identifier_key": 1, "one_id": "A"}).selectExpr(
         "identifier_key AS subject_key", "one_id"
     )
-    found = s4_facts.line_facts(lines, rows("silver.products"), left_out, owners)
+    found = s4_facts.line_facts(lines, rows("silver.refunds"), rows("silver.products"), left_out, owners)
     assert [row["quantity"] for row in found.collect()] == [7]
+
+
+def test_a_line_is_refunded_when_all_that_was_paid_for_it_went_back(rows: Rows) -> None:
+    said, silent = {"refund_state": "success"}, {"refund_state": None}
+    stated = {
+        ("o", "part"): (said, [refund("o", "1", amount_fen=300, line_id="part")]),
+        ("o", "freight"): (said, [refund("o", "2", amount_fen=300, freight_fen=300, line_id="freight")]),
+        ("o", "twice"): (silent, [refund("o", str(n), amount_fen=500, line_id="twice") for n in (3, 4)]),
+        ("o", "goods"): (said, [refund("o", "5", amount_fen=1_100, freight_fen=100, line_id="goods")]),
+        ("o", "closed"): (silent, [refund("o", "6", amount_fen=1_000, line_id="closed", status="closed")]),
+        ("o", "said"): (said, []),
+        ("p", "1"): (said, [refund("p", "7", amount_fen=300, line_id="1"), refund("p", "8", amount_fen=1_700)]),
+    }
+    owned = {"subject_key": 1, "product_id": "p", "paid_fen": 1_000}
+    lines = [line(*name, **owned, **state, quantity=number) for number, (name, (state, _)) in enumerate(stated.items())]
+    refunds = rows("silver.refunds", *(back for _, backs in stated.values() for back in backs))
+    owners = rows("identity.oneid_map", {"identifier_key": 1, "one_id": "A"}).selectExpr(
+        "identifier_key AS subject_key", "one_id"
+    )
+    nothing = rows("silver.orders").select(*s4_facts.ORDER)
+    found = s4_facts.line_facts(rows("silver.order_lines", *lines), refunds, rows("silver.products"), nothing, owners)
+    kept = {list(stated)[row["quantity"]][1] for row in found.collect()}
+    assert kept == {"part", "freight", "closed"}
 
 
 def test_of_one_identifier_the_latest_consent_counts(rows: Rows) -> None:

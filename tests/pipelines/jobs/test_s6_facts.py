@@ -48,7 +48,7 @@ def lines(rows: Rows) -> Lines:
         order("two", paid_fen=1_050, freight_fen=50, platform_subsidy_fen=7),
         order("bare"),
         order("hub", subject_key=9),
-        order("unpaid", is_paid=False, paid_fen=0, deposit_fen=30),
+        order("unpaid", is_paid=False, paid_fen=0, deposit_fen=480),
         order("no_amount", paid_fen=None, freight_fen=5),
     )
     given = rows(
@@ -88,6 +88,7 @@ def test_a_line_called_refunded_of_which_no_refund_is_known_is_pending(rows: Row
         line("told", "2", **said),
         line("told", "3", paid_fen=200),
         line("told", "4", refund_state="success", is_gift=True),
+        line("told", "5", refund_state="success", paid_fen=0),
         line("open", "1", paid_fen=1_000, refund_state="open"),
         line("unpaid", "1", **said | {"is_paid": False}),
     )
@@ -119,7 +120,7 @@ def test_an_order_of_nobody_is_counted_under_no_one(lines: Lines) -> None:
     assert (lines["hub", "1"]["one_id"], lines["hub", "1"]["revenue_fen"]) == (None, 1_000)
 
 
-def test_an_unpaid_order_counts_nothing_and_keeps_its_deposit_apart(lines: Lines) -> None:
+def test_an_unpaid_order_counts_nothing_and_keeps_what_is_left_of_its_deposit_apart(lines: Lines) -> None:
     assert (lines["unpaid", "1"]["revenue_fen"], lines["unpaid", "1"]["deposit_fen"]) == (0, 30)
 
 

@@ -151,6 +151,14 @@ def test_child_and_parent_have_their_own_states() -> None:
     assert [line["status"] for line in rows(parsed, "order_lines")] == ["closed", "paid"]
 
 
+def test_a_line_that_states_its_own_state_takes_none_of_its_orders() -> None:
+    shipped = douyin_line(order_status=3, main_status=...)
+    silent = douyin_line(order_id="2", order_status=..., main_status=...)
+    parsed = parse(ORDERS, douyin_order(shipped, silent, order_status=4, main_status=22))
+    told = [(line["status"], line["status_raw"]) for line in rows(parsed, "order_lines")]
+    assert told == [("shipped", "3/"), ("closed", "4/22")]
+
+
 @pytest.mark.parametrize(
     ("info", "state"),
     [
@@ -159,6 +167,11 @@ def test_child_and_parent_have_their_own_states() -> None:
         ({"after_sale_status": 28, "after_sale_type": 1, "refund_status": 1}, "closed"),
         ({"after_sale_status": 12, "after_sale_type": 3, "refund_status": 0}, "closed"),
         ({"after_sale_status": 14, "after_sale_type": 3, "refund_status": 0}, "closed"),
+        ({"after_sale_status": 12, "after_sale_type": 7, "refund_status": 0}, "closed"),
+        ({"after_sale_status": 53, "after_sale_type": 8, "refund_status": 3}, "closed"),
+        ({"after_sale_status": 14, "after_sale_type": 0, "refund_status": 3}, "success"),
+        ({"after_sale_status": 28, "after_sale_type": 0, "refund_status": 5}, "closed"),
+        ({"after_sale_status": 999, "after_sale_type": 3, "refund_status": 3}, "unknown"),
         ({"after_sale_status": 0}, "none"),
         (None, "none"),
     ],
@@ -167,6 +180,21 @@ def test_a_line_says_where_its_refund_stands(info: object, state: str) -> None:
     assert (
         one_row(parse(ORDERS, douyin_order(douyin_line(after_sale_info=info))), "order_lines")["refund_state"] == state
     )
+
+
+@pytest.mark.parametrize("main", [21, "22", 39])
+@pytest.mark.parametrize(
+    ("info", "state"),
+    [
+        (None, "success"),
+        ({"after_sale_status": 0}, "success"),
+        ({"after_sale_status": 999}, "success"),
+        ({"after_sale_status": 28, "after_sale_type": 1, "refund_status": 1}, "closed"),
+    ],
+)
+def test_a_line_that_its_main_status_calls_refunded_is(main: object, info: object, state: str) -> None:
+    line = douyin_line(after_sale_info=info, order_status=4, main_status=main)
+    assert one_row(parse(ORDERS, douyin_order(line)), "order_lines")["refund_state"] == state
 
 
 def test_a_deposit_is_money_apart_until_the_final_payment() -> None:
@@ -225,6 +253,10 @@ def test_talent_samples_are_internal() -> None:
     assert one_row(parse(ORDERS, douyin_order(douyin_line(trade_type=8))), "orders")["is_internal"] is True
     mixed = douyin_order(douyin_line(trade_type=8), douyin_line(order_id="2"))
     assert one_row(parse(ORDERS, mixed), "orders")["is_internal"] is False
+    gift = douyin_line(order_id="2", given_product_type="FREE")
+    with_gift = douyin_order(douyin_line(trade_type=8), gift)
+    assert one_row(parse(ORDERS, with_gift), "orders")["is_internal"] is True
+    assert one_row(parse(ORDERS, douyin_order(gift)), "orders")["is_internal"] is False
 
 
 def test_unknown_states_are_kept_raw_and_counted() -> None:

@@ -78,9 +78,15 @@ def test_an_exchange_that_ends_well_is_no_refund() -> None:
     assert (row["status"], row["refund_type"], row["business_date"]) == ("exchange", "exchange", None)
 
 
-def test_money_that_went_back_is_a_success_whatever_the_case_says() -> None:
-    row = one_row(parse(REFUNDS, case(aftersale_status=999, refund_status=3)), "refunds")
-    assert (row["status"], row["success_at"]) == ("success", 1735810000000)
+@pytest.mark.parametrize("code", [6, 7, 13, 27, 28, 29, 51, 999])
+def test_money_that_went_back_is_a_success_whatever_the_case_says(code: int) -> None:
+    row = one_row(parse(REFUNDS, case(aftersale_status=code, refund_status=3)), "refunds")
+    assert (row["status"], row["success_at"], row["status_raw"]) == ("success", 1735810000000, str(code))
+
+
+def test_money_that_was_taken_back_again_is_what_the_case_says() -> None:
+    states = [case(aftersale_status=code, refund_status=5) for code in (12, 28)]
+    assert [one_row(parse(REFUNDS, one), "refunds")["status"] for one in states] == ["success", "closed"]
 
 
 def test_money_that_did_not_go_through_is_no_refund() -> None:

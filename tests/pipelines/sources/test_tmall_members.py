@@ -72,6 +72,13 @@ def test_a_registration_is_a_membership_without_a_type() -> None:
     assert one_row(call("member.register", type=...), "members")["status"] == "member"
 
 
+@pytest.mark.parametrize("method", ["member.bind", "member.register"])
+def test_a_call_of_an_unknown_type_begins_and_ends_nothing(method: str) -> None:
+    parsed = call(method, type=3)
+    assert (one_row(parsed, "members")["status"], parsed.unknown_values) == ("seen", [("type", "3")])
+    assert parsed.observations == call("member.bind").observations
+
+
 def test_an_unbind_ends_the_phones_links_and_keeps_the_accounts_together() -> None:
     parsed = call("member.bind", type=2, mobile="13912345670")
     assert one_row(parsed, "members")["status"] == "left"

@@ -110,3 +110,12 @@ def test_the_refund_decides_inside_one_second_and_state() -> None:
         for after_sale in (0, 6, 28, 12)
     ]
     assert keys == sorted(set(keys))
+
+
+@pytest.mark.parametrize("digests", [("0" * 32, "f" * 32), ("f" * 32, "0" * 32)])
+def test_a_line_is_as_its_order_last_changed_it_though_its_own_time_stands_still(digests: tuple[str, str]) -> None:
+    told = [
+        (DOUYIN[0], douyin_order(douyin_line(pay_amount=fen, update_time=LATE), update_time=second), digest)
+        for fen, second, digest in zip((900, 800), (LATE, LATE + 1), digests, strict=True)
+    ]
+    assert winner(told, "order_lines")["paid_fen"] == 800

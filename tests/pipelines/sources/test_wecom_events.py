@@ -99,6 +99,18 @@ def test_the_customer_of_a_callback_counts_as_seen_on_its_day() -> None:
     assert ids_of(seen) == [("wecom_external_userid", CORP, EXTERNAL)]
 
 
+def test_towards_a_provider_a_member_who_may_be_a_guide_waits_for_the_listing() -> None:
+    members = "<MemChangeList><Item>woExampleGuide0001</Item><Item>wmExampleAAAA0001</Item></MemChangeList>"
+    body = (
+        f"<xml><SuiteId>{SUITE}</SuiteId><InfoType>change_external_chat</InfoType><TimeStamp>{AT_S}</TimeStamp>"
+        f"<ChangeType>update</ChangeType><ChatId>wrExample01</ChatId><UpdateDetail>add_member</UpdateDetail>{members}</xml>"
+    )
+    parsed = read_one(PARSER, body.encode())
+    assert [row["member_id"] for row in rows(parsed, "group_members")] == [EXTERNAL]
+    assert [row["member_id"] for row in rows(parsed, "group_member_changes")] == [EXTERNAL]
+    assert [ids_of(seen) for seen in parsed.observations] == [[("wecom_isv_external_userid", SUITE, EXTERNAL)]]
+
+
 def test_a_providers_callback_lies_in_the_suites_scope() -> None:
     parsed = read_one(PARSER, provider("add_external_contact"))
     assert one_row(parsed, "contact_follows")["corp_id"] == SUITE
@@ -135,6 +147,21 @@ def test_members_who_leave_have_left() -> None:
     (row,) = rows(members("del_member", EXTERNAL, scene="<QuitScene>0</QuitScene>"), "group_members")
     assert (row["status"], row["left_at"]) == ("left", AT_MS)
     assert "joined_at" not in row
+
+
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [("<QuitScene>0</QuitScene>", "quit"), ("<QuitScene>1</QuitScene>", "removed"), ("", None)],
+)
+def test_a_leaving_says_whether_somebody_removed_the_member(scene: str, told: str | None) -> None:
+    change = one_row(members("del_member", EXTERNAL, scene=scene), "group_member_changes")
+    assert (change["change"], change["leave_scene"], "join_scene" in change) == ("left", told, False)
+
+
+def test_an_unknown_way_of_leaving_is_counted() -> None:
+    parsed = members("del_member", EXTERNAL, scene="<QuitScene>7</QuitScene>")
+    assert one_row(parsed, "group_member_changes")["leave_scene"] == "unknown"
+    assert parsed.unknown_values == [("QuitScene", "7")]
 
 
 @pytest.mark.parametrize("detail", ["change_owner", "change_name", "change_notice"])

@@ -45,6 +45,16 @@ def test_members_of_group_callbacks_are_told_apart_by_their_form(member_id: str,
     assert is_external(member_id) is external
 
 
+@pytest.mark.parametrize(
+    ("member_id", "customer"), [("wmExampleAAAA0001", True), ("woExampleAAAA0001", None), ("lisi", False)]
+)
+def test_towards_a_provider_the_form_does_not_tell_guides_from_wecom_users(
+    member_id: str, customer: bool | None
+) -> None:
+    assert scope_of(make_context("wecom_events"), suite_id="ww5u1te").is_customer(member_id) is customer
+    assert scope_of(make_context("wecom_events")).is_customer(member_id) is (customer is not False)
+
+
 def test_an_error_answer_gives_its_code_and_never_its_message() -> None:
     assert wecom_error({"errcode": "45009", "errmsg": "from ip 10.0.0.1"}) == "errcode 45009"
     assert wecom_error({"errcode": 0, "errmsg": "ok"}) is None
