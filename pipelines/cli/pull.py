@@ -9,8 +9,7 @@ import typer
 from identity.business_time import day_start_ms
 from pipelines.cli.common import ConfigOption, JsonOption, say, settings_of, show
 from pipelines.clock import clock_of
-from pipelines.connectors.details import MOST_ATTEMPTS
-from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, waiting_lines
+from pipelines.connectors.pull import PullOptions, PullReport, gap_lines, missed_lines, waiting_lines
 from pipelines.connectors.pull import pull as pull_all
 from pipelines.errors import CdpError, ConfigurationError
 from pipelines.jobs.landing import check_interval
@@ -71,18 +70,14 @@ def _text(report: PullReport) -> str:
     lines = [f"{feed:<20} {count:>9} records" for feed, count in sorted(report.records.items())]
     lines += gap_lines([vars(gap) for gap in report.gaps])
     lines += waiting_lines(report.waiting)
+    lines += missed_lines(report.missed)
     lines += [f"FAILED {source}: {error.message}; {error.hint}" for source, error in report.failures]
     worked = report.details
-    lines += [f"NOT FETCHED {count} details: {reason}; {_again()}" for reason, count in worked.reasons.items()]
     lines.append(
         f"{report.calls} calls, {report.retries} retries, {report.pushes} files of pushes; "
         f"details: {worked.fetched} fetched, {worked.failed} failed, {worked.given_up} given up"
     )
     return "\n".join(lines)
-
-
-def _again() -> str:
-    return f"the next pulls ask again, {MOST_ATTEMPTS} times in all"
 
 
 def _failure(report: PullReport) -> CdpError:

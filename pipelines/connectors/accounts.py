@@ -62,7 +62,7 @@ def open_accounts(
     if not only or "tmall" in only:
         _add_tmall(accounts, platforms, caller_of, clock)
     if not only or "wecom" in only:
-        _add_wecom(accounts, platforms, caller_of, landing=folders.landing)
+        _add_wecom(accounts, platforms, caller_of, folders)
     return accounts
 
 
@@ -115,7 +115,7 @@ def _trade(by_seller: Mapping[str, TmallShopClient]) -> Detail:
     return fetch
 
 
-def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, *, landing: Path) -> None:
+def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, folders: Folders) -> None:
     """Corps whose secret is known; a service provider's suite has tokens of another kind and only gets callbacks.
 
     Of several apps of a corp the first pulls what every app is shown, and each what none before it names: a corp's
@@ -125,9 +125,11 @@ def _add_wecom(accounts: Accounts, platforms: Platforms, caller_of: CallerOf, *,
     for corp in platforms.wecom:
         if corp.secret is None or corp.suite_id:
             continue
-        client = wecom_client(corp, caller_of, platforms.endpoints.wecom)
+        client = wecom_client(corp, caller_of, platforms.endpoints.wecom, owe=partial(enqueue, folders.home))
         found = [
-            source for source in (*client.sources(), *activity_sources(client, landing)) if source.key not in taken
+            source
+            for source in (*client.sources(), *activity_sources(client, folders.landing))
+            if source.key not in taken
         ]
         taken |= {source.key for source in found}
         accounts.sources += found

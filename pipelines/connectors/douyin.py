@@ -2,12 +2,13 @@
 
 Pages count from 0 and reach 50,000 rows; only updates of the last 90 days (after-sale: 6 months) can be asked for.
 Sorted by update time ascending, a record that changes while a window is paged leaves it and moves the others up by one:
-a total that shrank therefore asks for the window again, in halves.
+a total that shrank therefore asks for the window again, in halves. Where the platform's clock is behind this machine's,
+the record stays and comes a second time, which asks for halves too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipelines.connectors.errors import (
     TokenRefusedError,
     WindowError,
 )
+from pipelines.connectors.pages import Page, Paging, each_once
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule
@@ -42,8 +44,13 @@ MOST_WANTED = 5_000
 
 ORDER_RULE = WindowRule(longest=7 * DAY, history=90 * DAY)
 CASE_RULE = WindowRule(longest=7 * DAY, history=180 * DAY)
-PASSING = ("20000", "10001")
-"""Codes of failures that pass: the system's, and a partial success, which is no whole page."""
+PASSING = ("20000", "20001", "90000", "10001")
+"""Codes of failures that pass: the system's, its time-outs and unknown ones, and a partial success, which is no whole
+page."""
+
+LIMITED = "60000"
+SECURITY = "80000"
+"""The platform's guard over personal data refuses."""
 
 BRIEF = ("20004", "20005")
 """Codes of failures to be asked about three to five times within half a minute."""
@@ -66,7 +73,8 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     kinds: tuple[tuple[bool, type[PlatformError]], ...] = (
         ("access-token" in sub or (not sub and code in TOKEN_ENDED), TokenRefusedError),
         (code == NO_RIGHT or "permission" in sub or "quota" in sub, RightRefusedError),
-        ("limit" in sub or "frequen" in sub, RateLimitedError),
+        (code == LIMITED or "limit" in sub or "frequen" in sub, RateLimitedError),
+        (method == DECRYPT and code == SECURITY, RightRefusedError),
         (last == "20013", WindowError),
         (code in BRIEF or last in BRIEF, BriefError),
         (code in PASSING or last in PASSING, RetryableError),
@@ -76,10 +84,20 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     raise kind(PLATFORM, method, f"{code} {sub}".strip(), hint=hint)
 
 
+HELP = (
+    ("authorization", "let the shop authorise the app again, then run `cdp pull`"),
+    ("ip", "add this machine's address to those that the app may call from, then run `cdp pull`"),
+    ("timestamp", "set the clock of this machine"),
+)
+"""What helps, by a word of the sub code."""
+
+
 def _hint(method: str, sub: str, kind: type[PlatformError]) -> str:
-    if kind is RightRefusedError:
-        return HINT if method == DECRYPT else "grant the app this permission, then run `cdp pull`"
-    return "set the clock of this machine" if "timestamp" in sub else "check app key, secret and shop in platforms.yaml"
+    words = sub.replace("_", "-").replace(".", "-").replace(":", "-").split("-")
+    known = next((hint for word, hint in HELP if word in words), "")
+    if known or kind is not RightRefusedError:
+        return known or "check app key, secret and shop in platforms.yaml"
+    return HINT if method == DECRYPT else "grant the app this permission, then run `cdp pull`"
 
 
 @dataclass
@@ -164,37 +182,44 @@ class DouyinShopClient:
     def _orders(self, window: Window, part: Part) -> None:
         wanted = {"update_time_start": window.start, "update_time_end": window.end}
         fixed = {**wanted, "order_by": "update_time", "order_asc": True, "size": PAGE}
-        for params, answer, orders in self._pages(ORDERS, fixed, window, "shop_order_list"):
-            part.add(self.context(ORDERS, params), answer.raw, records=len(orders))
+        paging = Paging(PLATFORM, ORDERS, first=0, size=PAGE, most=MOST_ROWS)
+        for page in each_once(paging, window, lambda: self._pages(paging, fixed, window, "shop_order_list"), _order):
+            part.add(self.context(ORDERS, page.params), page.answer.raw, records=len(page.rows))
             if self.phones is not None:
-                self.phones.add(orders, part)
+                self.phones.add(page.rows, part)
 
     def _cases(self, window: Window, part: Part) -> None:
         wanted = {"update_start_time": window.start, "update_end_time": window.end}
         fixed = {**wanted, "order_by": ["update_time asc"], "size": PAGE}
-        for params, answer, items in self._pages(CASES, fixed, window, "items"):
-            part.add(self.context(CASES, params), answer.raw, records=len(items))
+        paging = Paging(PLATFORM, CASES, first=0, size=PAGE, most=MOST_ROWS)
+        for page in each_once(paging, window, lambda: self._pages(paging, fixed, window, "items"), _case):
+            part.add(self.context(CASES, page.params), page.answer.raw, records=len(page.rows))
 
-    def _pages(
-        self, method: str, fixed: Mapping[str, object], window: Window, field: str
-    ) -> Iterator[tuple[Mapping[str, object], Answer, Sequence[Any]]]:
+    def _pages(self, paging: Paging, fixed: Mapping[str, object], window: Window, field: str) -> Iterator[Page]:
         """Every page of a window; WindowError when it holds too much or shrank on the way."""
-        page, most = 0, 0
+        number, most = paging.first, 0
+        allowed = MOST_WANTED if window.seconds > 1 else paging.most
         while True:
-            params = {**fixed, "page": page}
-            answer = self.call(method, params)
-            data = data_of(answer)
-            rows = rows_of(PLATFORM, method, data.get(field))
-            total = count_of(PLATFORM, method, data.get("total"), rows)
-            if total > (MOST_WANTED if window.seconds > 1 else MOST_ROWS):
-                raise WindowError(PLATFORM, method, f"{total} rows in one window")
-            if total < most or (not rows and page * PAGE < total):
-                raise WindowError(PLATFORM, method, "the window changed while it was paged")
-            most = total
-            yield params, answer, rows
-            page += 1
-            if page * PAGE >= total:
+            page, more = self._page(paging, {**fixed, "page": number}, field)
+            number += 1
+            if page.total > allowed:
+                raise WindowError(PLATFORM, paging.method, f"{page.total} rows in one window")
+            if page.total < most or (more is None and not page.rows and (number - 1) * paging.size < page.total):
+                raise WindowError(PLATFORM, paging.method, "the window changed while it was paged")
+            most = page.total
+            yield page
+            if not (number * paging.size < page.total if more is None else more):
                 return
+
+    def _page(self, paging: Paging, params: Mapping[str, Any], field: str) -> tuple[Page, bool | None]:
+        """A page, and whether another follows where only that is said: then the total is what may have gone before."""
+        answer = self.call(paging.method, params)
+        data = data_of(answer)
+        rows = rows_of(PLATFORM, paging.method, data.get(field))
+        more = unquoted(data.get("has_more")).lower()
+        if unquoted(data.get("total")) or more not in ("true", "false"):
+            return Page(params, answer, rows, count_of(PLATFORM, paging.method, data.get("total"), rows)), None
+        return Page(params, answer, rows, params["page"] * paging.size + len(rows)), more == "true"
 
     def detail(self, order_id: str, part: Part) -> None:
         """The order as it stands now; TerminalError for a number that the shop does not know."""
@@ -219,6 +244,15 @@ class DouyinShopClient:
 
     def _add_detail(self, order_id: str, answer: Answer, part: Part) -> None:
         part.add(self.context(DETAIL, {"shop_order_id": order_id}), answer.raw, records=1)
+
+
+def _order(row: Any) -> str:
+    return unquoted(row.get("order_id")) if isinstance(row, Mapping) else ""
+
+
+def _case(row: Any) -> str:
+    case = row.get("aftersale_info") if isinstance(row, Mapping) else None
+    return unquoted(case.get("aftersale_id")) if isinstance(case, Mapping) else ""
 
 
 def douyin_clients(

@@ -8,12 +8,14 @@ total that changed at all while a window was paged asks for it again, in halves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.connectors.calls import count_of, rows_of
 from pipelines.connectors.douyin import MOST_ROWS, MOST_WANTED, DouyinShopClient
 from pipelines.connectors.douyin_phones import PLATFORM, data_of
-from pipelines.connectors.pages import Page, Paging, steady_pages
+from pipelines.connectors.pages import Page, Paging, each_once, steady_pages
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule, span_text
@@ -49,6 +51,11 @@ class _Members:
             rows = rows_of(PLATFORM, MEMBERS, data.get("order_list"))
             return Page(params, answer, rows, count_of(PLATFORM, MEMBERS, data.get("total"), rows))
 
-        for page in steady_pages(Paging(PLATFORM, MEMBERS, first=0, size=PAGE, most=most), ask):
+        paging = Paging(PLATFORM, MEMBERS, first=0, size=PAGE, most=most)
+        for page in each_once(paging, window, lambda: steady_pages(paging, ask), _pair):
             context = {**self.client.context(MEMBERS, page.params), "app_id": app_id}
             part.add(context, page.answer.raw, records=len(page.rows))
+
+
+def _pair(row: Any) -> str:
+    return f"{row.get('open_id')} {row.get('order_id')}" if isinstance(row, Mapping) else ""

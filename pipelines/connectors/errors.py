@@ -53,6 +53,14 @@ class TerminalError(PlatformError):
     """Asking again brings the same answer."""
 
 
+class CodedError(TerminalError):
+    """A refusal under WeCom's `errcode`, for callers to whom some codes are facts."""
+
+    def __init__(self, platform: str, method: str, errcode: int, *, hint: str = "") -> None:
+        super().__init__(platform, method, f"errcode {errcode}", hint=hint)
+        self.errcode = errcode
+
+
 class RightRefusedError(TerminalError):
     """The app may not make this call, or has made it as often as it may: granted or renewed, it succeeds."""
 

@@ -21,7 +21,7 @@ from identity.business_time import SHANGHAI
 from pipelines.clock import Clock, system_clock, today
 from pipelines.connectors.accounts import Accounts, Folders, open_accounts
 from pipelines.connectors.calls import Caller, Judge, Pace, Sleep
-from pipelines.connectors.details import Worked, work_off
+from pipelines.connectors.details import MOST_ATTEMPTS, Worked, work_off
 from pipelines.connectors.errors import PlatformError
 from pipelines.connectors.marks import Gap, Marks
 from pipelines.connectors.sink import Sink
@@ -73,6 +73,14 @@ class PullReport:
             for refusal in self.details.refused
         ]
 
+    @property
+    def missed(self) -> list[dict[str, Any]]:
+        """Which details were asked for in vain, how many, and why."""
+        return [
+            {"source": miss.source, "failed": miss.failed, "message": miss.error.message}
+            for miss in self.details.missed
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain values; times are epoch seconds."""
         return {
@@ -85,7 +93,8 @@ class PullReport:
             "failures": [
                 {"source": source, "message": error.message, "hint": error.hint} for source, error in self.failures
             ],
-            "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up", "reasons")},
+            "details": {name: getattr(self.details, name) for name in ("fetched", "failed", "given_up")},
+            "missed": self.missed,
             "waiting": self.waiting,
         }
 
@@ -159,6 +168,12 @@ def gap_lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
         f"LOST {gap['source']}: {_local(gap['start'])} to {_local(gap['end'])} is older than the platform keeps"
         for gap in gaps
     ]
+
+
+def missed_lines(missed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Details that were asked for in vain as sentences; they stand on the queue."""
+    again = f"the next pulls ask again, {MOST_ATTEMPTS} times in all"
+    return [f"MISSED {one['source']}: {one['failed']}, {one['message']}; {again}" for one in missed]
 
 
 def waiting_lines(waiting: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Pages are sorted by that time descending and counted from 1, so they are read from the last to the first: a trade that
 changes meanwhile leaves the window and moves the others towards pages that are still to come. A total that grew would
-move them the other way and asks for the window again.
+move them the other way and asks for the window again; so does a trade that stays in the window and comes twice.
 
 What was created is asked for once a day, all that the platform still knows the first time: it brings the trades whose
 modification came to light behind the mark.
@@ -10,6 +10,7 @@ modification came to light behind the mark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,9 @@ from typing import Any
 import httpx
 
 from pipelines.clock import Clock
-from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of
-from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, WindowError
+from pipelines.connectors.calls import Answer, Caller, CallerOf, count_of, rows_of, unquoted
+from pipelines.connectors.errors import PlatformError, RateLimitedError, RetryableError, TerminalError, WindowError
+from pipelines.connectors.pages import Page, Paging, each_once
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule, local_text, span_text
@@ -32,8 +34,11 @@ MOST_ROWS = 5_000
 
 TRADES, CREATED = "taobao.trades.sold.increment.get", "taobao.trades.sold.get"
 REFUNDS, TRADE = "taobao.refunds.receive.get", "taobao.trade.fullinfo.get"
-RULE = WindowRule(longest=DAY, history=90 * DAY)
-CREATED_RULE = WindowRule(longest=7 * DAY, history=90 * DAY, overlap=DAY)
+HISTORY = 89 * DAY
+"""Three months, the shortest of which begin with February."""
+
+RULE = WindowRule(longest=DAY, history=HISTORY)
+CREATED_RULE = WindowRule(longest=7 * DAY, history=HISTORY, overlap=DAY)
 MODIFIED_SPAN, CREATED_SPAN = ("start_modified", "end_modified"), ("start_created", "end_created")
 TYPES = "guarantee_trade,auto_delivery,ec,cod,step,fixed"
 TRADE_FIELDS = (
@@ -46,7 +51,13 @@ REFUND_FIELDS = (
     "refund_id,tid,oid,status,refund_fee,total_fee,payment,created,modified,order_status,good_status,refund_phase,"
     "dispute_type,has_good_return,refund_version,ouid,buyer_open_uid,buyer_nick,seller_nick,reason"
 )
-LIMIT_CODE = "7"
+LIMIT_CODES = ("4", "5", "6", "7", "8")
+"""Too many calls: of a user, a session, a partner, the app, and too quickly one after another."""
+
+BAN = re.compile(r"last for (\d{1,9}) more second")
+LONGEST_BAN = 120
+"""Seconds of a ban that a pull waits for; a longer one is the day's allowance, used up."""
+
 SESSION_CODES = ("26", "27")
 PASSING_CODES = ("10",)
 """The platform's own services are away; some of its answers name no sub code."""
@@ -59,8 +70,8 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
         return
     code, sub = str(error.get("code", "")), str(error.get("sub_code", ""))
     reason = f"{code} {sub}".strip()
-    if code == LIMIT_CODE or "limit" in sub:
-        raise RateLimitedError(PLATFORM, method, reason)
+    if code in LIMIT_CODES or "limit" in sub:
+        raise _limited(method, reason, BAN.search(str(error.get("sub_msg", ""))))
     if sub.startswith("isp.") or code in PASSING_CODES:
         raise RetryableError(PLATFORM, method, reason)
     renew = code in SESSION_CODES or "session" in sub
@@ -68,6 +79,17 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
     if "timestamp" in sub:
         hint = "set the clock of this machine"
     raise TerminalError(PLATFORM, method, reason, hint=hint or "check app key, secret and seller in platforms.yaml")
+
+
+def _limited(method: str, reason: str, ban: re.Match[str] | None) -> PlatformError:
+    """The error of too many calls: it passes once the ban has ended, which a pull waits for unless it is long."""
+    seconds = int(ban[1]) if ban else 0
+    if seconds > LONGEST_BAN:
+        hint = f"the app may call again in {seconds} seconds; run `cdp pull` then"
+        return TerminalError(PLATFORM, method, reason, hint=hint)
+    limited = RateLimitedError(PLATFORM, method, reason)
+    limited.wait = max(limited.wait, seconds + 1.0 if ban else 0.0)
+    return limited
 
 
 @dataclass(frozen=True)
@@ -124,12 +146,11 @@ class TmallShopClient:
         self._add(REFUNDS, {"fields": REFUND_FIELDS, **span_text(MODIFIED_SPAN, window)}, window, part)
 
     def _add(self, method: str, asked: Mapping[str, str], window: Window, part: Part) -> None:
-        for params, answer, rows in self._pages(method, asked, window):
-            part.add(self.context(method, params), answer.raw, records=len(rows))
+        paging = Paging(PLATFORM, method, first=1, size=PAGE, most=MOST_ROWS)
+        for page in each_once(paging, window, lambda: self._pages(method, asked, window), _name):
+            part.add(self.context(method, page.params), page.answer.raw, records=len(page.rows))
 
-    def _pages(
-        self, method: str, asked: Mapping[str, str], window: Window
-    ) -> Iterator[tuple[Mapping[str, str], Answer, Sequence[Any]]]:
+    def _pages(self, method: str, asked: Mapping[str, str], window: Window) -> Iterator[Page]:
         """Every page of a window, the last one first."""
         base = {**asked, "page_size": str(PAGE), "use_has_next": "false"}
         total = _read(method, self.call(method, {**base, "page_no": "1"}))[0]
@@ -141,7 +162,7 @@ class TmallShopClient:
             now, rows = _read(method, answer)
             if now > total or (not rows and (page - 1) * PAGE < now):
                 raise WindowError(PLATFORM, method, "the window changed while it was paged")
-            yield params, answer, rows
+            yield Page(params, answer, rows, now)
 
     def detail(self, tid: str, part: Part) -> None:
         """The whole trade as it stands now."""
@@ -176,6 +197,13 @@ def _read(method: str, answer: Answer) -> tuple[int, Sequence[Any]]:
     )
     rows = rows_of(PLATFORM, method, next(iter(nested.values()), None))
     return count_of(PLATFORM, method, response.get("total_results"), rows), rows
+
+
+def _name(row: Any) -> str:
+    """The number of a refund, else of a trade: a refund names its trade too."""
+    if not isinstance(row, Mapping):
+        return ""
+    return unquoted(row.get("refund_id")) or unquoted(row.get("tid"))
 
 
 def tmall_clients(app: TmallApp, caller_of: CallerOf, endpoint: str, clock: Clock) -> list[TmallShopClient]:

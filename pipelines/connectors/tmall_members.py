@@ -8,10 +8,12 @@ platform names no limit of the past and calls what is older than 2009 incomplete
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipelines.connectors.calls import count_of, rows_of
-from pipelines.connectors.pages import Page, Paging, steady_pages
+from pipelines.connectors.calls import count_of, rows_of, unquoted
+from pipelines.connectors.pages import Page, Paging, each_once, steady_pages
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.tmall import MOST_ROWS, PLATFORM, TmallShopClient
@@ -49,5 +51,10 @@ class _Members:
             rows = rows_of(PLATFORM, MEMBERS, next(iter(nested.values()), None) if isinstance(nested, dict) else nested)
             return Page(params, answer, rows, count_of(PLATFORM, MEMBERS, response.get("total_result"), rows))
 
-        for page in steady_pages(Paging(PLATFORM, MEMBERS, first=1, size=PAGE, most=most), ask):
+        paging = Paging(PLATFORM, MEMBERS, first=1, size=PAGE, most=most)
+        for page in each_once(paging, window, lambda: steady_pages(paging, ask), _customer):
             part.add(self.client.context(MEMBERS, page.params), page.answer.raw, records=len(page.rows))
+
+
+def _customer(row: Any) -> str:
+    return unquoted(row.get("ouid")) if isinstance(row, Mapping) else ""

@@ -8,7 +8,7 @@ last days are asked for again: early in the morning they are still zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,24 @@ import httpx
 
 from identity.business_time import business_day, day_start_ms
 from pipelines.connectors.calls import CHANGED, Answer, Caller, CallerOf, rows_of, unquoted
-from pipelines.connectors.errors import RateLimitedError, RetryableError, TerminalError, TokenRefusedError
+from pipelines.connectors.errors import (
+    CodedError,
+    RateLimitedError,
+    RetryableError,
+    TerminalError,
+    TokenRefusedError,
+    WindowError,
+)
 from pipelines.connectors.sink import Part
 from pipelines.connectors.source import Source
 from pipelines.connectors.windows import DAY, Window, WindowRule
 from serving.contract.platforms import WecomCorp
+from serving.contract.pull_queue import Hint
 
 PLATFORM = "wecom"
+Owe = Callable[[Sequence[Hint]], None]
+"""Puts hints on the durable queue of details."""
+
 STAFF_AT_ONCE = 100
 PAGE = 100
 LIST_PAGE = 1_000
@@ -38,6 +49,18 @@ BLOCKED_SECONDS = 60.0
 _CODE = re.compile(r"-?[0-9]{1,9}")
 TOKEN_CODES = frozenset({40001, 40014, 42001})
 PASSING_CODES = frozenset({-1, 45033})
+FOREIGN_ADDRESS = 60020
+NOBODY = 84061
+"""None of the guides asked for has a customer."""
+
+REFUSED_AT_FIRST = 5
+"""So many groups refused before any is answered: it is not about these groups."""
+
+GROUP_GONE = frozenset({40050, 49008, 86001, 86003})
+"""The group was dissolved, or is not known (any more)."""
+
+CURSOR_ENDED = frozenset({40058, 50100})
+"""A parameter is wrong: of a page after the first, all of whose other parameters were good, it is the cursor."""
 
 
 def judge(method: str, value: Mapping[str, Any]) -> None:
@@ -57,7 +80,13 @@ def judge(method: str, value: Mapping[str, Any]) -> None:
         raise TokenRefusedError(PLATFORM, method, reason)
     if code in PASSING_CODES:
         raise RetryableError(PLATFORM, method, reason)
-    raise TerminalError(PLATFORM, method, reason, hint="check corp id, secret and the app's rights in WeCom")
+    raise CodedError(PLATFORM, method, code, hint=_hint(code))
+
+
+def _hint(code: int) -> str:
+    if code == FOREIGN_ADDRESS:
+        return "add this machine's address to those that the app trusts, then run `cdp pull`"
+    return "check corp id, secret and the app's rights in WeCom"
 
 
 @dataclass
@@ -67,6 +96,7 @@ class WecomClient:
     corp: WecomCorp
     caller: Caller
     endpoint: str
+    owe: Owe
     token: str = ""
 
     def call(self, method: str, body: Mapping[str, object] | None = None, **query: str) -> Answer:
@@ -123,15 +153,33 @@ class WecomClient:
         part.add(self.context(STAFF, complete=True), answer.raw, records=1 if staff else 0)
         for begin in range(0, len(staff), STAFF_AT_ONCE):
             body = {"userid_list": staff[begin : begin + STAFF_AT_ONCE], "limit": PAGE}
-            for answer, rows in self.pages(CONTACTS, body, "external_contact_list"):
-                part.add(self.context(CONTACTS), answer.raw, records=len(rows))
+            try:
+                for answer, rows in self.pages(CONTACTS, body, "external_contact_list"):
+                    part.add(self.context(CONTACTS), answer.raw, records=len(rows))
+            except CodedError as error:
+                if error.errcode != NOBODY:
+                    raise
 
     def _groups(self, _: Window, part: Part) -> None:
         for answer, rows in self.pages(GROUPS, {"status_filter": 0, "limit": LIST_PAGE}, "group_chat_list"):
             part.add(self.context(GROUPS), answer.raw, records=len(rows))
-            for chat_id in (row.get("chat_id") for row in rows if isinstance(row, dict)):
-                if chat_id:
-                    self.group(str(chat_id), part)
+            self._listed_groups(
+                [str(row["chat_id"]) for row in rows if isinstance(row, dict) and row.get("chat_id")], part
+            )
+
+    def _listed_groups(self, chat_ids: Sequence[str], part: Part) -> None:
+        """The groups that are still there; which are refused by themselves are owed. Refusals of all are the app's."""
+        refused: list[str] = []
+        answered = False
+        for chat_id in chat_ids:
+            try:
+                self.group(chat_id, part)
+                answered = True
+            except CodedError as error:
+                refused += [] if error.errcode in GROUP_GONE else [chat_id]
+                if refused and not answered and len(refused) >= min(REFUSED_AT_FIRST, len(chat_ids)):
+                    raise
+        self.owe([Hint(PLATFORM, self.corp.corp_id, "group", chat_id) for chat_id in refused])
 
     def _tags(self, _: Window, part: Part) -> None:
         answer = self.call(TAGS, {})
@@ -150,29 +198,35 @@ class WecomClient:
             part.add(self.context(FIGURES, userid=userid), answer.raw, records=len(rows))
 
     def pages(self, method: str, body: Mapping[str, object], field: str) -> Iterator[tuple[Answer, Sequence[Any]]]:
-        """Every page, by cursor; a cursor that comes back is an error of the platform and not an endless loop."""
+        """Every page, by cursor. WindowError begins anew where one ends in the middle or comes back."""
         cursor, seen = "", {""}
         while True:
-            answer = self.call(method, {**body, "cursor": cursor})
+            try:
+                answer = self.call(method, {**body, "cursor": cursor})
+            except CodedError as error:
+                if not cursor or error.errcode not in CURSOR_ENDED:
+                    raise
+                raise WindowError(PLATFORM, method, error.reason) from None
             yield answer, rows_of(PLATFORM, method, answer.value.get(field))
             cursor = str(answer.value.get("next_cursor") or "")
             if not cursor:
                 return
             if cursor in seen:
-                raise TerminalError(PLATFORM, method, "the cursor repeats")
+                raise WindowError(PLATFORM, method, "the cursor repeats")
             seen.add(cursor)
 
     def contact(self, external_userid: str, part: Part) -> None:
         """A contact with all its guides, however many pages they fill."""
-        cursor = ""
-        seen: set[str] = set()
-        while cursor not in seen:
+        cursor, seen = "", {""}
+        while True:
             answer = self.call(CONTACT, external_userid=external_userid, cursor=cursor)
             part.add(self.context(CONTACT, external_userid=external_userid), answer.raw, records=1)
-            seen.add(cursor)
             cursor = str(answer.value.get("next_cursor") or "")
             if not cursor:
                 return
+            if cursor in seen:
+                raise TerminalError(PLATFORM, CONTACT, "the cursor repeats")
+            seen.add(cursor)
 
     def group(self, chat_id: str, part: Part) -> None:
         """A group with its members."""
@@ -198,6 +252,6 @@ def whole_days(window: Window) -> range:
     return range(midnight(window.start), midnight(window.end), DAY)
 
 
-def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str) -> WecomClient:
+def wecom_client(corp: WecomCorp, caller_of: CallerOf, endpoint: str, *, owe: Owe) -> WecomClient:
     """The client of a corp, with a pace of its own."""
-    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint)
+    return WecomClient(corp, caller_of(PLATFORM, judge, corp.calls_per_second), endpoint, owe)

@@ -1,5 +1,6 @@
 """Business days of the simulated window, and moments in the notations of the platforms."""
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from pipelines.simulate.chance import Weighted
@@ -12,6 +13,18 @@ SHANGHAI = timezone(timedelta(hours=8))
 BUSY_HOURS: Weighted[int] = Weighted(
     list(enumerate([2, 1, 1, 1, 1, 1, 3, 5, 7, 8, 9, 9, 11, 10, 8, 8, 8, 8, 9, 12, 15, 16, 12, 6]))
 )
+
+
+def months_before(second: int, months: int) -> int:
+    """The same hour so many calendar months ago in Shanghai, on the month's last day where it has no such day.
+
+    >>> (months_before(1746072000, 3) - 1746072000) // DAY
+    -89
+    """
+    moment = datetime.fromtimestamp(second, SHANGHAI)
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    day = min(moment.day, monthrange(year, month + 1)[1])
+    return int(moment.replace(year=year, month=month + 1, day=day).timestamp())
 
 
 class Clock:

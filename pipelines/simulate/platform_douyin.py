@@ -120,9 +120,13 @@ class DouyinPlatform:
         return wire_douyin_calls.envelope({"access_token": token, "expires_in": TOKEN_SECONDS}, self.data.now)
 
     def _shop_of(self, token: str, app_key: str) -> int:
+        if not token:
+            raise Refusal(40001, "isv.access-token-missing")
         known = self._tokens.get(token)
-        if known is None or known[0] != app_key or known[2] <= 0 or known[3] <= self.data.now:
-            raise Refusal(30002, "isv.access-token-expired")
+        if known is None or known[0] != app_key:
+            raise Refusal(40003, "isv.access-token-no-existed")
+        if known[2] <= 0 or known[3] <= self.data.now:
+            raise Refusal(40003, "isv.access-token-expired")
         known[2] -= 1
         return int(known[1])
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.simulate import wire_tmall
 from pipelines.simulate.brand import TMALL_SHOPS
 from pipelines.simulate.chaos import Chaos
-from pipelines.simulate.clock import DAY
+from pipelines.simulate.clock import DAY, months_before
 from pipelines.simulate.orders import Order
 from pipelines.simulate.platform_data import PlatformData, secret_of
 from pipelines.simulate.platform_tmall_members import MEMBERS, TmallMembers
@@ -20,7 +20,7 @@ from serving.contract.signatures import is_signed, top_sign
 Json = dict[str, Any]
 Params = Mapping[str, str]
 
-HISTORY = 90 * DAY
+HISTORY_MONTHS = 3
 CLOCK_SKEW = 600
 SIGNS = ("md5", "hmac", "hmac-sha256")
 OAID_FIELDS = frozenset({"receiver_name", "receiver_address", "created", "receiver_mobile", "receiver_phone"})
@@ -94,9 +94,10 @@ class TmallPlatform:
     def _created(self, shop: int, params: Params) -> Json:
         """The trades created in a stretch, up to now or three months back where an end is left out, newest first."""
         now = self.data.now
-        start = second_of(params["start_created"], "start_created") if "start_created" in params else now - HISTORY
+        oldest = months_before(now, HISTORY_MONTHS)
+        start = second_of(params["start_created"], "start_created") if "start_created" in params else oldest
         end = second_of(params["end_created"], "end_created") if "end_created" in params else now
-        if start < now - HISTORY or end < start:
+        if start < oldest or end < start:
             raise Refusal(41, "isv.invalid-parameter:start_created")
         found = [found for found in self._of_status(shop, params) if start <= found[1].created <= end]
         found.sort(key=lambda item: (item[1].created, item[1].number))
@@ -144,7 +145,7 @@ class TmallPlatform:
         end = second_of(params.get("end_modified", ""), "end_modified")
         if not 0 <= end - start <= DAY:
             raise Refusal(41, "isv.invalid-parameter:end_modified")
-        if start < self.data.now - HISTORY:
+        if start < months_before(self.data.now, HISTORY_MONTHS):
             raise Refusal(41, "isv.invalid-parameter:start_modified")
         return start, end
 

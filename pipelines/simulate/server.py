@@ -94,7 +94,7 @@ class PlatformServer:
 
     def _answer_douyin(self, method: str, request: Request) -> Reply:
         now = self.data.now
-        limited = wire_douyin_calls.error_envelope(now) | {"code": 80000, "sub_code": "isp.call-limit-reached"}
+        limited = wire_douyin_calls.error_envelope(now) | {"code": 60000, "sub_code": ""}
         errors = {Fate.SYSTEM_ERROR: wire_douyin_calls.error_envelope(now), Fate.LIMITED: limited}
         return self._spoiled("douyin", errors, lambda: self.douyin.answer(method, request.query, request.body))
 

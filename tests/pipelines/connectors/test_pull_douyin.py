@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from pipelines.connectors import douyin, douyin_members
@@ -14,10 +15,12 @@ from pipelines.connectors.marks import Marks
 from pipelines.simulate.brand import DOUYIN_APP, DOUYIN_SHOPS
 from pipelines.simulate.chaos import ChaosRates, Fate
 from pipelines.simulate.clock import DAY
+from pipelines.simulate.platform_data import secret_of
 from pipelines.simulate.platform_douyin import DouyinPlatform
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from pipelines.simulate.wire_douyin import statuses
 from serving.contract.pull_queue import Hint, enqueue, waiting
+from serving.contract.signatures import douyin_api_sign
 from tests.pipelines.connectors.trial import CONFIG, END, Now, Trial
 
 ONLY = frozenset({"douyin"})
@@ -228,6 +231,70 @@ def test_an_order_that_changes_while_a_window_is_paged_hides_no_other(
         assert trial.pull().failures == []
         assert set(expected) - set(landed_orders(trial)) <= set(gone)
         assert gone
+
+
+@pytest.mark.parametrize("behind", [0, 30])
+def test_an_order_that_changes_and_stays_in_the_window_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: int
+) -> None:
+    """As where the platform's clock is behind: the total stays, the first order is the last now."""
+    monkeypatch.setattr(douyin, "PAGE", 2)
+    with PlatformServer(CONFIG, Now()) as server:
+        answer = DouyinPlatform.answer
+        moved: list[str] = []
+
+        def answer_and_change(self: DouyinPlatform, method: str, query: Any, body: bytes) -> Any:
+            given = answer(self, method, query, body)
+            shown = given.get("data", {}).get("shop_order_list")
+            if shown and not moved:
+                moved.append(shown[0]["order_id"])
+                rows = server.data.orders("douyin", 0)
+                first = next(row for row in rows if str(row[1].number) == moved[0])
+                kept = [row for row in rows if row is not first]
+                server.data._visible["douyin", 0] = (server.data.now, [*kept, (server.data.now - behind, first[1])])
+            return given
+
+        monkeypatch.setattr(DouyinPlatform, "answer", answer_and_change)
+        trial = Trial(tmp_path, server, Now(), ONLY)
+        expected = world_orders(server, END - 5 * DAY)
+        assert trial.pull().failures == []
+        assert expected.keys() - landed_orders(trial).keys() == set()
+        assert moved
+
+
+def test_cases_are_paged_by_whether_more_follow_where_no_total_is_told(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second page is empty, and the flag comes as a text."""
+    monkeypatch.setattr(douyin, "PAGE", 2)
+    asked = calm.server.douyin.answer
+
+    def answer(method: str, query: Any, body: bytes) -> Any:
+        if method != "afterSale.List":
+            return asked(method, query, body)
+        params = orjson.loads(body)
+        page, odd = divmod(params["page"], 2)
+        body = orjson.dumps({**params, "page": page}, option=orjson.OPT_SORT_KEYS)
+        query = {
+            **query,
+            "sign": douyin_api_sign(
+                secret_of(query["app_key"]),
+                app_key=query["app_key"],
+                method=method,
+                param_json=body.decode(),
+                timestamp=query["timestamp"],
+            ),
+        }
+        data = asked(method, query, body)["data"]
+        total = data.pop("total")
+        last = (page + 1) * 2 >= total and (odd or not data["items"])
+        return {"code": 10000, "data": {"items": [] if odd else data["items"], "has_more": "false" if last else "true"}}
+
+    monkeypatch.setattr(calm.server.douyin, "answer", answer)
+    assert calm.pull().failures == []
+    cases = [found for shop in range(3) for found in calm.server.data.refunds("douyin", shop)]
+    assert case_states(calm) == {str(refund.number): moment for moment, _, refund in cases if moment >= END - 5 * DAY}
+    assert len(case_states(calm)) > 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from pipelines.simulate.chaos import ChaosRates
 from pipelines.simulate.clock import DAY, HOUR
 from pipelines.simulate.platform_tmall import TmallPlatform
 from pipelines.simulate.platform_tmall_members import TmallMembers
+from pipelines.simulate.platform_tmall_pages import second_of
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from pipelines.simulate.wire_tmall import yuan
 from serving.contract.pull_queue import Hint, enqueue, waiting
@@ -117,6 +118,46 @@ def test_a_trade_that_changes_while_a_window_is_paged_hides_no_other(
         landed = landed_trades(trial)
     assert gone
     assert set(expected) - set(landed) <= {str(number) for number in gone}
+
+
+def test_a_trade_that_changes_and_stays_in_the_window_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the platform's clock is behind: the total stays, a trade of the last page is the first of the first."""
+    monkeypatch.setattr(tmall, "PAGE", 2)
+    with PlatformServer(CONFIG, Now()) as server:
+        answer = TmallPlatform.answer
+        moved: list[int] = []
+
+        def answer_and_change(self: TmallPlatform, form: Any) -> Any:
+            given = answer(self, form)
+            trades = next(iter(given.values())).get("trades", {}).get("trade", [])
+            if form["method"] == tmall.TRADES and form["page_no"] != "1" and trades and not moved:
+                rows = server.data.orders("tmall", 0)
+                old = next((row for row in rows if row[1].number == trades[-1]["tid"]), None)
+                if old is not None:
+                    moved.append(old[1].number)
+                    newest = second_of(form["end_modified"], "end_modified")
+                    kept = [row for row in rows if row is not old]
+                    changed = sorted([*kept, (newest, old[1])], key=lambda row: row[0])
+                    server.data._visible["tmall", 0] = (server.data.now, changed)
+            return given
+
+        monkeypatch.setattr(TmallPlatform, "answer", answer_and_change)
+        trial = Trial(tmp_path, server, Now(), ONLY)
+        expected = world_trades(server)
+        monkeypatch.setattr(tmall.TmallShopClient, "_created", lambda self, window, part: None)
+        assert trial.pull().failures == []
+        assert expected.keys() - landed_trades(trial).keys() == set()
+        assert moved
+
+
+def test_the_first_pull_stays_within_three_months_of_which_one_is_february(tmp_path: Path) -> None:
+    now = Now(1746072000)
+    with PlatformServer(CONFIG, now) as server:
+        assert Trial(tmp_path, server, now, ONLY).pull(since=None).failures == []
+        starts = {params.get("start_modified", "") for method, params in server.tmall.calls if method == tmall.TRADES}
+    assert min(starts) == "2025-02-01 12:02:00"
 
 
 def test_a_rough_day_changes_nothing(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from pipelines.connectors import wecom
@@ -15,6 +16,7 @@ from pipelines.simulate import wire_wecom
 from pipelines.simulate.brand import CORPS
 from pipelines.simulate.chaos import ChaosRates
 from pipelines.simulate.clock import DAY
+from pipelines.simulate.platform_wecom import WecomPlatform
 from pipelines.simulate.server import PlatformRules, PlatformServer
 from serving.contract.pull_queue import Hint, enqueue, waiting
 from tests.pipelines.connectors.trial import CONFIG, END, Now, Trial
@@ -66,6 +68,114 @@ def test_every_relation_and_group_arrives_by_cursor(calm: Trial, monkeypatch: py
     assert len(landed_relations(calm)) > 10
     groups = {p["group_chat"]["chat_id"] for _, p in calm.lines("wecom_group_chats") if "group_chat" in p}
     assert groups == {group.chat_id for corp in range(2) for group in calm.server.wecom.groups(corp)} != set()
+
+
+def answered_once(platform: WecomPlatform, method: str, change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The platform's answers, one of which to the method is changed: the first for which `change` gives something."""
+    asked, done = platform.answer, []
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        given = asked(called, query, body)
+        changed = change(orjson.loads(body), given) if called == method and not done else None
+        done.extend([changed] if changed else [])
+        return changed or given
+
+    return answer
+
+
+@pytest.mark.parametrize("code", [49008, 86003])
+def test_a_group_that_is_gone_since_it_was_listed_keeps_no_other_back(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    platform = calm.server.wecom
+    answer = answered_once(platform, wecom.GROUP, lambda _, given: {"errcode": code, "errmsg": "x"})
+    monkeypatch.setattr(platform, "answer", answer)
+    assert calm.pull().failures == []
+    groups = {p["group_chat"]["chat_id"] for _, p in calm.lines("wecom_group_chats") if "group_chat" in p}
+    assert len(groups) == len({group.chat_id for corp in range(2) for group in platform.groups(corp)}) - 1 > 1
+
+
+def test_a_group_that_is_refused_by_itself_is_owed_and_keeps_no_other_back(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, asked = calm.server.wecom, calm.server.wecom.answer
+    all_groups = {group.chat_id for corp in range(2) for group in platform.groups(corp)}
+    refused = min(all_groups)
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        mine = called == wecom.GROUP and orjson.loads(body)["chat_id"] == refused
+        return {"errcode": 90500, "errmsg": "x"} if mine else asked(called, query, body)
+
+    monkeypatch.setattr(platform, "answer", answer)
+    report = calm.pull()
+    assert (report.failures, report.details.failed) == ([], 1)
+    groups = {p["group_chat"]["chat_id"] for _, p in calm.lines("wecom_group_chats") if "group_chat" in p}
+    assert groups == all_groups - {refused} != set()
+    assert [ticket.hint.object_id for ticket in waiting(calm.home)] == [refused]
+
+
+def test_an_app_that_may_ask_for_no_group_is_told_so_after_a_few(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform, asked = calm.server.wecom, calm.server.wecom.answer
+    monkeypatch.setattr(wecom, "REFUSED_AT_FIRST", 1)
+    refused: list[str] = []
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        if called != wecom.GROUP:
+            return asked(called, query, body)
+        refused.append(orjson.loads(body)["chat_id"])
+        return {"errcode": 48002, "errmsg": "x"}
+
+    monkeypatch.setattr(platform, "answer", answer)
+    report = calm.pull()
+    assert {source.split("/")[1] for source, _ in report.failures} == {"groups"}
+    assert (len(refused), waiting(calm.home)) == (2, ())
+
+
+def test_guides_without_customers_keep_no_others_back(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wecom, "STAFF_AT_ONCE", 1)
+    silent: list[str] = []
+
+    def nobody(asked: Any, given: Any) -> Any:
+        silent.extend(asked["userid_list"])
+        return {"errcode": 84061, "errmsg": "x"}
+
+    answer = answered_once(calm.server.wecom, wecom.CONTACTS, nobody)
+    monkeypatch.setattr(calm.server.wecom, "answer", answer)
+    assert calm.pull().failures == []
+    wanted = {relation for relation in world_relations(calm.server) if relation[2] not in silent}
+    assert landed_relations(calm) >= wanted
+    assert len(silent) == 1
+    assert wanted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda asked, given: {"errcode": 50100, "errmsg": "x"} if asked["cursor"] else None,
+        lambda asked, given: {**given, "next_cursor": asked["cursor"]} if asked["cursor"] else None,
+    ],
+)
+def test_a_listing_whose_cursor_ends_or_comes_back_is_begun_again(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, Any], Any]
+) -> None:
+    monkeypatch.setattr(wecom, "PAGE", 3)
+    monkeypatch.setattr(calm.server.wecom, "answer", answered_once(calm.server.wecom, wecom.CONTACTS, change))
+    assert calm.pull().failures == []
+    assert landed_relations(calm) == world_relations(calm.server)
+
+
+def test_a_contact_whose_cursor_comes_back_stays_in_the_queue(calm: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    calm.pull()
+    corp, external, _ = sorted(landed_relations(calm))[0]
+    enqueue(calm.home, [Hint("wecom", corp, "contact", external)])
+    asked = calm.server.wecom.answer
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        given = asked(called, query, body)
+        return {**given, "next_cursor": "again"} if called == wecom.CONTACT else given
+
+    monkeypatch.setattr(calm.server.wecom, "answer", answer)
+    assert (calm.pull().details.failed, len(waiting(calm.home))) == (1, 1)
 
 
 def test_figures_come_for_each_guide_and_whole_day(calm: Trial) -> None:

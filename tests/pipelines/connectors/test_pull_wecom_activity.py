@@ -208,7 +208,8 @@ def test_a_kind_of_activity_that_does_not_exist_is_refused(server: PlatformServe
 
 def test_every_kind_of_activity_is_a_source(calm: Trial) -> None:
     corp = calm.platforms().wecom[0]
-    client = wecom.WecomClient(corp, caller=None, endpoint="")  # type: ignore[arg-type]  # nothing is asked
+    nothing: Any = None
+    client = wecom.WecomClient(corp, caller=nothing, endpoint="", owe=nothing)
     found = [source.key.split("/")[1] for source in wecom_activity.activity_sources(client, calm.home)]
     assert found == list(get_args(WecomActivity))
 

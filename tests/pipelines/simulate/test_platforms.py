@@ -54,8 +54,8 @@ def test_both_signs_of_douyin_are_taken(server: PlatformServer, token: str, sign
         ({"sign": "0" * 64}, "isv.signature-invalid"),
         ({"timestamp": str(END - 601)}, "isv.timestamp-invalid"),
         ({"timestamp": str(END + 601)}, "isv.timestamp-invalid"),
-        ({"access_token": "forged"}, "isv.access-token-expired"),
-        ({"access_token": ""}, "isv.access-token-expired"),
+        ({"access_token": "forged"}, "isv.access-token-no-existed"),
+        ({"access_token": ""}, "isv.access-token-missing"),
         ({"app_key": "1"}, "isv.parameter-invalid:app-key"),
         ({"v": "1"}, "isv.parameter-invalid:common"),
     ],
@@ -63,6 +63,17 @@ def test_both_signs_of_douyin_are_taken(server: PlatformServer, token: str, sign
 def test_douyin_knows_its_callers(server: PlatformServer, token: str, query: dict[str, str], sub_code: str) -> None:
     answer = douyin(server, "order.searchList", UPDATED, **{"access_token": token, **query})
     assert (answer["code"] != 10000, answer["sub_code"]) == (True, sub_code)
+
+
+def test_a_token_of_douyin_that_ended_is_refused_as_such() -> None:
+    with PlatformServer(CONFIG, lambda: END * 1000, PlatformRules(token_calls=1)) as server:
+        params = {"code": "", "grant_type": "authorization_self", "shop_id": SHOP}
+        token = str(douyin(server, "token.create", params)["data"]["access_token"])
+        codes = [
+            (answer["code"], answer["sub_code"])
+            for answer in [douyin(server, "order.searchList", UPDATED, access_token=token) for _ in range(2)]
+        ]
+    assert codes == [(10000, ""), (40003, "isv.access-token-expired")]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +250,7 @@ def test_top_is_strict(server: PlatformServer, params: dict[str, str], sub_code:
     ("params", "sub_code"),
     [
         ({"fields": ""}, "isv.missing-parameter:fields"),
-        ({"start_created": "2024-09-01 00:00:00"}, "isv.invalid-parameter:start_created"),
+        ({"start_created": "2024-10-04 23:59:59"}, "isv.invalid-parameter:start_created"),
         ({"start_created": "2025-01-03 00:00:00"}, "isv.invalid-parameter:start_created"),
         ({"end_created": "yesterday"}, "isv.invalid-parameter:end_created"),
         ({"page_no": "0"}, "isv.invalid-parameter:page"),
@@ -249,6 +260,11 @@ def test_top_is_strict(server: PlatformServer, params: dict[str, str], sub_code:
 def test_trades_by_creation_go_three_months_back(server: PlatformServer, params: dict[str, str], sub_code: str) -> None:
     good = {"fields": "tid", "end_created": "2025-01-02 00:00:00"}
     assert top(server, "taobao.trades.sold.get", {**good, **params})["error_response"]["sub_code"] == sub_code
+
+
+def test_the_three_months_of_tmall_are_those_of_the_calendar(server: PlatformServer) -> None:
+    span = {"fields": "tid", "start_created": "2024-10-05 00:00:00", "end_created": "2024-10-06 00:00:00"}
+    assert "error_response" not in top(server, "taobao.trades.sold.get", span)
 
 
 def test_trades_by_creation_come_newest_first_and_by_that_time_alone(server: PlatformServer) -> None:
