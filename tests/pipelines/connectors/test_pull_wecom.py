@@ -148,6 +148,22 @@ def test_guides_without_customers_keep_no_others_back(calm: Trial, monkeypatch: 
     assert wanted
 
 
+def test_a_guide_without_customers_hides_none_of_those_asked_for_with_it(
+    calm: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, asked = calm.server.wecom, calm.server.wecom.answer
+    silent = min(userid for _, _, userid in world_relations(calm.server))
+
+    def answer(called: str, query: Any, body: bytes) -> Any:
+        refused = called == wecom.CONTACTS and silent in orjson.loads(body)["userid_list"]
+        return {"errcode": 84061, "errmsg": "x"} if refused else asked(called, query, body)
+
+    monkeypatch.setattr(platform, "answer", answer)
+    assert calm.pull().failures == []
+    wanted = {relation for relation in world_relations(calm.server) if relation[2] != silent}
+    assert landed_relations(calm) == wanted != set()
+
+
 @pytest.mark.parametrize(
     "change",
     [
