@@ -26,6 +26,8 @@ from tests.pipelines.jobs.test_two_malls import known, lines_of, products_of
 from tests.pipelines.jobs.two_brands import holders, play
 from tests.pipelines.jobs.two_malls import daily, of_mall
 
+pytestmark = pytest.mark.e2e
+
 FEEDS = ("products", "shop_orders")
 SCOPED = {LINES.full_name: None, PRODUCTS.full_name: ""}
 BEFORE = {LINES: 1, PRODUCTS: 1, DIM_PRODUCT: 1}

@@ -11,11 +11,11 @@ import pytest
 
 from pipelines.embedded import connected
 from pipelines.jobs.product_listings import with_listing
-from pipelines.runner import RunRequest, run_pipeline
+from pipelines.runner import RunRequest
 from pipelines.store.local import LocalLake
 from pipelines.tables import ALL
 from tests.pipelines.jobs.composed import DAY1, DAY2
-from tests.pipelines.jobs.two_brands import ORDERS, Found, holders, kept, play, settings_of
+from tests.pipelines.jobs.two_brands import ORDERS, Found, holders, kept, play
 from tests.pipelines.jobs.two_malls import (
     BRANDS,
     CATEGORY,
@@ -28,7 +28,9 @@ from tests.pipelines.jobs.two_malls import (
 )
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+
+pytestmark = pytest.mark.e2e
 
 Rows = Callable[..., "DataFrame"]
 BY_DAY = (RunRequest(DAY1, DAY1), RunRequest(DAY2, DAY2))
@@ -153,11 +155,20 @@ def test_a_line_names_the_product_as_it_is_listed(
 
 
 @pytest.mark.spark
-def test_the_cluster_keeps_both_too(spark: SparkSession, home: Path, tmp_path: Path) -> None:
-    shutil.copytree(home / "keys", tmp_path / "keys")
-    shutil.copytree(home / "landing", tmp_path / "landing")
-    settings = settings_of(tmp_path, ingest={"in_process_bytes": 0, "in_process_rows": 0})
-    for day in (DAY1, DAY2):
-        with connected(on=False):
-            run_pipeline(lambda: spark, settings, RunRequest(day, day), lambda text: None, publish=False)
-    assert known(LocalLake(settings.lake)) == known(LocalLake(home / "lake"))
+def test_the_cluster_names_them_alike(rows: Rows) -> None:
+    listed = [("p1", "brandA"), ("p1", "brandB"), ("p2", "brandB"), ("p2", ""), ("p3", "brandB")]
+    sold = {
+        ("p1", "brandA"): "brandA",
+        ("p1", None): "",
+        ("p2", "brandA"): "",
+        ("p2", "brandB"): "brandB",
+        ("p3", "brandA"): "brandA",
+        ("p3", None): "brandB",
+        ("p4", "brandA"): "brandA",
+    }
+    lists, lines = (
+        rows(name, *({"platform": "mall", "product_id": number, "product_scope": of} for number, of in some))
+        for name, some in (("silver.products", listed), ("silver.order_lines", sold))
+    )
+    found = with_listing(lines.withColumn("of", lines["product_scope"]), lists).collect()
+    assert {(row["product_id"], row["of"]): row["product_scope"] for row in found} == sold
