@@ -60,7 +60,8 @@ test-fast: install ## Tests that start no JVM, about a minute
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(PYTEST) -n 2 --dist worksteal -m "not spark and not e2e and not orchestration"
 
 test: test-fast check $(SCHEDULERS) ## Everything: set-up, checks and all tests
-	@$(PYTEST) -m "spark or e2e or orchestration"
+	@$(PYTEST) -n 2 --dist loadfile -m "e2e and not spark and not orchestration"
+	@$(PYTEST) -m "spark or orchestration"
 
 $(CACHE)/schedulers/%/.installed: tests/orchestration/%.lock $(VENV)/.machine
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
