@@ -155,6 +155,7 @@ def _line_columns() -> list[pl.Expr]:
     paid_s = pl.when(paid).then(pl.coalesce(_set("pay_time"), "order_pay_time"))
     money_back = _field("after_sale_info", "refund_status") == 3
     refund = _mapped(_field("after_sale_info", "after_sale_status"), REFUND_STATES)
+    refunded = pl.col("main_status").is_in([21, 22, 39]) & refund.is_in(["none", "unknown"])
     same = {"product_id": "product_id_str", "brand_sku": "code", "quantity": "item_num"} | {
         "unit_price_fen": "origin_amount",
         "list_fen": "sum_amount",
@@ -173,7 +174,7 @@ def _line_columns() -> list[pl.Expr]:
         paid.alias("is_paid"),
         _status(paid).alias("status"),
         _raw().alias("status_raw"),
-        pl.when(money_back).then(pl.lit("success")).otherwise(refund).alias("refund_state"),
+        pl.when(money_back | refunded).then(pl.lit("success")).otherwise(refund).alias("refund_state"),
         (pl.col("create_time") * 1000).alias("created_at"),
         (paid_s * 1000).alias("paid_at"),
         (pl.col("update_time") * 1000).alias("updated_at"),

@@ -108,7 +108,8 @@ _LINES = f"""
         CASE WHEN paid AND l.given_product_type IS DISTINCT FROM 'FREE' THEN l.pay_amount ELSE 0 END AS paid_fen,
         l.given_product_type IS NOT DISTINCT FROM 'FREE' AS is_gift, paid AS is_paid, {_status("l", "paid")} AS status,
         concat(l.order_status, '/', l.main_status) AS status_raw,
-        CASE WHEN l.after_sale_info.refund_status = 3 THEN 'success'
+        CASE WHEN l.after_sale_info.refund_status = 3 OR
+            (l.main_status IN ({", ".join(CLOSED_STATES)}) AND l.after_sale_info.after_sale_status = 0) THEN 'success'
             ELSE {_case("l.after_sale_info.after_sale_status", REFUND_STATES)} ELSE 'unknown' END END AS refund_state,
         created_at, CASE WHEN paid THEN coalesce(nullif(l.pay_time, 0), pay_time) * 1000 END AS paid_at,
         l.update_time * 1000 AS updated_at,
